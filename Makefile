@@ -1,0 +1,52 @@
+# Everything a fresh machine needs is set up here: Python 3.11 or later and make are all that must be there.
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3.13 || command -v python3)
+VENV := .venv
+BIN := $(VENV)/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint check-types unit bench schema clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+# uv is ~20 times faster than pip; where it can't be had, pip does the same
+define install
+	$(PYTHON) -c 'import sys; sys.exit("drawloom needs Python 3.11 or later; set PYTHON=...") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python --constraint constraints.txt $(1); \
+	elif $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; then $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt $(1); \
+	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(1); fi
+endef
+
+$(VENV)/.demo: pyproject.toml constraints.txt
+	$(call install,--editable '.[tables,models,graph]' matplotlib)
+	touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt
+	$(call install,--editable '.[dev]')
+	touch $@ $(VENV)/.demo
+
+demo: $(VENV)/.demo ## run the main example, parallel and versioned; a second time only what isn't cached runs
+	cd examples/hotel_rates && ../../$(BIN)/drawloom run pipeline.py:hotel_rates --bookings hotel_rates.csv
+
+test: lint check-types unit ## set up, then every check and test
+
+lint: $(VENV)/.dev ## ruff
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+check-types: $(VENV)/.dev ## mypy --strict and pyright over the package
+	$(BIN)/mypy
+	$(BIN)/pyright --warnings
+
+unit: $(VENV)/.dev ## pytest
+	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+bench: $(VENV)/.dev ## the figures of docs/performance.md, beside their floor
+	$(BIN)/python -m benchmarks.run
+
+schema: $(VENV)/.dev ## write docs/ir.schema.json anew
+	$(BIN)/python -m drawloom.ir.schema > docs/ir.schema.json
+
+clean: ## remove the virtual environment and caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -1,0 +1,315 @@
+"""Records: what happened, append-only. Everything else about a run is computed from these and the program.
+
+A record is a frozen dataclass, written as a JSON object with its `kind`. Readers are tolerant: fields they don't know are
+kept out of the object, unless the record lists them in `must_understand`; then it is refused. Times are seconds since the
+epoch (UTC, float). Index vectors are tuples of ints, one for each map and loop around the node. Standard library alone:
+a step loads this module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, dataclass, fields
+from typing import Any, Final
+
+from drawloom.ir.canonical import Json
+
+__all__ = [
+    "RECORD_KINDS",
+    "AttemptFinished",
+    "AttemptStarted",
+    "Commit",
+    "Decision",
+    "Deployment",
+    "EngineObservation",
+    "FailureInfo",
+    "Index",
+    "MustUnderstand",
+    "Record",
+    "RunFinished",
+    "RunStarted",
+    "Tag",
+    "ValueRef",
+    "record_from_json",
+    "record_to_json",
+]
+
+Index = tuple[int, ...]
+
+
+class MustUnderstand(ValueError):
+    """A record was written by a newer drawloom and says that it can't be read without the fields it names."""
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRef:
+    """A versioned value: its digest, and its envelope, inline or as an object.
+
+    Args:
+        digest: the value digest (`ir.envelope.value_digest`): the version.
+        size_bytes: bytes of the envelope and of all objects it refers to.
+        tree: the envelope itself, where it is small (`objects.INLINE_LIMIT_BYTES`).
+        object: SHA-256 of the envelope's bytes in the store, where it is not; "" if inline.
+        type: the text of the port's type, for people.
+    """
+
+    digest: str
+    size_bytes: int = 0
+    tree: Any = None  # a JSON tree
+    object: str = ""
+    type: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FailureInfo:
+    """Why an attempt failed.
+
+    Args:
+        type: `module:qualname` of the exception class, or `infra`, `timeout`, `cancelled`.
+        message: `str` of the exception, secrets taken out.
+        bases: `module:qualname` of the class and its bases in method resolution order; what handlers match.
+        traceback: the formatted traceback, drawloom's own frames taken out.
+        arguments: the envelope of `exception.args` where they have one, so that it can be raised again; never a pickle.
+    """
+
+    type: str
+    message: str = ""
+    bases: tuple[str, ...] = ()
+    traceback: str = ""
+    arguments: Any = None  # a JSON tree
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted:
+    """A run began: everything that identifies it. `generation` grows when a run is cleared and run again."""
+
+    run: str
+    pipeline: str
+    program: str
+    params: tuple[tuple[str, ValueRef], ...] = ()
+    engine: str = "local"
+    executor: str = ""
+    engine_ids: tuple[tuple[str, str], ...] = ()
+    logical_time: str = ""  # ISO 8601, "" if the run has none
+    interval: tuple[str, ...] = ()  # (start, end), ISO 8601
+    generation: int = 0
+    at: float = 0.0
+    drawloom: str = ""  # the version that wrote it
+    python: str = ""
+    must_understand: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished:
+    """A run's writer is done with it. `outcome`: `succeeded`, `failed`, `cancelled`."""
+
+    run: str
+    outcome: str
+    generation: int = 0
+    failure: FailureInfo | None = None
+    at: float = 0.0
+    must_understand: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptStarted:
+    """An attempt at a node instance began; `attempt` counts from 1."""
+
+    run: str
+    node: str
+    index: Index = ()
+    attempt: int = 1
+    generation: int = 0
+    worker: str = ""
+    at: float = 0.0
+    must_understand: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptFinished:
+    """An attempt ended. `outcome`: `succeeded`, `failed`, `timeout`, `cancelled`. `log` is the object of its output."""
+
+    run: str
+    node: str
+    index: Index = ()
+    attempt: int = 1
+    generation: int = 0
+    outcome: str = "succeeded"
+    seconds: float = 0.0
+    failure: FailureInfo | None = None
+    log: str = ""
+    at: float = 0.0
+    must_understand: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class EngineObservation:
+    """What no process lived to write: `event` is `lost`, `out_of_memory`, `evicted`, `skipped` or `cancelled`."""
+
+    run: str
+    node: str
+    event: str
+    index: Index = ()
+    attempt: int = 1
+    generation: int = 0
+    detail: str = ""
+    at: float = 0.0
+    must_understand: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """The one accepted outcome of a node instance.
+
+    Args:
+        outcome: `succeeded` (it executed), `cached`, `failed` (finally), `skipped` (an input failed).
+        outputs: (port, value) pairs; for `cached` those of the commit it was answered from.
+        inputs: (parameter, value) pairs without trees: digests and sizes.
+        function: the digest of the task's function.
+        cache_key: the key it was looked up under, "" if it isn't cacheable.
+        source: (run, node, index as text) of the commit a cached one was answered from.
+    """
+
+    run: str
+    node: str
+    index: Index = ()
+    generation: int = 0
+    attempt: int = 1
+    outcome: str = "succeeded"
+    outputs: tuple[tuple[str, ValueRef], ...] = ()
+    inputs: tuple[tuple[str, ValueRef], ...] = ()
+    failure: FailureInfo | None = None
+    function: str = ""
+    cache_key: str = ""
+    source: tuple[str, ...] = ()
+    seconds: float = 0.0
+    log: str = ""
+    at: float = 0.0
+    must_understand: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a control node decided.
+
+    `value`: a map's number of items; a branch's arm; of a loop at `index + (k,)` 1 or 0 for its test before iteration k,
+    and at `index` the number of iterations once it ended; a try's arm (0 the body, h+1 handler h, -1 nobody handled it).
+    `caught` is the failure a handler was chosen for.
+    """
+
+    run: str
+    node: str
+    index: Index = ()
+    generation: int = 0
+    value: int = 0
+    caught: FailureInfo | None = None
+    at: float = 0.0
+    must_understand: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """A program was deployed to a target."""
+
+    target: str
+    pipeline: str
+    program: str
+    at: float = 0.0
+    must_understand: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """A name was given to a version of an artifact; a later record of the same name moves it."""
+
+    artifact: str
+    tag: str
+    digest: str
+    at: float = 0.0
+    must_understand: tuple[str, ...] = ()
+
+
+Record = (
+    RunStarted
+    | RunFinished
+    | AttemptStarted
+    | AttemptFinished
+    | EngineObservation
+    | Commit
+    | Decision
+    | Deployment
+    | Tag
+)
+
+RECORD_KINDS: Final[dict[str, type]] = {
+    "run-started": RunStarted,
+    "run-finished": RunFinished,
+    "attempt-started": AttemptStarted,
+    "attempt-finished": AttemptFinished,
+    "engine-observation": EngineObservation,
+    "commit": Commit,
+    "decision": Decision,
+    "deployment": Deployment,
+    "tag": Tag,
+}
+_NAMES: Final = {cls: kind for kind, cls in RECORD_KINDS.items()}
+_FIELDS: Final = {cls: tuple((f.name, f.default) for f in fields(cls)) for cls in (*_NAMES, ValueRef, FailureInfo)}
+
+
+def record_to_json(record: Record) -> Json:
+    """The JSON object of a record; fields at their defaults are left out."""
+    return {"kind": _NAMES[type(record)], **_object(record)}
+
+
+def _object(record: Any) -> dict[str, Json]:
+    tree: dict[str, Json] = {}
+    for name, default in _FIELDS[type(record)]:
+        value = getattr(record, name)
+        if value is default or (default is not MISSING and type(value) is type(default) and value == default):
+            continue
+        tree[name] = _plain(name, value)
+    return tree
+
+
+def _plain(name: str, value: Any) -> Json:
+    if name in ("params", "outputs", "inputs"):
+        return [[key, _object(ref)] for key, ref in value]
+    if name in ("failure", "caught"):
+        return _object(value)
+    return value  # scalars, trees, and tuples of scalars, which json writes as lists
+
+
+def record_from_json(tree: Json) -> Record:
+    """The record of a JSON object; fields this version doesn't know are ignored.
+
+    Raises:
+        MustUnderstand: the record names an unknown field in `must_understand`, or its kind is unknown.
+    """
+    cls = RECORD_KINDS.get(tree["kind"])
+    if cls is None:
+        raise MustUnderstand(f"a record of the unknown kind {tree['kind']!r}: it was written by a newer drawloom")
+    known = {name for name, _ in _FIELDS[cls]}
+    missing = sorted(set(tree.get("must_understand", ())) - known)
+    if missing:
+        raise MustUnderstand(f"a {tree['kind']} record needs {', '.join(missing)}: it was written by a newer drawloom")
+    made: Record = _from_object(cls, tree)
+    return made
+
+
+def _from_object(cls: type, tree: Json) -> Any:
+    values = {}
+    for name, _ in _FIELDS[cls]:
+        if name in tree:
+            values[name] = _rich(name, tree[name])
+    return cls(**values)
+
+
+def _rich(name: str, value: Json) -> Any:
+    if name in ("params", "outputs", "inputs"):
+        return tuple((key, _from_object(ValueRef, ref)) for key, ref in value)
+    if name in ("failure", "caught"):
+        return _from_object(FailureInfo, value)
+    if name == "engine_ids":
+        return tuple((key, text) for key, text in value)
+    if name in ("index", "interval", "must_understand", "source", "bases"):
+        return tuple(value)
+    return value

@@ -1,0 +1,144 @@
+"""Diagnostics and the exception tree of drawloom.
+
+    DrawloomError                 the one root
+    ├── DefinitionError           a task or pipeline is declared or traced wrongly (D...)
+    ├── CheckFailed               a pipeline's graph is wrong (G...)
+    ├── ValueRefused              a value can't be encoded, decoded or compared (V...)
+    ├── StoreError                a store can't be read or written (S...)
+    │   └── CorruptObject         bytes in the store don't match their digest (S401)
+    ├── RunRefused                a run can't start: parameters, executor, resources (R...)
+    ├── RunFailed                 a run ended with a failure; raised by `Run.result` from the task's own exception
+    ├── RunCancelled              a run was cancelled; raised by `Run.result`
+    ├── NodeFailed                a task failed where its exception class can't be rebuilt here
+    ├── ProjectError              drawloom.toml, a profile or the command line is wrong (P...)
+    └── CompileError              an engine can't express a pipeline, or a bundle can't be built (E...)
+
+Every error that drawloom raises carries at least one `Diagnostic`: what is wrong, where (the user's
+file and line), and how to fix it. This module imports the standard library alone, because a step loads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+__all__ = [
+    "CheckFailed",
+    "CompileError",
+    "CorruptObject",
+    "DefinitionError",
+    "Diagnostic",
+    "DrawloomError",
+    "NodeFailed",
+    "ProjectError",
+    "RunCancelled",
+    "RunFailed",
+    "RunRefused",
+    "Span",
+    "StoreError",
+    "ValueRefused",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A place in the user's source: file, 1-based line, and the function or key it lies in ("" if none)."""
+
+    file: str
+    line: int
+    symbol: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}, {self.symbol}" if self.symbol else place
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostic:
+    """One problem, told so that it can be mended: code, what, where, fix, and an excerpt of the graph or source.
+
+    Args:
+        code: the stable code, a key of `docs/errors.md` (`G203`).
+        what: what is wrong: expected and got, in one sentence.
+        where: the user's file and line, or None where no source is concerned.
+        fix: what to do about it, in one sentence.
+        excerpt: lines of the graph or of the source that show the place, "" if there is nothing to show.
+    """
+
+    code: str
+    what: str
+    where: Span | None
+    fix: str
+    excerpt: str = ""
+
+    def __str__(self) -> str:
+        lines = [f"error[{self.code}] {self.what}"]
+        if self.where is not None:
+            lines.append(f"  where  {self.where}")
+        if self.excerpt:
+            label = "  graph  "
+            for line in self.excerpt.splitlines():
+                lines.append(f"{label}{line}")
+                label = "         "
+        lines.append(f"  fix    {self.fix}")
+        return "\n".join(lines)
+
+
+class DrawloomError(Exception):
+    """The root of every exception drawloom raises.
+
+    Args:
+        diagnostics: one diagnostic, or several in the order they should be read.
+    """
+
+    def __init__(self, diagnostics: Diagnostic | Iterable[Diagnostic]) -> None:
+        found = (diagnostics,) if isinstance(diagnostics, Diagnostic) else tuple(diagnostics)
+        self.diagnostics: Sequence[Diagnostic] = found
+        super().__init__("\n".join(str(d) for d in found))
+
+    def __reduce__(self) -> tuple[type[DrawloomError], tuple[object, ...]]:
+        return (type(self), (self.diagnostics,))
+
+
+class DefinitionError(DrawloomError):
+    """A task or a pipeline is declared or traced wrongly."""
+
+
+class CheckFailed(DrawloomError):
+    """A pipeline's graph has one or more problems; `diagnostics` lists all of them."""
+
+
+class ValueRefused(DrawloomError):
+    """A value can't be encoded, decoded or versioned."""
+
+
+class StoreError(DrawloomError):
+    """A store can't be read or written."""
+
+
+class CorruptObject(StoreError):
+    """Bytes read from a store don't have the digest they are kept under."""
+
+
+class RunRefused(DrawloomError):
+    """A run can't start as asked."""
+
+
+class RunFailed(DrawloomError):
+    """A run ended with a failed node; `__cause__` is the task's own exception where it could be kept."""
+
+
+class RunCancelled(DrawloomError):
+    """A run was cancelled before it had a result."""
+
+
+class NodeFailed(DrawloomError):
+    """A task failed in another process and its exception class can't be rebuilt here; the message tells both."""
+
+
+class ProjectError(DrawloomError):
+    """The project file, a profile, an environment override or a command-line value is wrong."""
+
+
+class CompileError(DrawloomError):
+    """An engine can't express a pipeline, or its bundle can't be built."""

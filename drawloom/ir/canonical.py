@@ -1,0 +1,44 @@
+"""Canonical JSON: the one byte form that is hashed, and the SHA-256 over it.
+
+Keys sorted, no white space, ASCII only, no NaN: the same bytes in every process, on every machine, in every Python
+version. (RFC 8785 orders keys by UTF-16 units and prints floats as ECMAScript does; Python's shortest `repr` and code
+point order are kept here instead, because both sides are always Python.)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+__all__ = ["Json", "canonical_json", "digest_bytes", "digest_json"]
+
+Json = Any  # a JSON tree; a recursive alias costs every reader a cast
+
+_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True, check_circular=False)
+
+
+def canonical_json(tree: Json) -> str:
+    """The canonical JSON text of `tree`.
+
+    Args:
+        tree: dicts with str keys, lists or tuples, str, int, finite float, bool, None.
+
+    Raises:
+        ValueError: `tree` holds a NaN or an infinity.
+        TypeError: `tree` holds anything else.
+
+    >>> canonical_json({"b": [1, 1.0, "é"], "a": None})
+    '{"a":null,"b":[1,1.0,"\\\\u00e9"]}'
+    """
+    return _ENCODER.encode(tree)
+
+
+def digest_bytes(data: bytes) -> str:
+    """SHA-256 of `data`, 64 hex characters (FIPS 180-4)."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_json(tree: Json) -> str:
+    """SHA-256 of the canonical JSON of `tree`, 64 hex characters."""
+    return digest_bytes(canonical_json(tree).encode("ascii"))

@@ -1,0 +1,96 @@
+"""The meaning of the operators in `operands.OPS`, on Python values. Standard library alone: a step loads this module."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from typing import Any, Final
+
+from drawloom.ir.operands import Apply, Const, Field, Operand, Path, Reference
+
+__all__ = ["OPERATORS", "evaluate", "follow"]
+
+
+def _format(*parts: Any) -> str:
+    """An f-string's parts: text, then (value, conversion, spec, text) again and again."""
+    made = [parts[0]]
+    for i in range(1, len(parts), 4):
+        value, conversion, spec, text = parts[i : i + 4]
+        if conversion:
+            value = {"r": repr, "s": str, "a": ascii}[conversion](value)
+        made += [format(value, spec), text]
+    return "".join(made)
+
+
+# `and`, `or` and `select` are not here: `evaluate` runs them lazily
+OPERATORS: Final[dict[str, Callable[..., Any]]] = {
+    "add": operator.add,
+    "sub": operator.sub,
+    "mul": operator.mul,
+    "truediv": operator.truediv,
+    "floordiv": operator.floordiv,
+    "mod": operator.mod,
+    "pow": operator.pow,
+    "neg": operator.neg,
+    "pos": operator.pos,
+    "abs": abs,
+    "eq": operator.eq,
+    "ne": operator.ne,
+    "lt": operator.lt,
+    "le": operator.le,
+    "gt": operator.gt,
+    "ge": operator.ge,
+    "is_none": lambda value: value is None,
+    "not": operator.not_,
+    "contains": operator.contains,
+    "get": operator.getitem,
+    "len": len,
+    "int": int,
+    "float": float,
+    "str": str,
+    "bool": bool,
+    "sum": sum,
+    "min": min,
+    "max": max,
+    "sorted": sorted,
+    "format": _format,
+    "list": lambda *items: list(items),
+    "tuple": lambda *items: tuple(items),
+    "dict": lambda *pairs: {pairs[i]: pairs[i + 1] for i in range(0, len(pairs), 2)},
+}
+
+
+def evaluate(operand: Operand, lookup: Callable[[Reference], Any], constant: Callable[[Const], Any]) -> Any:
+    """The value of an operand.
+
+    Args:
+        operand: a constant, a reference or an expression.
+        lookup: gives the value of a reference, its path already followed.
+        constant: decodes a constant.
+
+    Raises:
+        Exception: whatever the operator raises in Python (`ZeroDivisionError`, `KeyError`, ...).
+    """
+    if isinstance(operand, Const):
+        return constant(operand)
+    if not isinstance(operand, Apply):
+        return lookup(operand)
+    if operand.op in ("and", "or"):
+        first = evaluate(operand.args[0], lookup, constant)
+        go_on = bool(first) == (operand.op == "and")
+        return evaluate(operand.args[1], lookup, constant) if go_on else first
+    if operand.op == "select":
+        chosen = operand.args[1 if evaluate(operand.args[0], lookup, constant) else 2]
+        return evaluate(chosen, lookup, constant)
+    return OPERATORS[operand.op](*[evaluate(a, lookup, constant) for a in operand.args])
+
+
+def follow(value: Any, path: Path) -> Any:
+    """The part of `value` that a path leads to.
+
+    Raises:
+        AttributeError, KeyError, IndexError: there is no such part.
+    """
+    for step in path:
+        value = getattr(value, step.name) if isinstance(step, Field) else value[step.key]
+    return value

@@ -1,0 +1,163 @@
+"""Frozen dataclasses to JSON trees and back, strictly: an unknown field, kind or type is refused.
+
+A dataclass becomes an object with `kind` first and only the fields that differ from their defaults; tuples become
+lists. Reading follows the annotations, which are resolved once per class on first use. Standard library alone: a
+step reads its slice with this.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import types
+import typing
+from collections.abc import Callable
+from functools import cache
+from typing import Any, TypeVar
+
+from drawloom.ir.canonical import Json
+
+__all__ = ["MalformedDocument", "from_json", "kind_of", "to_json"]
+
+T = TypeVar("T")
+
+
+class MalformedDocument(ValueError):
+    """A JSON document doesn't have the form its kind prescribes; the message has the path to the place."""
+
+
+@cache
+def kind_of(cls: type) -> str:
+    """The `kind` under which a class is written: its name in snake case.
+
+    >>> from drawloom.ir.nodes import PipelineCall
+    >>> kind_of(PipelineCall)
+    'pipeline_call'
+    """
+    return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
+
+
+@cache
+def _fields(cls: type) -> tuple[tuple[str, Any], ...]:
+    return tuple((f.name, f.default) for f in dataclasses.fields(cls))
+
+
+def to_json(value: Any) -> Json:
+    """The JSON tree of a dataclass, a tuple of them, or a scalar."""
+    if isinstance(value, tuple):
+        return [to_json(v) for v in value]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    tree: dict[str, Json] = {"kind": kind_of(type(value))}
+    for name, default in _fields(type(value)):
+        item = getattr(value, name)
+        if item is default or (item == default and type(item) is type(default)):
+            continue
+        tree[name] = to_json(item)
+    return tree
+
+
+def from_json(cls: type[T], tree: Json) -> T:
+    """The inverse of `to_json`.
+
+    Args:
+        cls: the class expected at the top.
+        tree: what `to_json` gave, perhaps from another version of drawloom.
+
+    Raises:
+        MalformedDocument: a field is unknown, missing or of another type, or a kind is unknown.
+    """
+    made: T = _reader(cls)(tree, "$")
+    return made
+
+
+Reader = Callable[[Json, str], Any]
+
+
+@cache
+def _reader(hint: Any) -> Reader:
+    origin = typing.get_origin(hint)
+    if origin in (typing.Union, types.UnionType):
+        return _union_reader(typing.get_args(hint))
+    if origin is tuple:
+        args = typing.get_args(hint)
+        return _list_reader(args[0]) if args[1:] == (...,) else _tuple_reader(args)
+    if dataclasses.is_dataclass(hint):
+        return _record_reader(hint)  # type: ignore[arg-type]  # is_dataclass narrows to an instance or a class
+    return _scalar_reader(hint)
+
+
+def _scalar_reader(cls: type) -> Reader:
+    def read(tree: Json, path: str) -> Any:
+        if type(tree) is cls or (cls is float and type(tree) is int):
+            return tree
+        raise MalformedDocument(f"{path} must be {cls.__name__}, got {type(tree).__name__}")
+
+    return read
+
+
+def _list_reader(hint: Any) -> Reader:
+    item: list[Reader] = []  # resolved on first use: types may refer to themselves
+
+    def read(tree: Json, path: str) -> Any:
+        if not isinstance(tree, list):
+            raise MalformedDocument(f"{path} must be a list, got {type(tree).__name__}")
+        if not item:
+            item.append(_reader(hint))
+        return tuple(item[0](t, f"{path}[{i}]") for i, t in enumerate(tree))
+
+    return read
+
+
+def _tuple_reader(hints: tuple[Any, ...]) -> Reader:
+    def read(tree: Json, path: str) -> Any:
+        if not isinstance(tree, list) or len(tree) != len(hints):
+            raise MalformedDocument(f"{path} must be a list of {len(hints)}")
+        return tuple(_reader(h)(t, f"{path}[{i}]") for i, (h, t) in enumerate(zip(hints, tree, strict=True)))
+
+    return read
+
+
+def _union_reader(hints: tuple[Any, ...]) -> Reader:
+    records = {kind_of(h): h for h in hints if dataclasses.is_dataclass(h)}
+    scalars = tuple(h for h in hints if not dataclasses.is_dataclass(h))
+
+    def read(tree: Json, path: str) -> Any:
+        if isinstance(tree, dict):
+            kind = tree.get("kind")
+            if kind not in records:
+                raise MalformedDocument(f"{path} has the unknown kind {kind!r}; known: {', '.join(sorted(records))}")
+            return _reader(records[kind])(tree, path)
+        if type(tree) in scalars:
+            return tree
+        if float in scalars and type(tree) is int:
+            return tree
+        names = sorted([*records, *(h.__name__ for h in scalars)])
+        raise MalformedDocument(f"{path} must be one of {', '.join(names)}, got {type(tree).__name__}")
+
+    return read
+
+
+def _record_reader(cls: type) -> Reader:
+    hints: dict[str, Any] = {}
+    required = [f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING]
+
+    def read(tree: Json, path: str) -> Any:
+        if not isinstance(tree, dict) or tree.get("kind") != kind_of(cls):
+            got = tree.get("kind") if isinstance(tree, dict) else type(tree).__name__
+            raise MalformedDocument(f"{path} must be a {kind_of(cls)}, got {got!r}")
+        if not hints:
+            hints.update(typing.get_type_hints(cls))
+        values = {}
+        for name, item in tree.items():
+            if name == "kind":
+                continue
+            if name not in hints:
+                raise MalformedDocument(f"{path} has the unknown field {name!r}; known: {', '.join(sorted(hints))}")
+            values[name] = _reader(hints[name])(item, f"{path}.{name}")
+        missing = [name for name in required if name not in values]
+        if missing:
+            raise MalformedDocument(f"{path} lacks the field {missing[0]!r}")
+        return cls(**values)
+
+    return read
