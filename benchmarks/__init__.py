@@ -1,0 +1,1 @@
+"""Benchmarks: the figures of docs/performance.md, measured beside their floor in one run."""

@@ -1,0 +1,96 @@
+"""Imports go one way: who may import whom inside the package, read from the code itself."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import drawloom
+
+PACKAGE = Path(drawloom.__file__).parent
+
+# room -> the rooms it may import at run time, besides itself; `*` means all (docs/how-it-works.md, "Rooms")
+MAY_IMPORT = {
+    "errors": set(),
+    "ir": {"errors"},
+    "storage": {"errors", "ir"},
+    "values": {"errors", "ir", "storage"},
+    "dsl": {"errors", "ir"},
+    "compilers": {"errors", "ir", "storage", "catalog"},
+    "catalog": {"errors", "ir", "storage", "values"},
+    "runtimes": {"errors", "ir", "storage", "values", "catalog"},
+    "project": {"errors"},
+    "parameters": {"errors", "ir", "values", "dsl"},
+    "api": {"*"},
+    "cli": {"*"},
+    "__init__": {"*"},
+    "__main__": {"*"},
+}
+# what goes up on purpose: user-facing sugar reached when it is called, never when it is imported
+LAZY_UPWARDS = {("dsl", "api")}
+
+
+def _room(module: str) -> str:
+    return module.split(".")[1] if "." in module else "__init__"
+
+
+def _imports(path: Path) -> Iterator[tuple[str, int, bool]]:
+    """(module, line, at the top of the file) of every drawloom import in a file, those for type checkers left out."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for_checkers = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    top = {id(node) for node in tree.body}
+    for node in ast.walk(tree):
+        if id(node) in for_checkers:
+            continue
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.split(".")[0] == "drawloom":
+                    yield alias.name, node.lineno, id(node) in top
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "drawloom":
+            for alias in node.names:
+                full = f"{node.module}.{alias.name}" if node.module == "drawloom" else str(node.module)
+                yield full, node.lineno, id(node) in top
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}:{node.lineno} uses a relative import"
+
+
+def _files() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", _files(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_a_room_imports_only_what_lies_below_it(path: Path) -> None:
+    room = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    assert room in MAY_IMPORT, f"{path} lies in the room {room!r}, which docs/how-it-works.md doesn't know"
+    allowed = MAY_IMPORT[room]
+    for module, line, at_top in _imports(path):
+        target = _room(module)
+        if target == room or "*" in allowed or target in allowed:
+            continue
+        if (room, target) in LAZY_UPWARDS and not at_top:
+            continue
+        pytest.fail(f"{path.relative_to(PACKAGE.parent)}:{line}: {room} must not import {module}")
+
+
+def test_no_compiler_imports_another() -> None:
+    shared = {"base", "features", "bundle", "passes", "emit", "matrix"}
+    for path in sorted((PACKAGE / "compilers").glob("*.py")):
+        if path.stem in shared or path.stem == "__init__":
+            continue
+        for module, line, at_top in _imports(path):
+            parts = module.split(".")
+            if parts[1:2] == ["compilers"] and len(parts) > 2:
+                assert parts[2] in shared | {path.stem}, f"{path.name}:{line} imports the compiler {parts[2]}"
+
+
+def test_the_package_has_no_drawer_for_odds_and_ends() -> None:
+    names = {path.stem for path in _files()}
+    assert not names & {"utils", "util", "helpers", "common", "misc", "tools"}
