@@ -1,0 +1,127 @@
+"""drawloom: write a pipeline once as plain typed Python, run it anywhere, and have every value in it versioned.
+
+The names below are loaded when they are first used (PEP 562): importing `drawloom` costs next to nothing, in a shell
+and in a step.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from drawloom.api import check, compile, run
+    from drawloom.catalog.catalog import Catalog
+    from drawloom.catalog.run import Run
+    from drawloom.compilers.base import Bundle
+    from drawloom.dsl.control import branch, for_each, try_, while_loop
+    from drawloom.dsl.expressions import and_, choose, contains, is_none, length, not_, or_
+    from drawloom.dsl.markers import Codec, Static
+    from drawloom.dsl.pipeline import Pipeline, pipeline
+    from drawloom.dsl.task import Cache, Retry, Task, task
+    from drawloom.errors import (
+        BoundReached,
+        CheckFailed,
+        CompileError,
+        CorruptObject,
+        DefinitionError,
+        Diagnostic,
+        DrawloomError,
+        NodeFailed,
+        ProjectError,
+        RunCancelled,
+        RunFailed,
+        RunRefused,
+        Span,
+        StoreError,
+        ValueRefused,
+    )
+    from drawloom.values.external import External
+    from drawloom.values.failure import Failure
+    from drawloom.values.files import Directory, File
+    from drawloom.values.secret import Secret
+
+__all__ = [
+    "BoundReached",
+    "Bundle",
+    "Cache",
+    "Catalog",
+    "CheckFailed",
+    "Codec",
+    "CompileError",
+    "CorruptObject",
+    "DefinitionError",
+    "Diagnostic",
+    "Directory",
+    "DrawloomError",
+    "External",
+    "Failure",
+    "File",
+    "NodeFailed",
+    "Pipeline",
+    "ProjectError",
+    "Retry",
+    "Run",
+    "RunCancelled",
+    "RunFailed",
+    "RunRefused",
+    "Secret",
+    "Span",
+    "Static",
+    "StoreError",
+    "Task",
+    "ValueRefused",
+    "and_",
+    "branch",
+    "check",
+    "choose",
+    "compile",
+    "contains",
+    "for_each",
+    "is_none",
+    "length",
+    "not_",
+    "or_",
+    "pipeline",
+    "run",
+    "task",
+    "try_",
+    "while_loop",
+]
+
+__version__ = "0.1.0"
+
+_MODULES = {
+    "api": "check compile run",
+    "catalog.catalog": "Catalog",
+    "catalog.run": "Run",
+    "compilers.base": "Bundle",
+    "dsl.control": "branch for_each try_ while_loop",
+    "dsl.expressions": "and_ choose contains is_none length not_ or_",
+    "dsl.markers": "Codec Static",
+    "dsl.pipeline": "Pipeline pipeline",
+    "dsl.task": "Cache Retry Task task",
+    "errors": (
+        "BoundReached CheckFailed CompileError CorruptObject DefinitionError Diagnostic DrawloomError NodeFailed "
+        "ProjectError RunCancelled RunFailed RunRefused Span StoreError ValueRefused"
+    ),
+    "values.external": "External",
+    "values.failure": "Failure",
+    "values.files": "Directory File",
+    "values.secret": "Secret",
+}
+_HOMES = {name: f"drawloom.{module}" for module, names in _MODULES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:  # Any: a name of the table
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'drawloom' has no attribute {name!r}")
+    import importlib  # lazy: `sys.modules` has it anyway, and nothing else here needs it
+
+    found = getattr(importlib.import_module(home), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return [*__all__, "__version__"]

@@ -13,6 +13,9 @@
     ├── ProjectError              drawloom.toml, a profile or the command line is wrong (P...)
     └── CompileError              an engine can't express a pipeline, or a bundle can't be built (E...)
 
+    BoundReached                  a loop's test was still true after `max_iterations`; a failure of the user's program,
+                                  like an exception of a task, so neither a DrawloomError nor with a Diagnostic
+
 Every error that drawloom raises carries at least one `Diagnostic`: what is wrong, where (the user's
 file and line), and how to fix it. This module imports the standard library alone, because a step loads it.
 """
@@ -23,6 +26,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 __all__ = [
+    "BoundReached",
     "CheckFailed",
     "CompileError",
     "CorruptObject",
@@ -37,6 +41,7 @@ __all__ = [
     "Span",
     "StoreError",
     "ValueRefused",
+    "did_you_mean",
 ]
 
 
@@ -82,6 +87,18 @@ class Diagnostic:
                 label = "         "
         lines.append(f"  fix    {self.fix}")
         return "\n".join(lines)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint for a name that isn't known: `, did you mean `depth`?`, or "" where no known name is near.
+
+    >>> did_you_mean("dept", ["width", "depth"])
+    ', did you mean `depth`?'
+    """
+    from difflib import get_close_matches  # only an error needs it, and a step must start fast
+
+    near = get_close_matches(name, list(known), n=1)
+    return f", did you mean `{near[0]}`?" if near else ""
 
 
 class DrawloomError(Exception):
@@ -142,3 +159,19 @@ class ProjectError(DrawloomError):
 
 class CompileError(DrawloomError):
     """An engine can't express a pipeline, or its bundle can't be built."""
+
+
+class BoundReached(Exception):
+    """A loop's test was still true after `max_iterations` iterations, and `on_limit` is `fail`.
+
+    The same exception with the same text everywhere: in plain Python, in the reference interpreter, on every engine.
+
+    Args:
+        max_iterations: the bound that was reached.
+    """
+
+    def __init__(self, max_iterations: int) -> None:
+        super().__init__(max_iterations)
+
+    def __str__(self) -> str:
+        return f"the loop's test is still true after max_iterations={self.args[0]} iterations"

@@ -12,6 +12,7 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any, Final
 
 from drawloom.ir.canonical import Json
+from drawloom.values.ref import ValueRef
 
 __all__ = [
     "RECORD_KINDS",
@@ -38,25 +39,6 @@ Index = tuple[int, ...]
 
 class MustUnderstand(ValueError):
     """A record was written by a newer drawloom and says that it can't be read without the fields it names."""
-
-
-@dataclass(frozen=True, slots=True)
-class ValueRef:
-    """A versioned value: its digest, and its envelope, inline or as an object.
-
-    Args:
-        digest: the value digest (`ir.envelope.value_digest`): the version.
-        size_bytes: bytes of the envelope and of all objects it refers to.
-        tree: the envelope itself, where it is small (`objects.INLINE_LIMIT_BYTES`).
-        object: SHA-256 of the envelope's bytes in the store, where it is not; "" if inline.
-        type: the text of the port's type, for people.
-    """
-
-    digest: str
-    size_bytes: int = 0
-    tree: Any = None  # a JSON tree
-    object: str = ""
-    type: str = ""
 
 
 @dataclass(frozen=True, slots=True)

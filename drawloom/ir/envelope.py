@@ -4,35 +4,99 @@ JSON's own null, true, false, strings, lists, finite floats and integers below 2
 else is an object with a tag under `"$"`. What the envelope doesn't know (arrays, frames, files, models) is a *leaf*:
 the caller's hook turns it into a tagged tree and back, so that one item or field of a value can be read without the
 rest. Types must match exactly: a subclass of `dict` would come back as a `dict`, so it is refused rather than changed.
+A value is a tree: two places that hold the same list come back as two equal lists.
 
 Two values are *equal* here if they have the same type and equal parts; dicts and sets compare without order, 0.0
-equals -0.0 and NaN equals NaN. `value_digest` follows that. Standard library alone: a step loads this module.
+equals -0.0 and NaN equals NaN. `value_digest` follows that. Standard library alone: a step loads this
+module. Records (dataclasses, enums, datetimes, ...) are in `ir.envelope_records`, loaded when the first one turns up.
 """
 
 from __future__ import annotations
 
-import importlib
-from base64 import b64decode, b64encode
-from collections.abc import Callable
+import sys
+from binascii import a2b_base64, b2a_base64
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from drawloom.ir.canonical import Json, canonical_json, digest_json
+from drawloom.ir.canonical import Json, canonical_json, digest_bytes, digest_json
 
-__all__ = ["NotEncodable", "class_by_ref", "class_ref", "decode", "encode", "normalise", "value_digest"]
+__all__ = [
+    "BLOB_BYTES",
+    "MAX_DEPTH",
+    "Hooks",
+    "LeafDecoder",
+    "NotDecodable",
+    "NotEncodable",
+    "class_by_ref",
+    "class_ref",
+    "decode",
+    "encode",
+    "encode_part",
+    "normalise",
+    "too_deep",
+    "value_digest",
+]
+
+BLOB_BYTES = 4096
+"""Bytes longer than this are a leaf where there is a hook; the digest is the same either way."""
+
+MAX_DEPTH = 150
+"""How deep a value may be nested: a fixed number, so that it doesn't depend on the stack of whoever encodes.
+
+Encoding, hashing and writing need up to six stack frames a level, and CPython's default limit is 1,000.
+"""
 
 _SAFE_INT = 2**53
 LeafEncoder = Callable[[Any], Json]
 LeafDecoder = Callable[[Json], Any]
+# what `encode` hands down: the leaf hook, and the hooks of classes whose codec was chosen by name
+Hooks = tuple[LeafEncoder | None, Mapping[type, LeafEncoder]]
+Encoder = Callable[[Any, Hooks, int], Json]
 
 
 class NotEncodable(TypeError):
-    """A value, or a part of one, has a type that neither the envelope nor the leaf hook knows; `path` leads to it."""
+    """A value, or a part of one, can't be put in an envelope; `path` leads from the value to the part.
 
-    def __init__(self, value: object, path: str, reason: str = "") -> None:
-        self.type_name = f"{type(value).__module__}.{type(value).__qualname__}"
+    Args:
+        value: the part.
+        path: the way to it, as Python writes it: `['a'][3].x`.
+        reason: why not, "" where its type is simply unknown.
+        code: `V301` unknown type, `V302` a class that can't be imported again, `V303` too deep, `V304` and up: a codec's.
+        fix: what to do about it, "" for the advice that goes with the code.
+    """
+
+    def __init__(self, value: object, path: str, reason: str = "", code: str = "V301", fix: str = "") -> None:
+        self.type_name = _type_name(type(value))
         self.path = path
         self.reason = reason
-        super().__init__(f"value{path} is a {self.type_name}{': ' + reason if reason else ''}")
+        self.code = code
+        self.fix = fix
+        super().__init__()
+
+    def __str__(self) -> str:
+        return self.told("value")
+
+    def told(self, what: str) -> str:
+        """The sentence, with the name the value has for its user."""
+        path = self.path if len(self.path) <= 200 else f"{self.path[:60]}...{self.path[-60:]}"
+        return f"{what}{path} is {_article(self.type_name)}{self.reason and ': ' + self.reason}"
+
+    def inside(self, step: str) -> NotEncodable:
+        """Puts a step before the path, on the way out of a container."""
+        self.path = step + self.path
+        return self
+
+
+class NotDecodable(ValueError):
+    """A tree isn't the envelope of any value here: an unknown tag, or a class that is gone or has changed."""
+
+
+def _type_name(kind: type) -> str:
+    return kind.__qualname__ if kind.__module__ == "builtins" else f"{kind.__module__}.{kind.__qualname__}"
+
+
+def _article(name: str) -> str:
+    return f"an {name}" if name[:1].lower() in "aeio" else f"a {name}"
 
 
 def class_ref(cls: type) -> str:
@@ -48,168 +112,182 @@ def class_by_ref(ref: str) -> Any:
         AttributeError: the module has no such name.
     """
     module, _, qualname = ref.partition(":")
-    found: Any = importlib.import_module(module)
+    found: Any = sys.modules.get(module)
+    if found is None:
+        from importlib import import_module
+
+        found = import_module(module)
     for part in qualname.split("."):
         found = getattr(found, part)
     return found
 
 
-def encode(value: Any, leaf: LeafEncoder | None = None) -> Json:
+def encode(value: Any, leaf: LeafEncoder | None = None, chosen: Mapping[type, LeafEncoder] | None = None) -> Json:
     """The envelope of `value`.
 
     Args:
         value: any value of the types above, nested at will.
-        leaf: called for a value of any other type; returns its tagged tree, or raises `NotEncodable`.
+        leaf: called for a value of any other type, and for long bytes; returns its tagged tree, or raises
+            `NotEncodable` with the path inside that value.
+        chosen: class -> hook, for classes that are not to be taken apart even where the envelope could.
 
     Returns:
         A JSON tree.
 
     Raises:
-        NotEncodable: a part has a type nobody knows, or the value contains itself.
+        NotEncodable: a part has a type nobody knows, or the value contains itself or is nested too deep.
     """
-    try:
-        return _encode(value, leaf, "")
-    except RecursionError:
-        raise NotEncodable(value, "", "it contains itself, or is nested deeper than Python's stack") from None
-
-
-def _encode(value: Any, leaf: LeafEncoder | None, path: str) -> Json:
     kind = type(value)
-    if value is None or kind is str or kind is bool:
+    if kind is str:
+        return value if value.isascii() else _encode_str(value)
+    if kind is int:
+        return value if -_SAFE_INT < value < _SAFE_INT else {"$": "int", "v": hex(value)}
+    return encode_part(value, (leaf, chosen or {}), 0)
+
+
+def encode_part(value: Any, hooks: Hooks, depth: int) -> Json:
+    """`encode`, `depth` levels inside a value; for the modules that know more kinds of records."""
+    kind = type(value)
+    if value is None or kind is bool:
         return value
     encoder = _ENCODERS.get(kind)
     if encoder is not None:
-        return encoder(value, leaf, path)
-    record = _encode_record(value, leaf, path)
+        return encoder(value, hooks, depth)
+    hook = hooks[1].get(kind)
+    if hook is not None:
+        return hook(value)
+    from drawloom.ir.envelope_records import encode_record  # its imports wait until a record turns up
+
+    record = encode_record(value, hooks, depth)
     if record is not None:
         return record
-    if leaf is None:
-        raise NotEncodable(value, path)
-    return leaf(value)
+    if hooks[0] is None:
+        raise NotEncodable(value, "")
+    return hooks[0](value)
 
 
-def _encode_int(value: int, leaf: LeafEncoder | None, path: str) -> Json:
-    return value if -_SAFE_INT < value < _SAFE_INT else {"$": "int", "v": hex(value)}
+def too_deep(value: Any) -> NotEncodable:
+    """The refusal of a container that lies too deep, or in itself."""
+    return NotEncodable(value, "", f"it contains itself, or is nested more than {MAX_DEPTH} levels deep", "V303")
 
 
-def _encode_float(value: float, leaf: LeafEncoder | None, path: str) -> Json:
-    if value != value or value in (float("inf"), float("-inf")):
-        return {"$": "float", "v": repr(value)}
+def _encode_str(value: str, _hooks: Hooks | None = None, _depth: int = 0) -> Json:
+    if value.isascii():
+        return value
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        # JSON would join two lone surrogates into one character, so such a string is kept as bytes
+        raw = value.encode("utf-8", "surrogatepass")
+        return {"$": "str", "v": b2a_base64(raw, newline=False).decode("ascii")}
     return value
 
 
-def _encode_list(value: list[Any], leaf: LeafEncoder | None, path: str) -> Json:
-    return [_encode(v, leaf, f"{path}[{i}]") for i, v in enumerate(value)]
+def _encode_int(value: int, _hooks: Hooks, _depth: int) -> Json:
+    return value if -_SAFE_INT < value < _SAFE_INT else {"$": "int", "v": hex(value)}
 
 
-def _encode_sequence(tag: str) -> Callable[[Any, LeafEncoder | None, str], Json]:
-    def encode_tagged(value: Any, leaf: LeafEncoder | None, path: str) -> Json:
-        return {"$": tag, "v": [_encode(v, leaf, f"{path}[{i}]") for i, v in enumerate(value)]}
-
-    return encode_tagged
+def _encode_float(value: float, _hooks: Hooks, _depth: int) -> Json:
+    return value if value - value == 0.0 else {"$": "float", "v": repr(value)}  # inf - inf and NaN - NaN are NaN
 
 
-def _encode_set(tag: str) -> Callable[[Any, LeafEncoder | None, str], Json]:
-    def encode_tagged(value: Any, leaf: LeafEncoder | None, path: str) -> Json:
-        # a set has no order of its own: the written one is that of the canonical text, the same in every process
-        return {"$": tag, "v": sorted((_encode(v, leaf, f"{path}{{...}}") for v in value), key=canonical_json)}
+def _is_plain(values: list[Any]) -> bool:
+    """Whether each item stands for itself; a million floats are looked through in a few milliseconds."""
+    kinds = set(map(type, values))
+    if len(kinds) != 1:
+        return False
+    kind = kinds.pop()
+    if kind is float:
+        total = sum(values)
+        return total - total == 0.0  # a NaN or an infinity would have survived the sum
+    if kind is int:
+        return min(values) > -_SAFE_INT and max(values) < _SAFE_INT
+    if kind is str:
+        return all(map(str.isascii, values))
+    return kind is bool
 
-    return encode_tagged
+
+def _encode_list(value: list[Any], hooks: Hooks, depth: int) -> Json:
+    if len(value) > 8 and _is_plain(value):
+        return value.copy()
+    return _encode_items(value, hooks, depth)
 
 
-def _encode_dict(value: dict[Any, Any], leaf: LeafEncoder | None, path: str) -> Json:
+def _encode_items(values: Any, hooks: Hooks, depth: int) -> list[Json]:
+    if depth > MAX_DEPTH:
+        raise too_deep(values)
+    made: list[Json] = []
+    try:
+        for item in values:
+            made.append(encode_part(item, hooks, depth + 1))  # noqa: PERF401 - its length tells where it stopped
+    except NotEncodable as error:
+        raise error.inside(f"[{len(made)}]") from None
+    return made
+
+
+def _encode_tuple(value: tuple[Any, ...], hooks: Hooks, depth: int) -> Json:
+    return {"$": "tuple", "v": _encode_items(value, hooks, depth)}
+
+
+def _encode_set(value: Any, hooks: Hooks, depth: int) -> Json:
+    if depth > MAX_DEPTH:
+        raise too_deep(value)
+    try:
+        made = [encode_part(v, hooks, depth + 1) for v in value]
+    except NotEncodable as error:
+        raise error.inside("{...}") from None
+    # a set has no order of its own: the written one is that of the canonical text, the same in every process
+    return {"$": type(value).__name__, "v": sorted(made, key=canonical_json)}
+
+
+def _encode_dict(value: dict[Any, Any], hooks: Hooks, depth: int) -> Json:
+    if depth > MAX_DEPTH:
+        raise too_deep(value)
     pairs = []
-    for k, v in value.items():
-        pairs.append([_encode(k, None, f"{path} key {k!r}"), _encode(v, leaf, f"{path}[{k!r}]")])
+    for key, item in value.items():
+        try:
+            name = encode_part(key, _NO_HOOKS, depth + 1)  # keys are compared and hashed: never a leaf
+        except NotEncodable as error:
+            raise error.inside(f" key {_show(key)}") from None
+        try:
+            pairs.append([name, encode_part(item, hooks, depth + 1)])
+        except NotEncodable as error:
+            raise error.inside(f"[{_show(key)}]") from None
     return {"$": "dict", "v": pairs}
 
 
-def _encode_bytes(tag: str) -> Callable[[Any, LeafEncoder | None, str], Json]:
-    def encode_tagged(value: Any, leaf: LeafEncoder | None, path: str) -> Json:
-        return {"$": tag, "v": b64encode(value).decode("ascii")}
-
-    return encode_tagged
-
-
-def _encode_complex(value: complex, leaf: LeafEncoder | None, path: str) -> Json:
-    return {"$": "complex", "v": [_encode_float(value.real, None, path), _encode_float(value.imag, None, path)]}
+def _show(key: Any) -> str:
+    """A key as its user would write it: short, and without an object's address."""
+    shown = (
+        repr(key) if type(key) in (str, int, float, bool, bytes, tuple, type(None)) else f"<{_type_name(type(key))}>"
+    )
+    return shown if len(shown) <= 60 and " at 0x" not in shown else shown[:24] + "..."
 
 
-_ENCODERS: dict[type, Callable[[Any, LeafEncoder | None, str], Json]] = {
+def _encode_bytes(value: bytes | bytearray, hooks: Hooks, _depth: int) -> Json:
+    if len(value) > BLOB_BYTES and hooks[0] is not None:
+        return hooks[0](value)
+    return {"$": type(value).__name__, "v": b2a_base64(value, newline=False).decode("ascii")}
+
+
+def _encode_complex(value: complex, hooks: Hooks, depth: int) -> Json:
+    return {"$": "complex", "v": [_encode_float(value.real, hooks, depth), _encode_float(value.imag, hooks, depth)]}
+
+
+_NO_HOOKS: Hooks = (None, {})
+_ENCODERS: dict[type, Encoder] = {
     int: _encode_int,
+    str: _encode_str,
     float: _encode_float,
     list: _encode_list,
-    tuple: _encode_sequence("tuple"),
-    set: _encode_set("set"),
-    frozenset: _encode_set("frozenset"),
+    tuple: _encode_tuple,
+    set: _encode_set,
+    frozenset: _encode_set,
     dict: _encode_dict,
-    bytes: _encode_bytes("bytes"),
-    bytearray: _encode_bytes("bytearray"),
+    bytes: _encode_bytes,
+    bytearray: _encode_bytes,
     complex: _encode_complex,
 }
-
-
-def _encode_record(value: Any, leaf: LeafEncoder | None, path: str) -> Json | None:
-    """Classes known by what they are, not by name; None for any other. Imports wait until such a value turns up."""
-    kind = type(value)
-    module = kind.__module__
-    if module in ("datetime", "decimal", "uuid"):
-        return _encode_standard(value, kind.__name__)
-    if _is_enum(kind):
-        return {"$": "enum", "class": class_ref(kind), "v": value.name}
-    fields = getattr(kind, "__dataclass_fields__", None)
-    if fields is not None:
-        names = [f for f, spec in fields.items() if spec._field_type.name == "_FIELD"]
-        return _encode_fields("dataclass", value, names, leaf, path)
-    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        return _encode_fields("namedtuple", value, kind._fields, leaf, path)
-    return None
-
-
-def _is_enum(kind: type) -> bool:
-    from enum import Enum
-
-    return issubclass(kind, Enum)
-
-
-def _encode_fields(tag: str, value: Any, names: Any, leaf: LeafEncoder | None, path: str) -> Json:
-    pairs = [[name, _encode(getattr(value, name), leaf, f"{path}.{name}")] for name in names]
-    return {"$": tag, "class": class_ref(type(value)), "v": pairs}
-
-
-def _encode_standard(value: Any, name: str) -> Json | None:
-    if name == "datetime":
-        zone = _encode_zone(value)
-        tree = {"$": "datetime", "v": value.replace(tzinfo=None).isoformat()}
-        return tree | ({"tz": zone} if zone is not None else {}) | ({"fold": 1} if value.fold else {})
-    if name == "time":
-        zone = _encode_zone(value)
-        tree = {"$": "time", "v": value.replace(tzinfo=None).isoformat()}
-        return tree | ({"tz": zone} if zone is not None else {}) | ({"fold": 1} if value.fold else {})
-    if name == "date":
-        return {"$": "date", "v": value.isoformat()}
-    if name == "timedelta":
-        return {"$": "timedelta", "v": [value.days, value.seconds, value.microseconds]}
-    if name == "Decimal":
-        return {"$": "decimal", "v": str(value)}
-    if name == "UUID":
-        return {"$": "uuid", "v": str(value)}
-    return None
-
-
-def _encode_zone(value: Any) -> Json | None:
-    zone = value.tzinfo
-    if zone is None:
-        return None
-    key = getattr(zone, "key", None)  # zoneinfo.ZoneInfo
-    if key is not None:
-        return {"zone": key}
-    from datetime import timezone
-
-    if type(zone) is not timezone:
-        raise NotEncodable(zone, ".tzinfo", "only datetime.timezone and zoneinfo.ZoneInfo are kept")
-    offset = zone.utcoffset(None)
-    return {"offset": [offset.days, offset.seconds, offset.microseconds]}
 
 
 def decode(tree: Json, leaf: LeafDecoder | None = None) -> Any:
@@ -220,100 +298,77 @@ def decode(tree: Json, leaf: LeafDecoder | None = None) -> Any:
         leaf: called with each tagged tree the envelope doesn't know.
 
     Raises:
-        ValueError: a tag is unknown and there is no hook.
+        NotDecodable: a tag is unknown and there is no hook, or a record's class has other fields now.
         ImportError, AttributeError: the class of a record or an enum isn't there any more.
     """
-    if isinstance(tree, list):
-        return [decode(t, leaf) for t in tree]
-    if not isinstance(tree, dict):
+    kind = type(tree)
+    if kind is list:
+        return [decode(t, leaf) if type(t) in _NESTED else t for t in tree]
+    if kind is not dict:
         return tree
-    decoder = _DECODERS.get(tree["$"])
-    if decoder is not None:
-        return decoder(tree, leaf)
-    if leaf is None:
-        raise ValueError(f"unknown tag {tree['$']!r} in an envelope")
-    return leaf(tree)
+    tag = tree.get("$")
+    decoder = _DECODERS.get(tag)
+    if decoder is None or "object" in tree:
+        if leaf is None:
+            raise NotDecodable(f"unknown tag {tag!r} in an envelope")
+        return leaf(tree)
+    return decoder(tree, leaf)
 
 
 def _decode_record(tree: Json, leaf: LeafDecoder | None) -> Any:
-    cls = class_by_ref(tree["class"])
-    made = cls.__new__(cls) if tree["$"] == "dataclass" else None
-    if made is None:
-        return cls(*[decode(v, leaf) for _, v in tree["v"]])
-    # not through __init__: InitVars and derived fields would run twice; object.__setattr__ serves frozen classes too
-    for name, v in tree["v"]:
-        object.__setattr__(made, name, decode(v, leaf))
-    return made
+    from drawloom.ir.envelope_records import decode_record
+
+    return decode_record(tree, leaf)
 
 
-def _decode_zone(tree: Json) -> Any:
-    zone = tree.get("tz")
-    if zone is None:
-        return None
-    if "zone" in zone:
-        from zoneinfo import ZoneInfo
-
-        return ZoneInfo(zone["zone"])
-    from datetime import timedelta, timezone
-
-    return timezone(timedelta(*zone["offset"]))
-
-
-def _decode_standard(tree: Json, leaf: LeafDecoder | None) -> Any:
-    tag, text = tree["$"], tree["v"]
-    if tag in ("datetime", "time", "date", "timedelta"):
-        import datetime
-
-        if tag == "timedelta":
-            return datetime.timedelta(*text)
-        made = getattr(datetime, tag).fromisoformat(text)
-        return made if tag == "date" else made.replace(tzinfo=_decode_zone(tree), fold=tree.get("fold", 0))
-    if tag == "decimal":
-        from decimal import Decimal
-
-        return Decimal(text)
-    from uuid import UUID
-
-    return UUID(text)
-
-
-_DECODERS: dict[str, Callable[[Json, LeafDecoder | None], Any]] = {
+_NESTED = (list, dict)
+_DECODERS: dict[Any, Callable[[Json, LeafDecoder | None], Any]] = {
+    "str": lambda t, _: a2b_base64(t["v"]).decode("utf-8", "surrogatepass"),
     "int": lambda t, _: int(t["v"], 16),
     "float": lambda t, _: float(t["v"]),
     "complex": lambda t, leaf: complex(*[decode(v, leaf) for v in t["v"]]),
-    "tuple": lambda t, leaf: tuple(decode(v, leaf) for v in t["v"]),
+    "tuple": lambda t, leaf: tuple([decode(v, leaf) for v in t["v"]]),
     "set": lambda t, leaf: {decode(v, leaf) for v in t["v"]},
-    "frozenset": lambda t, leaf: frozenset(decode(v, leaf) for v in t["v"]),
-    "dict": lambda t, leaf: {decode(k, leaf): decode(v, leaf) for k, v in t["v"]},
-    "bytes": lambda t, _: b64decode(t["v"]),
-    "bytearray": lambda t, _: bytearray(b64decode(t["v"])),
-    "enum": lambda t, _: class_by_ref(t["class"])[t["v"]],
-    "dataclass": _decode_record,
-    "namedtuple": _decode_record,
-    **dict.fromkeys(("datetime", "time", "date", "timedelta", "decimal", "uuid"), _decode_standard),
+    "frozenset": lambda t, leaf: frozenset([decode(v, leaf) for v in t["v"]]),
+    "dict": lambda t, leaf: {decode(k): decode(v, leaf) for k, v in t["v"]},
+    "bytes": lambda t, _: a2b_base64(t["v"]),
+    "bytearray": lambda t, _: bytearray(a2b_base64(t["v"])),
+    **dict.fromkeys(
+        ("enum", "flag", "dataclass", "namedtuple", "pydantic")
+        + ("datetime", "time", "date", "timedelta", "decimal", "uuid"),
+        _decode_record,
+    ),
 }
 
 
 def normalise(tree: Json) -> Json:
     """An envelope with all that equality ignores taken out: the order of dicts, the sign of zero, a leaf's bytes."""
-    if isinstance(tree, list):
-        return [normalise(t) for t in tree]
-    if isinstance(tree, float):
+    kind = type(tree)
+    if kind is float:
         return tree + 0.0  # IEEE 754: -0.0 + 0.0 is 0.0
-    if not isinstance(tree, dict):
+    if kind is list:
+        return [normalise(t) for t in tree]
+    if kind is not dict:
         return tree
-    tag = tree["$"]
-    if tag == "dict":
-        return {"$": tag, "v": sorted(([normalise(k), normalise(v)] for k, v in tree["v"]), key=lambda p: canonical_json(p[0]))}
-    if tag in ("set", "frozenset"):
-        return {"$": tag, "v": sorted((normalise(t) for t in tree["v"]), key=canonical_json)}
+    tag = tree.get("$")
     if "digest" in tree:  # a leaf: its codec says what equal content is
         return {"$": tag, "digest": tree["digest"]}
-    if tag in ("dataclass", "namedtuple"):
-        return {"$": tag, "class": tree["class"], "v": [[name, normalise(v)] for name, v in tree["v"]]}
-    if isinstance(tree.get("v"), list):
-        return tree | {"v": [normalise(t) for t in tree["v"]]}
-    return tree
+    if tag == "dict":
+        return {"$": tag, "v": _sorted_pairs([[normalise(k), normalise(v)] for k, v in tree["v"]])}
+    if tag in ("set", "frozenset"):
+        return {"$": tag, "v": sorted([normalise(t) for t in tree["v"]], key=canonical_json)}
+    if tag in ("bytes", "bytearray"):  # as the blob codec does for long ones
+        return {"$": tag, "digest": digest_bytes(a2b_base64(tree["v"]))}
+    if tag == "pydantic":  # which fields were given and which are defaults is no part of its equality
+        tree = {key: part for key, part in tree.items() if key != "set"}
+    return {key: part if type(part) is str else normalise(part) for key, part in tree.items()}
+
+
+def _sorted_pairs(pairs: list[Json]) -> list[Json]:
+    made = sorted([(canonical_json(pair[0]), pair) for pair in pairs], key=lambda p: p[0])
+    if any(made[i][0] == made[i + 1][0] for i in range(len(made) - 1)):  # two NaN keys: their values decide
+        made.sort(key=lambda p: (p[0], canonical_json(p[1][1])))
+    return [pair for _, pair in made]
 
 
 def value_digest(tree: Json) -> str:

@@ -1,4 +1,7 @@
-"""The meaning of the operators in `operands.OPS`, on Python values. Standard library alone: a step loads this module."""
+"""The meaning of the operators in `operands.OPS`, on Python values.
+
+Standard library alone: a step loads this module.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ from typing import Any, Final
 
 from drawloom.ir.operands import Apply, Const, Field, Operand, Path, Reference
 
-__all__ = ["OPERATORS", "evaluate", "follow"]
+__all__ = ["OPERATORS", "evaluate", "follow", "map_items"]
+
+
+_CONVERSIONS: Final[dict[str, Callable[[Any], str]]] = {"r": repr, "s": str, "a": ascii}
 
 
 def _format(*parts: Any) -> str:
@@ -17,7 +23,7 @@ def _format(*parts: Any) -> str:
     for i in range(1, len(parts), 4):
         value, conversion, spec, text = parts[i : i + 4]
         if conversion:
-            value = {"r": repr, "s": str, "a": ascii}[conversion](value)
+            value = _CONVERSIONS[conversion](value)
         made += [format(value, spec), text]
     return "".join(made)
 
@@ -94,3 +100,17 @@ def follow(value: Any, path: Path) -> Any:
     for step in path:
         value = getattr(value, step.name) if isinstance(step, Field) else value[step.key]
     return value
+
+
+def map_items(value: Any) -> list[Any]:
+    """The items a map runs over, as Python iterates; those of a set in the order in which its envelope is written.
+
+    Raises:
+        TypeError: `value` can't be iterated over.
+    """
+    if isinstance(value, (set, frozenset)):
+        from drawloom.ir.canonical import canonical_json  # sets are rare: steps without one don't pay
+        from drawloom.ir.envelope import encode
+
+        return sorted(value, key=lambda item: canonical_json(encode(item)))
+    return list(value)

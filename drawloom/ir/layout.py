@@ -16,7 +16,9 @@ def layout(pipeline: Pipeline) -> dict[str, Source]:
     return found
 
 
-def _lay_block(block: Block, parent: str, arm: int, depth: int, place: tuple[int, ...], found: dict[str, Source]) -> None:
+def _lay_block(
+    block: Block, parent: str, arm: int, depth: int, place: tuple[int, ...], found: dict[str, Source]
+) -> None:
     for ordinal, node in enumerate(block.nodes):
         position = (*place, ordinal)
         found[node.id] = Source(

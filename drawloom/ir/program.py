@@ -43,12 +43,16 @@ def load_pipeline(tree: Json) -> Pipeline:
     """A pipeline from its JSON tree.
 
     Raises:
-        MalformedDocument: another `ir_version`, a required feature this version doesn't know, an unknown field.
+        MalformedDocument: another `ir_version`, a required feature this version doesn't know, an unknown field,
+            or more nesting than can be read.
     """
     version = tree.get("ir_version", IR_VERSION) if isinstance(tree, dict) else IR_VERSION
     if version != IR_VERSION:
         raise MalformedDocument(f"$.ir_version is {version!r}; this drawloom reads {IR_VERSION}")
-    pipeline = from_json(Pipeline, tree)
+    try:
+        pipeline = from_json(Pipeline, tree)
+    except RecursionError:
+        raise MalformedDocument("$ is nested deeper than Python's stack") from None
     unknown = sorted(set(pipeline.requires) - KNOWN_FEATURES)
     if unknown:
         raise MalformedDocument(f"$.requires names features this drawloom doesn't know: {', '.join(unknown)}")

@@ -1,8 +1,9 @@
 """Frozen dataclasses to JSON trees and back, strictly: an unknown field, kind or type is refused.
 
 A dataclass becomes an object with `kind` first and only the fields that differ from their defaults; tuples become
-lists. Reading follows the annotations, which are resolved once per class on first use. Standard library alone: a
-step reads its slice with this.
+lists. A class with a field `kind` of its own (a pipeline) is told by that one, and `ir_version` is always written.
+Reading follows the annotations, which are resolved once per class on first use. Standard library alone: a step reads
+its slice with this.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ __all__ = ["MalformedDocument", "from_json", "kind_of", "to_json"]
 T = TypeVar("T")
 
 
-class MalformedDocument(ValueError):
+class MalformedDocument(ValueError):  # noqa: N818  # named by what it says, as the other exceptions here
     """A JSON document doesn't have the form its kind prescribes; the message has the path to the place."""
 
 
@@ -37,9 +38,14 @@ def kind_of(cls: type) -> str:
     return re.sub(r"(?<!^)(?=[A-Z])", "_", cls.__name__).lower()
 
 
+_ALWAYS_WRITTEN = ("kind", "ir_version")
+_NO_DEFAULT = object()
+
+
 @cache
 def _fields(cls: type) -> tuple[tuple[str, Any], ...]:
-    return tuple((f.name, f.default) for f in dataclasses.fields(cls))
+    fields = dataclasses.fields(cls)
+    return tuple((f.name, _NO_DEFAULT if f.name in _ALWAYS_WRITTEN else f.default) for f in fields)
 
 
 def to_json(value: Any) -> Json:
@@ -48,8 +54,9 @@ def to_json(value: Any) -> Json:
         return [to_json(v) for v in value]
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
-    tree: dict[str, Json] = {"kind": kind_of(type(value))}
-    for name, default in _fields(type(value)):
+    cls: Any = type(value)
+    tree: dict[str, Json] = {"kind": kind_of(cls)}
+    for name, default in _fields(cls):
         item = getattr(value, name)
         if item is default or (item == default and type(item) is type(default)):
             continue
@@ -67,7 +74,8 @@ def from_json(cls: type[T], tree: Json) -> T:
     Raises:
         MalformedDocument: a field is unknown, missing or of another type, or a kind is unknown.
     """
-    made: T = _reader(cls)(tree, "$")
+    hint: Any = cls
+    made: T = _reader(hint)(tree, "$")
     return made
 
 
@@ -82,9 +90,11 @@ def _reader(hint: Any) -> Reader:
     if origin is tuple:
         args = typing.get_args(hint)
         return _list_reader(args[0]) if args[1:] == (...,) else _tuple_reader(args)
-    if dataclasses.is_dataclass(hint):
-        return _record_reader(hint)  # type: ignore[arg-type]  # is_dataclass narrows to an instance or a class
-    return _scalar_reader(hint)
+    return _record_reader(hint) if _is_record(hint) else _scalar_reader(hint)
+
+
+def _is_record(hint: Any) -> bool:
+    return dataclasses.is_dataclass(hint)
 
 
 def _scalar_reader(cls: type) -> Reader:
@@ -119,8 +129,8 @@ def _tuple_reader(hints: tuple[Any, ...]) -> Reader:
 
 
 def _union_reader(hints: tuple[Any, ...]) -> Reader:
-    records = {kind_of(h): h for h in hints if dataclasses.is_dataclass(h)}
-    scalars = tuple(h for h in hints if not dataclasses.is_dataclass(h))
+    records = {kind_of(h): h for h in hints if _is_record(h)}
+    scalars = tuple(h for h in hints if not _is_record(h))
 
     def read(tree: Json, path: str) -> Any:
         if isinstance(tree, dict):
@@ -140,17 +150,19 @@ def _union_reader(hints: tuple[Any, ...]) -> Reader:
 
 def _record_reader(cls: type) -> Reader:
     hints: dict[str, Any] = {}
-    required = [f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING]
+    fields = dataclasses.fields(cls)
+    required = [f.name for f in fields if f.default is dataclasses.MISSING or f.name in _ALWAYS_WRITTEN]
+    own_kind = "kind" in required  # `kind` is a field of the class, not the tag
 
     def read(tree: Json, path: str) -> Any:
-        if not isinstance(tree, dict) or tree.get("kind") != kind_of(cls):
+        if not isinstance(tree, dict) or (not own_kind and tree.get("kind") != kind_of(cls)):
             got = tree.get("kind") if isinstance(tree, dict) else type(tree).__name__
             raise MalformedDocument(f"{path} must be a {kind_of(cls)}, got {got!r}")
         if not hints:
             hints.update(typing.get_type_hints(cls))
         values = {}
         for name, item in tree.items():
-            if name == "kind":
+            if name == "kind" and not own_kind:
                 continue
             if name not in hints:
                 raise MalformedDocument(f"{path} has the unknown field {name!r}; known: {', '.join(sorted(hints))}")

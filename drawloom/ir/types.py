@@ -67,6 +67,8 @@ class Type:
         fields: (field name, type) in order, for records; (column, type) for tables with a declared schema.
         values: canonical JSON texts of a literal's values, or an enum's member names.
         codec: the name of an explicitly chosen codec, "" for the type's own.
+        bases: `module:qualname` of the bases of the class `ref`, nearest first, `builtins:object` left out: what a
+            value of this type may also be passed as.
     """
 
     name: str
@@ -75,6 +77,7 @@ class Type:
     fields: tuple[tuple[str, Type], ...] = ()
     values: tuple[str, ...] = ()
     codec: str = ""
+    bases: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         if self.name == "union":

@@ -12,7 +12,7 @@ from typing import Protocol
 __all__ = ["KeyMissing", "Storage"]
 
 
-class KeyMissing(KeyError):
+class KeyMissing(KeyError):  # noqa: N818 a KeyError by its base already
     """A storage has nothing under a key."""
 
 
@@ -48,7 +48,7 @@ class Storage(Protocol):
         ...
 
     def keys(self, prefix: str) -> Iterator[str]:
-        """The keys that begin with `prefix` (which ends with `/` or is ""), sorted; an empty iterator if there are none."""
+        """The keys that begin with `prefix` (which ends with `/` or is ""), sorted; none if there are none."""
         ...
 
     def folders(self, prefix: str) -> Iterator[str]:
@@ -65,4 +65,8 @@ class Storage(Protocol):
 
     def read_to_file(self, key: str, path: str) -> None:
         """Writes the bytes under `key` into the local file `path`, streamed; `KeyMissing` if there are none."""
+        ...
+
+    def sync(self) -> None:
+        """Returns when everything written so far, by this process or its children, survives a loss of power."""
         ...

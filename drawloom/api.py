@@ -1,0 +1,249 @@
+"""The verbs: run, check, compile. The one place where the front end, compilers, runtimes and the catalog meet.
+
+Each verb imports what it needs when it is called: checking a pipeline loads no runtime, compiling one no catalog.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from drawloom.errors import CheckFailed, CompileError, DefinitionError, Diagnostic, RunRefused, Span, did_you_mean
+
+if TYPE_CHECKING:
+    from drawloom.catalog.catalog import Catalog
+    from drawloom.catalog.run import Run
+    from drawloom.compilers.base import Bundle
+    from drawloom.dsl.pipeline import Pipeline
+    from drawloom.dsl.tracing import Trace
+    from drawloom.ir.canonical import Json
+    from drawloom.ir.nodes import Pipeline as PipelineNode
+    from drawloom.ir.program import Program
+    from drawloom.runtimes.progress import Progress
+
+    AnyPipeline = Pipeline[..., Any]  # Any: whatever the pipeline returns
+
+__all__ = ["check", "compile", "run"]
+
+
+def run(
+    pipeline: AnyPipeline,
+    params: Mapping[str, object] | None = None,
+    *,
+    catalog: Catalog | str | os.PathLike[str] | None = None,
+    executor: str = "threads",
+    workers: int | None = None,
+    cache: bool = True,
+    fail_fast: bool = True,
+    progress: Progress | None = None,
+    logical_time: datetime | None = None,
+    interval: tuple[datetime, datetime] | None = None,
+) -> Run:
+    """Runs a pipeline here.
+
+    Args:
+        pipeline: what to run.
+        params: parameter name -> value, of exactly the declared type; a path will do for a `File` or a `Directory`.
+        catalog: the catalog, or its path or URL; None for the project's (`drawloom.toml`), or `.drawloom` here.
+        executor: `threads`, `processes` or `inline`.
+        workers: how many node instances run at once; None for what the executor thinks best.
+        cache: False to run everything anew.
+        fail_fast: whether the first failure cancels what has not started.
+        progress: is told of everything that happens; None for nobody.
+        logical_time: the time the run is for, with its zone; what `run_info` gives.
+        interval: the (start, end) of the data the run is for, with their zones.
+
+    Returns:
+        The run, also when it failed; its `result` then raises from the task's own exception.
+
+    Raises:
+        DefinitionError: the pipeline can't be traced (D...).
+        CheckFailed: its graph is wrong (G...).
+        RunRefused: a parameter is missing (R541), unknown (R542) or of a wrong type (R543), a time has no zone (R544),
+            or the executor can't be used as asked (R510-R518).
+        ValueRefused: a parameter's value can't be kept (V...).
+        StoreError: the catalog can't be read or written (S...).
+    """
+    from drawloom.parameters.binding import bind, encode_params
+    from drawloom.runtimes.local import run_local
+
+    info = _run_info(logical_time, interval)
+    bound = bind(pipeline.function, params or {}, _place(pipeline))
+    trace = _checked_trace(pipeline, bound.static)
+    opened = _opened(catalog)
+    trees = encode_params(trace.program.pipeline.params, bound.given, opened.values)
+    return run_local(
+        trace.program,
+        trace.functions,
+        trees,
+        opened,
+        executor=executor,
+        workers=workers,
+        cache=cache,
+        fail_fast=fail_fast,
+        progress=progress,
+        info=info,
+    )
+
+
+def check(
+    pipeline: AnyPipeline, engine: str | None = None, *, static: Mapping[str, object] | None = None
+) -> list[Diagnostic]:
+    """Every problem of a pipeline, without running anything.
+
+    Args:
+        pipeline: what to check.
+        engine: also whether this engine can express it; None for the pipeline alone.
+        static: values of `Static` parameters that have no default.
+
+    Returns:
+        The problems in the order they should be read; an empty list if there are none.
+    """
+    from drawloom.ir.check import check_pipeline
+
+    try:
+        trace = _trace(pipeline, static or {})
+        found = check_pipeline(trace.program)
+        if engine is not None and not found:
+            _compiled(trace.program, engine, {})
+    except (DefinitionError, CompileError, RunRefused) as error:
+        return list(error.diagnostics)
+    return found
+
+
+def compile(  # noqa: A001  # the verb of the design
+    pipeline: AnyPipeline, engine: str, *, static: Mapping[str, object] | None = None, **options: Any
+) -> Bundle:
+    """What an engine needs to run a pipeline; needs no network and no client of the engine.
+
+    Args:
+        pipeline: what to compile.
+        engine: the engine's name (`reference`).
+        static: values of `Static` parameters that have no default.
+        options: what the engine's compiler takes besides.
+
+    Returns:
+        A mapping of path -> text or bytes, with `.write(folder)`.
+
+    Raises:
+        DefinitionError: the pipeline can't be traced (D...).
+        CheckFailed: its graph is wrong (G...).
+        CompileError: it isn't the same each time it is traced (E791), there is no such engine (E702), it has no such
+            option (E790), or it can't express the pipeline (E701).
+    """
+    given = static or {}
+    trace = _checked_trace(pipeline, given)
+    _refuse_difference(trace, _trace(pipeline, given))
+    return _compiled(trace.program, engine, options)
+
+
+def _compiled(program: Program, engine: str, options: dict[str, Any]) -> Bundle:
+    from inspect import signature
+
+    from drawloom.compilers.base import compiler_of
+
+    compiler = compiler_of(engine)
+    known = [name for name, p in signature(compiler.compile).parameters.items() if p.kind is p.KEYWORD_ONLY]
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        fix = f"it takes {', '.join(known)}" if known else "it takes none"
+        raise CompileError(
+            Diagnostic("E790", f"{engine} has no option `{name}`{did_you_mean(name, known)}", None, fix)
+            for name in unknown
+        )
+    return compiler.compile(program, **options)
+
+
+def _trace(pipeline: AnyPipeline, params: Mapping[str, object]) -> Trace:
+    """Traces with the static parameters among `params`; run-time ones may be missing."""
+    from drawloom.dsl.tracing import trace
+    from drawloom.parameters.binding import bind
+
+    return trace(pipeline, bind(pipeline.function, params, _place(pipeline), partly=True).static)
+
+
+def _checked_trace(pipeline: AnyPipeline, static: Mapping[str, object]) -> Trace:
+    from drawloom.ir.check import check_pipeline
+
+    trace = _trace(pipeline, static)
+    problems = check_pipeline(trace.program)
+    if problems:
+        raise CheckFailed(problems)
+    return trace
+
+
+def _place(pipeline: AnyPipeline) -> Span | None:
+    from drawloom.dsl.place import function_span
+
+    return function_span(pipeline.function)
+
+
+def _opened(catalog: Catalog | str | os.PathLike[str] | None) -> Catalog:
+    from drawloom.catalog.catalog import Catalog
+
+    if isinstance(catalog, Catalog):
+        return catalog
+    from drawloom.project import Overrides, load_settings
+
+    asked = None if catalog is None else os.fspath(catalog)
+    settings = load_settings(Overrides(catalog=asked))
+    return Catalog.open(settings.catalog, settings.project, allow_pickle=settings.allow_pickle)
+
+
+def _run_info(logical_time: datetime | None, interval: tuple[datetime, datetime] | None) -> dict[str, Json]:
+    """The facts about the run that the caller knows, as trees by `RunInfo` field."""
+    from drawloom.ir.envelope import encode
+
+    given = {"logical_time": logical_time}
+    if interval is not None:
+        given |= {"interval_start": interval[0], "interval_end": interval[1]}
+    naive = {name: time for name, time in given.items() if time is not None and time.utcoffset() is None}
+    if naive:
+        raise RunRefused(
+            Diagnostic("R544", f"`{name}` is {time}, which has no zone", None, "give it one: `.replace(tzinfo=UTC)`")
+            for name, time in naive.items()
+        )
+    return {name: encode(time) for name, time in given.items() if time is not None}
+
+
+def _refuse_difference(first: Trace, second: Trace) -> None:
+    """Refuses a pipeline that is another one when it is traced again: what is deployed would be a matter of chance.
+
+    Raises:
+        CompileError: E791, at the first node that differs.
+    """
+    from drawloom.ir.program import pipeline_json
+
+    one, other = first.program.pipeline, second.program.pipeline
+    if pipeline_json(one) == pipeline_json(other):
+        return
+    node, lines = _first_difference(one, other)
+    spans = first.program.spans if node in first.program.spans else second.program.spans
+    what = f"`{one.name}` is not the same each time it is traced"
+    what += f": node `{node}` differs" if node else ": its parameters, its tasks or its results differ"
+    fix = "take the clock, random, environment or file listing into a task, or make its value a parameter"
+    raise CompileError(Diagnostic("E791", what, spans.get(node, spans.get("")), fix, "\n".join(lines)))
+
+
+def _first_difference(one: PipelineNode, other: PipelineNode) -> tuple[str, list[str]]:
+    """The id of the first node that differs ("" for the pipeline itself), and its line in each of the two."""
+    from itertools import zip_longest
+
+    for left, right in zip_longest(_node_lines(one), _node_lines(other), fillvalue=("", "nothing")):
+        if left != right:
+            return left[0] or right[0], [f"once  {left[1]}", f"then  {right[1]}"]
+    return "", []
+
+
+def _node_lines(pipeline: PipelineNode) -> list[tuple[str, str]]:
+    from drawloom.ir.text import Printer
+    from drawloom.ir.walk import operands, walk
+
+    printer = Printer(pipeline)
+    lines = []
+    for node in walk(pipeline.body):
+        inner = ", ".join(printer.operand(operand) for operand in operands(node))
+        lines.append((node.id, f"{node.id} = {printer.node(node)}{f' [{inner}]' if hasattr(node, 'body') else ''}"))
+    return lines

@@ -1,0 +1,74 @@
+"""The failure that counts, of a run or of a node: the first in program order; from the states of instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from drawloom.catalog.facts import Instance
+from drawloom.catalog.records import Decision, Index
+from drawloom.ir.nodes import Block, Loop, Map, Node, Pipeline, Try
+from drawloom.ir.walk import blocks
+
+__all__ = ["Causes"]
+
+
+class Causes:
+    """Finds the innermost node instances that failures go back to.
+
+    Args:
+        pipeline: what was run.
+        states: node id -> index vector -> state.
+        decisions: (node id, index vector) -> what it decided.
+    """
+
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        states: Mapping[str, Mapping[Index, str]],
+        decisions: Mapping[Instance, Decision],
+    ) -> None:
+        self._pipeline = pipeline
+        self._states = states
+        self._decisions = decisions
+
+    def of_run(self) -> Instance | None:
+        """The first failure of the pipeline in program order that no `try_` handled."""
+        return self._first_failed(self._pipeline.body, ())
+
+    def of_node(self, node: Node) -> Instance | None:
+        """The first failure in a node, in the order of its index vectors; None if no instance of it failed."""
+        failed = [index for index, name in self._states[node.id].items() if name == "failed"]
+        return self._cause(node, min(failed)) if failed else None
+
+    def _first_failed(self, block: Block, index: Index) -> Instance | None:
+        for node in block.nodes:
+            if self._states[node.id].get(index) == "failed":
+                return self._cause(node, index)
+        return None
+
+    def _cause(self, node: Node, index: Index) -> Instance:
+        """The innermost instance a failed one failed by: itself, where nothing in it failed."""
+        for block, at in self._places_inside(node, index):
+            found = self._first_failed(block, at)
+            if found is not None:
+                return found
+        return (node.id, index)
+
+    def _places_inside(self, node: Node, index: Index) -> Iterator[tuple[Block, Index]]:
+        """The blocks of an instance whose failure would be its own, in the order in which they count."""
+        if isinstance(node, (Map, Loop)):
+            depth = len(index)
+            held = (inner for block in blocks(node) for inner in block.nodes)
+            at = (i for inner in held for i in self._states[inner.id])
+            for k in sorted({i[depth] for i in at if i[:depth] == index}):
+                for block in blocks(node):
+                    yield block, (*index, k)
+        elif isinstance(node, Try):
+            decision = self._decisions.get((node.id, index))
+            arm = decision.value if decision is not None else 0
+            if node.final is not None:
+                yield node.final, index  # its failure replaces
+            yield (node.handlers[arm - 1].block if 0 < arm <= len(node.handlers) else node.body), index
+        else:
+            for block in blocks(node):
+                yield block, index

@@ -1,0 +1,135 @@
+"""`drawloom catalog`: the versions of every value, and whether the store is whole."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from drawloom.catalog.artifacts import Artifact, Version
+from drawloom.cli.documents import artifact_document, diagnostic_document, version_document
+from drawloom.cli.export import export
+from drawloom.cli.options import catalog_options, json_option, open_catalog, settings_from
+from drawloom.cli.output import Column, format_bytes, format_time, note, table, write, write_json
+from drawloom.cli.problems import OK, STORE
+from drawloom.cli.values import value_text
+
+__all__ = ["catalog"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+def catalog() -> None:
+    """Look into the catalog: every version of every value."""
+
+
+@catalog.command()
+@click.argument("pattern", default="*")
+@catalog_options
+@json_option
+def ls(pattern: str, as_json: bool, **values: Any) -> None:
+    """List artifacts.
+
+    PATTERN chooses names; `*` and `?` stand for any characters.
+    """
+    opened = open_catalog(settings_from(values), create=False)
+    found = opened.artifacts(pattern)
+    if as_json:
+        write_json({"artifacts": [artifact_document(artifact) for artifact in found]})
+        return
+    if not found:
+        write(f"no artifacts{' like that' if pattern != '*' else ''} in {opened.url}")
+        return
+    columns = [Column("name", whole=True), Column("versions", right=True), Column("latest", right=True), Column("type")]
+    columns += [Column("size", right=True), Column("made"), Column("run", whole=True)]
+    table(columns, [_artifact_cells(artifact) for artifact in found])
+
+
+def _artifact_cells(artifact: Artifact) -> list[str]:
+    latest = artifact.latest
+    facts = [latest.type, format_bytes(latest.size_bytes), format_time(latest.latest_at), latest.latest_run]
+    return [artifact.name, str(len(artifact.versions)), str(latest.number), *facts]
+
+
+@catalog.command()
+@click.argument("name")
+@catalog_options
+@json_option
+def show(name: str, as_json: bool, **values: Any) -> None:
+    """Show an artifact's versions: what, made by which run, read by whom."""
+    opened = open_catalog(settings_from(values), create=False)
+    artifact = opened.artifact(name)
+    if as_json:
+        write_json({"name": artifact.name, "versions": [version_document(v) for v in artifact.versions]})
+        return
+    columns = [Column("version", right=True), Column("digest", whole=True), Column("size", right=True), Column("made")]
+    columns += [Column("run", whole=True), Column("read by"), Column("tags"), Column("value")]
+    rows = [[*_version_cells(version), value_text(version.ref, opened.values, 60)] for version in artifact.versions]
+    write(f"{artifact.name}  {artifact.latest.type}")
+    table(columns, rows)
+
+
+def _version_cells(version: Version) -> list[str]:
+    made = version.made
+    readers = ", ".join(sorted({reader.node for reader in version.read_by}))
+    facts = [version.digest[:12], format_bytes(version.size_bytes), format_time(made.at), made.run]
+    return [str(version.number), *facts, readers, ", ".join(version.tags)]
+
+
+@catalog.command()
+@click.argument("name")
+@click.option("--version", metavar="VERSION", help="A number, a tag, or the start of a digest (default: the latest).")
+@click.option("-o", "--output", metavar="FILE", help="Write to this file; a table, a file or a picture needs it.")
+@catalog_options
+@json_option
+def load(name: str, version: str | None, output: str | None, as_json: bool, **values: Any) -> None:
+    """Print a value, or write it to a file.
+
+    Numbers, texts and what can be written as JSON are printed; tables, files, folders, pictures, arrays and bytes go to
+    the file after -o: .csv or .parquet for tables, .png for pictures, .npy for arrays.
+    """
+    opened = open_catalog(settings_from(values), create=False)
+    found = opened.version(name, version)
+    written = export(found, name, opened, output)
+    if as_json:
+        from drawloom.cli.values import value_document
+
+        document = {"name": name, "version": found.number, **value_document(found.ref, opened.values)}
+        write_json({**document, "output": output})
+    elif output is None:
+        write(written)
+    else:
+        write(f"{name} version {found.number} ({found.digest[:12]}) -> {output}")
+
+
+@catalog.command()
+@click.option("--quarantine/--no-quarantine", default=True, help="Whether corrupt objects are set aside (default yes).")
+@catalog_options
+@json_option
+@click.pass_context
+def verify(ctx: click.Context, /, quarantine: bool, as_json: bool, **values: Any) -> None:
+    """Read every object and record, and tell what is wrong."""
+    opened = open_catalog(settings_from(values), create=False)
+    found = opened.verify(quarantine=quarantine)
+    if as_json:
+        write_json({"catalog": opened.url, "problems": [diagnostic_document(d) for d in found]})
+    elif found:
+        for diagnostic in found:
+            note(str(diagnostic))
+        note(f"{len(found)} problem{'s' if len(found) > 1 else ''} in {opened.url}")
+    else:
+        write(f"{opened.url}: all is well")
+    ctx.exit(STORE if found else OK)
+
+
+@catalog.command()
+@catalog_options
+@json_option
+def rebuild(as_json: bool, **values: Any) -> None:
+    """Make the index anew from the store."""
+    opened = open_catalog(settings_from(values), create=False)
+    opened.rebuild()
+    runs, artifacts = len(opened.runs()), len(opened.artifacts())
+    if as_json:
+        write_json({"catalog": opened.url, "runs": runs, "artifacts": artifacts})
+    else:
+        write(f"{opened.url}: {runs} runs, {artifacts} artifacts")

@@ -1,0 +1,43 @@
+"""`drawloom compile`: writes what an engine needs to run a pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from drawloom.cli.options import json_option
+from drawloom.cli.output import format_bytes, write, write_json
+from drawloom.cli.typed import TargetCommand, param_option, target_of, typed_values
+
+__all__ = ["compile_"]
+
+
+@click.command("compile", cls=TargetCommand, static_only=True)
+@click.argument("target")
+@click.option("--engine", metavar="NAME", required=True, help="The engine: reference.")
+@click.option("-o", "--output", metavar="DIR", required=True, help="Folder to write to; made if it isn't there.")
+@param_option
+@json_option
+@click.pass_context
+def compile_(
+    ctx: click.Context, /, target: str, engine: str, output: str, param: tuple[str, ...], as_json: bool, **values: Any
+) -> None:
+    """Write what an engine needs to run a pipeline.
+
+    TARGET is file.py:name, module:name, or a short name of [pipelines] in the project file. Needs no network and no
+    client of the engine.
+    """
+    from drawloom import api
+
+    pipeline = target_of(ctx)
+    bundle = api.compile(pipeline, engine, static=typed_values(ctx, param, values))
+    bundle.write(output)
+    sizes = {path: len(content if isinstance(content, bytes) else content.encode()) for path, content in bundle.items()}
+    if as_json:
+        files = [{"path": path, "size_bytes": size} for path, size in sorted(sizes.items())]
+        document = {"target": target, "pipeline": pipeline.name, "engine": engine}
+        write_json({**document, "output": str(Path(output).absolute()), "files": files})
+    else:
+        write(f"{pipeline.name} for {engine}: {len(sizes)} files, {format_bytes(sum(sizes.values()))}, in {output}")

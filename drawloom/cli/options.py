@@ -1,0 +1,64 @@
+"""Options that several commands share, and the settings and the catalog they lead to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from drawloom.errors import Diagnostic, ProjectError
+from drawloom.project import Overrides, Settings, load_settings
+
+if TYPE_CHECKING:
+    from drawloom.catalog.catalog import Catalog
+    from drawloom.catalog.run import Run
+
+__all__ = ["catalog_options", "find_run", "json_option", "open_catalog", "settings_from"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def catalog_options(function: F) -> F:
+    """--catalog, --project and --profile."""
+    for option in (
+        click.option("--profile", metavar="NAME", help="Profile of the project file to use."),
+        click.option("--project", metavar="NAME", help="Name of the project in the catalog."),
+        click.option("--catalog", metavar="URL", help="Path or URL of the catalog."),
+    ):
+        function = option(function)
+    return function
+
+
+def json_option(function: F) -> F:
+    """--json."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")(function)
+
+
+def settings_from(values: dict[str, Any]) -> Settings:
+    """The settings a command works with, taking what belongs to them out of its options' values."""
+    names = ("profile", "catalog", "project", "executor", "workers", "cache", "fail_fast")
+    return load_settings(Overrides(**{name: values.pop(name) for name in names if name in values}))
+
+
+def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
+    """The catalog the settings name; who only looks must not make one."""
+    from drawloom.catalog.catalog import Catalog
+
+    return Catalog.open(settings.catalog, settings.project, create=create, allow_pickle=settings.allow_pickle)
+
+
+def find_run(catalog: Catalog, name: str) -> Run:
+    """A run by its id, the beginning of it, or `last`.
+
+    Raises:
+        ProjectError: P630, `last` of a catalog without runs.
+        StoreError: S451, there is no such run.
+    """
+    if name != "last":
+        return catalog.run(name)
+    found = catalog.runs(limit=1)
+    if not found:
+        fix = "run a pipeline first, or name another catalog with --catalog"
+        raise ProjectError(Diagnostic("P630", f"there is no last run: {catalog.url} has no runs", None, fix))
+    return found[0]

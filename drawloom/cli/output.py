@@ -1,0 +1,193 @@
+"""Writing to the terminal: tables, JSON and plain text, also into pipes that close early or aren't there."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TextIO, cast
+
+__all__ = [
+    "Column",
+    "flush",
+    "format_bytes",
+    "format_seconds",
+    "format_time",
+    "iso_time",
+    "note",
+    "table",
+    "tolerant",
+    "write",
+    "write_json",
+]
+
+_PIPED_WIDTH = 100_000  # nothing is cut or wrapped where a program may be reading
+STATE_STYLES = {
+    "succeeded": "green",
+    "cached": "cyan",
+    "running": "yellow",
+    "failed": "bold red",
+    "cancelled": "magenta",
+    "skipped": "dim",
+    "pending": "dim",
+}
+
+
+def write(text: str, *, end: str = "\n") -> None:
+    """Writes `text` to stdout; a reader that went away ends the writing, not the command."""
+    _write(sys.stdout, text + end)
+
+
+def note(text: str) -> None:
+    """Writes `text` as a line to stderr."""
+    _write(sys.stderr, text + "\n")
+
+
+def write_json(document: object) -> None:
+    """Writes one JSON document to stdout, indented."""
+    write(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+
+
+def flush() -> None:
+    """Flushes stdout and stderr, so that a reader that went away isn't met again at exit."""
+    for stream in (sys.stdout, sys.stderr):
+        _write(stream, "")
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is None:  # the caller closed it: `drawloom ... >&-`
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        _discard(stream)
+    except OSError as error:
+        import errno
+
+        if error.errno not in (errno.EPIPE, errno.EINVAL, errno.EBADF):
+            raise
+        _discard(stream)
+
+
+def tolerant(stream: TextIO) -> TextIO:
+    """The stream for those who print while a run goes on: a reader that goes away doesn't end the run."""
+    return cast("TextIO", _Tolerant(stream))
+
+
+class _Tolerant:
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        _write(self._stream, text)
+        return len(text)
+
+    def flush(self) -> None:
+        _write(self._stream, "")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def _discard(stream: TextIO) -> None:
+    """Sends what is still to come into the void, Python's own flush at exit included."""
+    try:
+        void = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(void, stream.fileno())
+        os.close(void)
+    except (OSError, ValueError):
+        return
+
+
+class Column:
+    """A column of a table.
+
+    Args:
+        title: its heading.
+        right: whether its cells are numbers.
+        whole: whether its cells are never cut or wrapped (ids, digests).
+        state: whether its cells are states, which have colours.
+    """
+
+    def __init__(self, title: str, *, right: bool = False, whole: bool = False, state: bool = False) -> None:
+        self.title, self.right, self.whole, self.state = title, right, whole, state
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
+    """Writes a table to stdout: coloured and fitted on a terminal, plain and uncut in a pipe."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    lines = [list(row) for row in rows]
+    console = Console() if _is_terminal() else Console(width=_PIPED_WIDTH, color_system=None, force_terminal=False)
+    made = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
+    for position, column in enumerate(columns):
+        widest = max((len(row[position]) for row in lines), default=0)
+        made.add_column(
+            column.title,
+            justify="right" if column.right else "left",
+            overflow="fold",
+            min_width=widest if column.whole or column.right else None,
+        )
+    for row in lines:
+        made.add_row(*[Text(cell, style=_style(column, cell)) for column, cell in zip(columns, row, strict=True)])
+    with console.capture() as captured:
+        console.print(made)
+    write("\n".join(line.rstrip() for line in captured.get().splitlines()))
+
+
+def _style(column: Column, cell: str) -> str:
+    return STATE_STYLES.get(cell, "") if column.state else ""
+
+
+def _is_terminal() -> bool:
+    return sys.stdout is not None and sys.stdout.isatty()
+
+
+def format_seconds(seconds: float | None) -> str:
+    """A duration for people: `0.03 s`, `12.3 s`, `4 min 05 s`, `2 h 03 min`; "" for None.
+
+    >>> format_seconds(245.2)
+    '4 min 05 s'
+    """
+    if seconds is None:
+        return ""
+    if seconds < 1:
+        return f"{seconds:.2f} s"
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def format_time(at: float | None) -> str:
+    """Seconds since the epoch as local time, `2026-01-31 12:00:00`; "" for None or 0."""
+    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
+
+
+def format_bytes(size_bytes: int) -> str:
+    """A size for people: `812 B`, `4.0 kB`, `1.2 MB`.
+
+    >>> format_bytes(4_000)
+    '4.0 kB'
+    """
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    size = float(size_bytes)
+    for unit in ("kB", "MB", "GB"):
+        size /= 1000
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:.1f} TB"
+
+
+def iso_time(at: float | None) -> Any:  # Any: a JSON value
+    """Seconds since the epoch as ISO 8601 in UTC, for JSON; None for None or 0."""
+
+    return datetime.fromtimestamp(at, UTC).isoformat() if at else None

@@ -1,0 +1,78 @@
+"""`drawloom run`: runs a pipeline here, and tells how it went."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from drawloom.catalog.run import Run
+from drawloom.cli.options import catalog_options, json_option, open_catalog, settings_from
+from drawloom.cli.output import tolerant, write, write_json
+from drawloom.cli.problems import CANCELLED, FAILED, OK
+from drawloom.cli.typed import TargetCommand, param_option, target_of, typed_values
+from drawloom.project import EXECUTORS
+
+__all__ = ["run"]
+
+
+@click.command(cls=TargetCommand)
+@click.argument("target")
+@param_option
+@click.option("--executor", metavar="NAME", help=f"What runs it: {', '.join(EXECUTORS)} (default threads).")
+@click.option("--workers", type=int, metavar="N", help="How many node instances run at once.")
+@click.option("--cache/--no-cache", default=None, help="Whether earlier results may answer a node (default yes).")
+@click.option(
+    "--fail-fast/--keep-going",
+    default=None,
+    help="Whether the first failure cancels what has not started (default yes).",
+)
+@catalog_options
+@json_option
+@click.option("--quiet", "-q", is_flag=True, help="No progress; only the summary, or what --json prints.")
+@click.pass_context
+def run(ctx: click.Context, /, target: str, as_json: bool, quiet: bool, param: tuple[str, ...], **values: Any) -> int:  # noqa: ARG001  # `target` is read by TargetCommand
+    """Run a pipeline here, in parallel, cached and catalogued.
+
+    TARGET is file.py:name, module:name, or a short name of [pipelines] in the project file. The pipeline's parameters
+    become options: they come after TARGET, and `drawloom run TARGET --help` lists them.
+    """
+    from drawloom import api
+    from drawloom.runtimes.local import RunInterrupted
+
+    params = typed_values(ctx, param, values)
+    settings = settings_from(values)
+    catalog = open_catalog(settings)
+    try:
+        done = api.run(
+            target_of(ctx),
+            params,
+            catalog=catalog,
+            executor=settings.executor,
+            workers=settings.workers,
+            cache=settings.cache,
+            fail_fast=settings.fail_fast,
+            progress=_progress(quiet),
+        )
+    except RunInterrupted as interrupted:
+        done = interrupted.run
+    if as_json:
+        from drawloom.cli.documents import run_document
+
+        write_json(run_document(done, catalog))
+    else:
+        from drawloom.cli.summary import summary_lines
+
+        write("\n".join(summary_lines(done, catalog)))
+    return _code(done)
+
+
+def _progress(quiet: bool) -> Any:  # a runtimes.progress.Progress
+    from drawloom.runtimes.progress import SilentProgress, choose_progress
+
+    return SilentProgress() if quiet or sys.stderr is None else choose_progress(tolerant(sys.stderr))
+
+
+def _code(done: Run) -> int:
+    return {"succeeded": OK, "cancelled": CANCELLED}.get(done.state, FAILED)

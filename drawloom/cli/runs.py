@@ -1,0 +1,174 @@
+"""`drawloom runs`, `show` and `logs`: what was run, and what became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import click
+
+from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.records import Commit, ValueRef
+from drawloom.catalog.run import Run
+from drawloom.cli.documents import commits_of, node_document, run_document, run_line_document, seconds_of
+from drawloom.cli.options import catalog_options, find_run, json_option, open_catalog, settings_from
+from drawloom.cli.output import Column, format_bytes, format_seconds, format_time, table, write, write_json
+from drawloom.cli.summary import counts_text, failure_lines
+from drawloom.cli.values import value_document, value_text
+
+__all__ = ["logs", "runs", "show"]
+
+_RUN_STATES = ("pending", "running", "succeeded", "failed", "cancelled")
+
+
+@click.command()
+@click.option("--pipeline", metavar="NAME", help="Only runs of this pipeline.")
+@click.option("--state", type=click.Choice(_RUN_STATES), help="Only runs in this state.")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
+@catalog_options
+@json_option
+def runs(pipeline: str | None, state: str | None, limit: int, as_json: bool, **values: Any) -> None:
+    """List runs, the latest first."""
+    catalog = open_catalog(settings_from(values), create=False)
+    found = catalog.runs(pipeline, state, limit)
+    if as_json:
+        write_json({"runs": [run_line_document(run) for run in found]})
+        return
+    if not found:
+        write(f"no runs{' like that' if pipeline or state else ''} in {catalog.url}")
+        return
+    columns = [Column("run", whole=True), Column("pipeline"), Column("state", state=True), Column("started")]
+    columns += [Column("took", right=True), Column("nodes")]
+    table(columns, [[*_run_cells(run), counts_text(run.counts)] for run in found])
+
+
+def _run_cells(run: Run) -> list[str]:
+    return [run.id, run.pipeline, run.state, format_time(run.started_at), format_seconds(seconds_of(run))]
+
+
+@click.command()
+@click.argument("run")
+@click.argument("node", required=False)
+@catalog_options
+@json_option
+def show(run: str, node: str | None, as_json: bool, **values: Any) -> None:
+    """Show a run, or one node of it.
+
+    RUN is a run's id, the beginning of it, or `last`.
+    """
+    catalog = open_catalog(settings_from(values), create=False)
+    found = find_run(catalog, run)
+    if node is not None:
+        _show_node(found, node, catalog, as_json)
+    elif as_json:
+        write_json(run_document(found, catalog))
+    else:
+        _show_run(found, catalog)
+
+
+def _show_run(run: Run, catalog: Catalog) -> None:
+    record = run.record
+    took = seconds_of(run)
+    write(f"run       {run.id}")
+    write(f"pipeline  {run.pipeline}")
+    write(
+        f"state     {run.state}{f' in {format_seconds(took)}' if took is not None else ''} ({counts_text(run.counts)})"
+    )
+    write(f"started   {format_time(run.started_at)}, {record.executor or record.engine}, Python {record.python}")
+    for name, ref in record.params:
+        write(f"param     {name} = {value_text(ref, catalog.values, 100)}")
+    commit = commits_of(run, catalog).get(("", ()))
+    for port, ref in commit.outputs if commit is not None else ():
+        write(f"{port:<9} {value_text(ref, catalog.values)}")
+    write("")
+    rows = []
+    for node in run.nodes():
+        instances = counts_text(node.counts) if sum(node.counts.values()) > 1 else ""
+        what = node.task.rpartition(":")[2] or node.kind
+        rows.append([node.id, what, node.state, instances, str(node.attempts or ""), _seconds(node.seconds)])
+    columns = [Column("node", whole=True), Column("task"), Column("state", state=True), Column("instances")]
+    table([*columns, Column("attempts", right=True), Column("seconds", right=True)], rows)
+    for node in run.nodes(state="failed"):
+        write("\n" + "\n".join(failure_lines(run, node)))
+
+
+def _seconds(seconds: float) -> str:
+    return f"{seconds:.2f}" if seconds else ""
+
+
+def _show_node(run: Run, name: str, catalog: Catalog, as_json: bool) -> None:
+    log = run.logs(name)  # refuses a node that isn't there, with a hint
+    node = next(n for n in run.nodes() if n.id == name)
+    commits = sorted((index, c) for (id_, index), c in commits_of(run, catalog).items() if id_ == name)
+    states = run.details.nodes[name].instances
+    if as_json:
+        instances = [_instance(catalog, index, c, states.get(index, "")) for index, c in commits]
+        write_json({"run": run.id, **node_document(node), "commits": instances, "log": log})
+        return
+    write(f"node      {node.id}    {node.task or node.kind}")
+    write(f"state     {node.state} ({counts_text(node.counts)})")
+    write(f"where     {node.where or ''}")
+    write(f"attempts  {node.attempts}, {format_seconds(node.seconds)}")
+    for index, commit in commits[:_MOST_INSTANCES]:
+        at = f"{list(index)} " if index else ""
+        for line in _commit_lines(catalog, commit):
+            write(f"{at}{line}")
+    if len(commits) > _MOST_INSTANCES:
+        write(f"and {len(commits) - _MOST_INSTANCES} instances more; --json shows all of them")
+    for line in failure_lines(run, node, 0):
+        write(line)
+    if node.failure is not None and node.failure.info is not None and node.failure.info.traceback:
+        write(node.failure.info.traceback.rstrip())
+    if log:
+        write(f"log\n{log.rstrip()}")
+
+
+_MOST_INSTANCES = 20
+
+
+def _commit_lines(catalog: Catalog, commit: Commit) -> Iterator[str]:
+    for name, ref in commit.inputs:
+        yield f"input     {name}  {ref.digest[:12]}  {format_bytes(ref.size_bytes)}"
+    for port, ref in commit.outputs:
+        size = format_bytes(ref.size_bytes)
+        yield f"output    {port}  {ref.digest[:12]}  {size}  {ref.type}  {value_text(ref, catalog.values, 80)}"
+    if commit.source:
+        yield f"cached    from run {commit.source[0]}"
+
+
+def _instance(catalog: Catalog, index: tuple[int, ...], commit: Commit, state: str) -> dict[str, Any]:
+    return {
+        "index": list(index),
+        "state": state,
+        "attempt": commit.attempt,
+        "seconds": commit.seconds,
+        "inputs": [_reference(name, ref) for name, ref in commit.inputs],
+        "outputs": [{"port": port, **value_document(ref, catalog.values)} for port, ref in commit.outputs],
+        "function": commit.function,
+        "cache_key": commit.cache_key,
+        "cached_from": commit.source[0] if commit.source else None,
+    }
+
+
+def _reference(name: str, ref: ValueRef) -> dict[str, Any]:
+    return {"name": name, "digest": ref.digest, "size_bytes": ref.size_bytes}
+
+
+@click.command()
+@click.argument("run")
+@click.argument("node")
+@catalog_options
+@json_option
+def logs(run: str, node: str, as_json: bool, **values: Any) -> None:
+    """Print what a node printed and logged.
+
+    RUN is a run's id, the beginning of it, or `last`. NODE is a node's id; of a control node, the logs of all calls
+    in it.
+    """
+    catalog = open_catalog(settings_from(values), create=False)
+    found = find_run(catalog, run)
+    text = found.logs(node)
+    if as_json:
+        write_json({"run": found.id, "node": node, "log": text})
+    else:
+        write(text, end="" if text.endswith("\n") or not text else "\n")

@@ -1,0 +1,319 @@
+"""Lowering to steps: every node becomes steps that decide in Python, and entries that an engine can follow blindly.
+
+| node | steps | what the engine follows |
+|---|---|---|
+| call | the node itself | a start with retries |
+| nested pipeline | `:results` if its results compute something | a group |
+| map | `:decide` writes a count; `:results` likewise; `:settle` for a batch | each |
+| branch | `:decide` writes a boolean per arm; `:results` likewise | a when per arm |
+| loop | `:decide` before each iteration, and once after the last | while |
+| try | `:decide` finds the failure and picks the handler; `:settle` at the end | group, a when per handler, group |
+
+Steps within a try are *contained*: they commit a final failure and exit as done, so that the engine goes on; what
+depends on them looks for the failure itself (`StepSlice.guards`) and commits as skipped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from drawloom.compilers.passes.plan import Each, Entry, Group, Run, StepPlan, When, While
+from drawloom.ir.layout import layout
+from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, Pipeline, PipelineCall, Try
+from drawloom.ir.operands import Apply, Carried, Operand
+from drawloom.ir.policies import INFRA, RetryPolicy
+from drawloom.ir.protocol import BEGIN, END, arm_output
+from drawloom.ir.slices import Place, StepSlice
+from drawloom.ir.sources import INDEX, Source
+from drawloom.ir.tasks import Port
+from drawloom.ir.walk import blocks, dependencies, dims_added, references, walk
+
+__all__ = ["lower_steps"]
+
+LAST = 1 << 40  # in a position: after everything an index vector or a block can hold
+
+
+@dataclass(frozen=True, slots=True)
+class _Around:
+    """What surrounds a node: whether a try contains it, and the guards of the groups and tries it lies in."""
+
+    contained: bool = False
+    guards: frozenset[str] = frozenset()
+
+
+def lower_steps(pipeline: Pipeline) -> StepPlan:
+    """The steps of a pipeline and what an engine does with them.
+
+    Args:
+        pipeline: a checked pipeline without `ContainerCall` and `EngineNode` (features refuse those before).
+    """
+    return _Lowering(pipeline).plan()
+
+
+class _Lowering:
+    """One run of the pass: the steps found so far, and the look-ups over the whole pipeline."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+        self.tasks = {task.name: task for task in pipeline.tasks}
+        self.sources = layout(pipeline)
+        self.needs = {node.id: dependencies(node) for node in walk(pipeline.body)}
+        self.steps: list[StepSlice] = []
+        self.results: list[Place] = []  # a place for each `:results` step, which can fail like a node
+
+    def plan(self) -> StepPlan:
+        pipeline = self.pipeline
+        self.add(id=BEGIN, does="begin", ports=pipeline.params)
+        body = self.block(pipeline.body, _Around())
+        self.add(id=END, does="end", inputs=pipeline.body.results, ports=pipeline.results)
+        return StepPlan(tuple(self.steps), body, (*self.places(), *self.results))
+
+    def places(self) -> Iterator[Place]:
+        for source in self.sources.values():
+            yield Place(
+                id=source.id,
+                role=source.kind,
+                depth=source.depth,
+                position=source.position,
+                parent=source.parent,
+                arm=source.arm,
+                arms=len(source.results),
+                deps=tuple(sorted(self.needs[source.id])),
+            )
+
+    # blocks and nodes
+
+    def block(self, block: Block, around: _Around) -> tuple[Entry, ...]:
+        """The entries of a block; an entry of a node comes after the entries of those nodes of the block it needs."""
+        ends: dict[str, tuple[str, ...]] = {}
+        entries: list[Entry] = []
+        for node in block.nodes:
+            after = tuple(end for need in sorted(self.needs[node.id] & ends.keys()) for end in ends[need])
+            made, ends[node.id] = self.node(node, after, around)
+            entries += made
+        return tuple(entries)
+
+    def node(self, node: Node, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
+        """The entries of a node, and the ids of those that others wait for."""
+        match node:
+            case Call():
+                return [self.call(node, after, around)], (node.id,)
+            case PipelineCall():
+                return [self.group(node, after, around)], (f"{node.id}:group",)
+            case Map():
+                return self.map(node, after, around)
+            case Branch():
+                return self.branch(node, after, around)
+            case Loop():
+                return [self.loop(node, after, around)], (f"{node.id}:while",)
+            case Try():
+                return self.try_(node, after, around)
+        raise AssertionError(f"{node.id}: {type(node).__name__} has no steps")  # features refused it before
+
+    def call(self, node: Call, after: tuple[str, ...], around: _Around) -> Entry:
+        spec = self.tasks[node.task]
+        spec = replace(spec, policies=node.policies or spec.policies)
+        self.add(
+            id=node.id,
+            does="call",
+            node=node.id,
+            depth=self.sources[node.id].depth,
+            task=spec,
+            inputs=node.inputs,
+            guards=self.guards(node, around),
+            contained=around.contained,
+            ports=(Port("result", spec.result),),
+        )
+        return _run(node.id, after, spec.policies.retry)
+
+    def group(self, node: PipelineCall, after: tuple[str, ...], around: _Around) -> Entry:
+        inner = replace(around, guards=around.guards | self.needs[node.id])
+        body = self.block(node.body, inner)
+        return Group(f"{node.id}:group", body + self.results_step(node, 0, node.body, body, inner), after)
+
+    def map(self, node: Map, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
+        decide = self.decide(node, "map", (("items", node.items),), around)
+        batched = node.batch_size > 1 and all(isinstance(inner, Call) for inner in node.body.nodes)
+        settled = batched and len(node.body.nodes) > 1 and not around.contained
+        inner = _Around(around.contained or settled)
+        body = self.block(node.body, inner)
+        body += self.results_step(node, 0, node.body, body, inner)
+        if settled:
+            body += (self.settle_batch(node, body),)
+        each = Each(
+            id=f"{node.id}:each",
+            step=decide,
+            body=body,
+            after=(decide,),
+            batch_size=node.batch_size if batched else 1,
+            parallelism=node.parallelism.limit if node.parallelism else 0,
+        )
+        return [_run(decide, after), each], (each.id,)
+
+    def settle_batch(self, node: Map, body: tuple[Entry, ...]) -> Entry:
+        """In a batch one item's failure must not stop the others, so its steps are contained up to here."""
+        inside = tuple(inner.id for inner in node.body.nodes) + tuple(r.id for r in self.results if r.parent == node.id)
+        step = f"{node.id}:settle"
+        self.add(id=step, does="settle", node=node.id, depth=self.sources[node.id].depth + 1, covers=inside)
+        return Run(step, tuple(entry.id for entry in body), finished=True, lost_retries=_FREE)
+
+    def branch(self, node: Branch, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
+        tests = tuple((arm_output(arm), case.test) for arm, case in enumerate(node.cases))
+        decide = self.decide(node, "branch", tests, around)
+        entries: list[Entry] = [_run(decide, after)]
+        for arm, inner in enumerate(blocks(node)):
+            within = _Around(around.contained)
+            body = self.block(inner, within)
+            body += self.results_step(node, arm, inner, body, within)
+            if body:
+                entries.append(When(f"{node.id}:{arm_output(arm)}", decide, arm_output(arm), body, (decide,)))
+        return entries, tuple(entry.id for entry in entries)
+
+    def loop(self, node: Loop, after: tuple[str, ...], around: _Around) -> Entry:
+        within = _Around(around.contained, around.guards | self.needs[node.id])
+        test = self.block(node.test, within)
+        decide = self.decide(node, "loop", node.test.results, around, limit=node.max_iterations, on_limit=node.on_limit)
+        test += (Run(decide, tuple(entry.id for entry in test), lost_retries=_FREE),)
+        inside = _Around(around.contained)
+        body = self.block(node.body, inside)
+        if node.test.nodes:  # they read the carried values before the deciding step does
+            body += self.results_step(node, 1, node.body, body, inside)
+        return While(f"{node.id}:while", test, decide, body, after)
+
+    def try_(self, node: Try, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
+        within = _Around(True, around.guards | self.needs[node.id])
+        body = Group(f"{node.id}:body", self.block(node.body, within), after)
+        decide = self.decide(
+            node,
+            "try",
+            node.body.results,
+            replace(around, contained=True),
+            handlers=tuple(h.exceptions for h in node.handlers),
+        )
+        self.results_place(node, 0, node.body)  # it is the deciding step that computes these
+        entries: list[Entry] = [body, Run(decide, (body.id,), finished=True, lost_retries=_FREE)]
+        for arm, handler in enumerate(node.handlers, start=1):
+            inner = self.block(handler.block, within)
+            inner += self.results_step(node, arm, handler.block, inner, within)
+            if inner:
+                entries.append(When(f"{node.id}:{arm_output(arm)}", decide, arm_output(arm), inner, (decide,)))
+        if node.final is not None:
+            waits = tuple(entry.id for entry in entries[1:])
+            entries.append(Group(f"{node.id}:final", self.block(node.final, within), waits, finished=True))
+        settle = f"{node.id}:settle"
+        self.add(
+            id=settle,
+            does="settle",
+            node=node.id,
+            depth=self.sources[node.id].depth,
+            covers=(node.id,),
+            contained=around.contained,
+        )
+        waits = tuple(entry.id for entry in entries[1:])
+        return [*entries, Run(settle, waits, finished=True, lost_retries=_FREE)], (settle,)
+
+    # steps
+
+    def decide(
+        self, node: Node, does: str, inputs: tuple[tuple[str, Operand], ...], around: _Around, **more: object
+    ) -> str:
+        step = f"{node.id}:decide"
+        source = self.sources[node.id]
+        depth = source.depth + (1 if does == "loop" else 0)
+        also = [Carried(node.id, name) for name, _ in source.results[0]] if does == "loop" else []
+        fields: dict[str, object] = {"guards": self.guards(node, around), "contained": around.contained, **more}
+        self.add(id=step, does=does, node=node.id, depth=depth, inputs=inputs, also=also, **fields)
+        return step
+
+    def results_step(
+        self, node: Node, arm: int, block: Block, body: tuple[Entry, ...], around: _Around
+    ) -> tuple[Entry, ...]:
+        """A step that computes a block's results, where that can fail: the failure must come whoever reads them."""
+        if not any(_can_fail(operand) for _, operand in block.results):
+            return ()
+        place = self.results_place(node, arm, block)
+        own = self.sources[node.id].depth
+        self.add(
+            id=place.id,
+            does="results",
+            node=place.id,
+            depth=place.depth,
+            inputs=block.results,
+            guards=tuple(sorted(around.guards | set(place.deps))) if around.contained else (),
+            contained=around.contained,
+            covers=() if isinstance(node, Try) else (node.id,),
+            limit=own,
+        )
+        return (Run(place.id, tuple(entry.id for entry in body), lost_retries=_FREE),)
+
+    def results_place(self, node: Node, arm: int, block: Block) -> Place:
+        """The place of a block's results, at its end: computing them can fail, as a node can."""
+        source = self.sources[node.id]
+        inner = dims_added(node)
+        position = (*source.position, *((INDEX,) if inner else ()), arm, LAST)
+        deps = tuple(inner.id for inner in block.nodes)
+        place = Place(f"{node.id}:results-{arm}", "results", source.depth + inner, position, node.id, arm, 0, deps)
+        self.results.append(place)
+        return place
+
+    def add(self, *, also: Sequence[Operand] = (), **fields: object) -> None:
+        step = StepSlice(pipeline=self.pipeline.name, **fields)  # type: ignore[arg-type]  # the callers' keywords are StepSlice's
+        wanted = [*(operand for _, operand in step.inputs), *also]
+        self.steps.append(replace(step, sources=self.reachable(wanted)))
+
+    def reachable(self, wanted: list[Operand]) -> tuple[Source, ...]:
+        """The sources that operands can lead to, by way of the results of control nodes, in program order."""
+        found: set[str] = set()
+        waiting = list(wanted)
+        while waiting:
+            for reference in references(waiting.pop()):
+                name = getattr(reference, "node", "") or getattr(reference, "map", "") or getattr(reference, "loop", "")
+                if not name or name in found:
+                    continue
+                found.add(name)
+                source = self.sources[name]
+                waiting += [operand for arm in source.results for _, operand in arm]
+                waiting += [source.items] if source.items is not None else []
+        return tuple(source for source in self.sources.values() if source.id in found)
+
+    def guards(self, node: Node, around: _Around) -> tuple[str, ...]:
+        """What must not have failed before a contained node; a group has no commit, so its needs count too."""
+        if not around.contained:
+            return ()
+        found: set[str] = set()
+        waiting = list(self.needs[node.id] | around.guards)
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                if self.sources[name].kind == "group":
+                    waiting += self.needs[name]
+        return tuple(sorted(found))
+
+
+# Steps that decide run no code of the user's and can be started again at will.
+_FREE = 2
+
+
+def _run(step: str, after: tuple[str, ...], retry: RetryPolicy | None = None) -> Run:
+    if retry is None:
+        return Run(step, after, lost_retries=_FREE)
+    others = retry.max_attempts - 1
+    if others == 0:
+        return Run(step, after)
+    return Run(
+        id=step,
+        after=after,
+        retries=others if retry.on != (INFRA,) else 0,
+        lost_retries=others if not retry.on or INFRA in retry.on else 0,
+        delay_seconds=retry.delay_seconds,
+        factor=retry.factor,
+        max_delay_seconds=retry.max_delay_seconds,
+    )
+
+
+def _can_fail(operand: Operand) -> bool:
+    if isinstance(operand, Apply):
+        return operand.op not in ("list", "tuple") or any(_can_fail(arg) for arg in operand.args)
+    return bool(getattr(operand, "path", ()))

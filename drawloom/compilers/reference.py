@@ -1,0 +1,87 @@
+"""The compiler for the reference engine: the step plan as it is, the slices, the pipeline and the code bundle.
+
+engine.json      what the engine follows: digests, and the plan's entries
+pipeline.json    the IR; spans.json beside it says where the user wrote each node
+steps/*.json     one sealed slice for each step, and the layout
+bundle.zip       the user's project and drawloom's own Python
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Final
+
+from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Refused, Support, refuse_unsupported
+from drawloom.compilers.bundle import code_bundle, project_root
+from drawloom.compilers.features import FEATURES
+from drawloom.compilers.passes.lower_steps import lower_steps
+from drawloom.compilers.passes.plan import StepPlan, entry_json
+from drawloom.ir.canonical import canonical_json, digest_bytes
+from drawloom.ir.program import Program, pipeline_digest, pipeline_json
+from drawloom.ir.slices import LAYOUT, layout_text, slice_text, step_file
+
+__all__ = ["COMPILER", "ENGINE_FORMAT", "compile_reference", "program_files"]
+
+ENGINE_FORMAT: Final = 0
+
+
+def compile_reference(program: Program, *, root: str | None = None) -> Bundle:
+    """The files the reference engine runs.
+
+    Args:
+        program: a checked program.
+        root: the project's folder; None to find it by the modules of the program's tasks.
+
+    Raises:
+        CompileError: E701, a feature the engine doesn't have; E703, E704, the bundle can't be made.
+    """
+    refuse_unsupported(program, COMPILER)
+    pipeline = program.pipeline
+    modules = sorted({task.function.module for task in pipeline.tasks})
+    if root is None and modules:
+        root = project_root(modules)
+    code = code_bundle(root, modules)
+    plan = lower_steps(pipeline)
+    engine = {
+        "format": ENGINE_FORMAT,
+        "engine": "reference",
+        "pipeline": pipeline.name,
+        "program": pipeline_digest(pipeline),
+        "bundle": digest_bytes(code),
+        "run_timeout_seconds": pipeline.policies.run_timeout_seconds,
+        "body": entry_json(plan.body),
+    }
+    files: dict[str, str | bytes] = {"engine.json": _readable(engine), "bundle.zip": code}
+    return Bundle(files | program_files(program, plan))
+
+
+def program_files(program: Program, plan: StepPlan) -> dict[str, str | bytes]:
+    """What every engine's steps read from the store: the pipeline, its spans and the slices."""
+    spans = {node: [span.file, span.line, span.symbol] for node, span in program.spans.items()}
+    files: dict[str, str | bytes] = {
+        "pipeline.json": canonical_json(pipeline_json(program.pipeline)),
+        "spans.json": canonical_json(spans),
+        f"steps/{step_file(LAYOUT)}": layout_text(plan.places),
+    }
+    for step in plan.steps:
+        files[f"steps/{step_file(step.id)}"] = slice_text(step)
+    return files
+
+
+def _readable(tree: object) -> str:
+    return json.dumps(tree, indent=1, sort_keys=True) + "\n"
+
+
+_SUPPORT: Final[dict[str, Support]] = {
+    **dict.fromkeys(FEATURES, Native()),
+    "branch": Lowered("a deciding step writes a boolean per arm"),
+    "loop": Lowered("a deciding step writes a boolean before each iteration"),
+    "try": Lowered("steps within are contained; a deciding step picks the handler"),
+    "cache": Lowered("the step looks it up"),
+    "attempt-timeout": Lowered("the step watches over a process of its own"),
+    "node-timeout": Lowered("the step counts from the first attempt"),
+    "packages": Lowered("the packages installed beside the interpreter it is run with"),
+    "container": Refused("it starts Python alone"),
+    "engine-node": Refused("it has no nodes of its own"),
+}
+COMPILER: Final = Compiler("reference", _SUPPORT, compile_reference)

@@ -1,0 +1,1 @@
+"""What users write: tasks, pipelines, control forms; and the tracing that turns them into IR."""

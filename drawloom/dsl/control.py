@@ -1,0 +1,393 @@
+"""The explicit control forms: `for_each`, `branch`, `while_loop`, `try_`.
+
+Outside a pipeline that is being traced, and over known values, they are plain Python. Over run-time values they are
+thin layers over the tracer's operations: record a block, join its results, record the control node.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from types import FrameType
+from typing import Any, Literal, NamedTuple, TypeVar, overload
+
+from drawloom.dsl.constants import value_type
+from drawloom.dsl.current import CURRENT
+from drawloom.dsl.handles import Handle
+from drawloom.dsl.place import refusal
+from drawloom.dsl.tracing import Recorded, Tracer, joined
+from drawloom.errors import BoundReached, DefinitionError
+from drawloom.ir.assign import assignable, union_of
+from drawloom.ir.envelope import class_ref, decode
+from drawloom.ir.nodes import Block, Branch, Carry, Case, Handler, Loop, Map, Port, Try
+from drawloom.ir.operands import Apply, Carried, Caught, Item, Operand, Output
+from drawloom.ir.operators import iterated_type
+from drawloom.ir.policies import Parallelism
+from drawloom.ir.types import ANY, BOOL, Type
+
+__all__ = ["branch", "for_each", "try_", "while_loop"]
+
+# Any: bodies take and give the user's values, or handles over them
+
+T = TypeVar("T")
+R = TypeVar("R")
+S = TypeVar("S")
+H = TypeVar("H")
+Failure = Any  # `drawloom.values.failure.Failure`, which lies above this package
+
+_MOST_ROUNDS = 3  # how often a loop's body is traced to find the type its state settles on
+
+
+def for_each(
+    items: Iterable[T], body: Callable[[T], R], *, parallelism: int | None = None, batch_size: int = 1
+) -> list[R]:
+    """`[body(item) for item in items]`; over a run-time value the items are worked on in parallel.
+
+    Args:
+        items: the items; a run-time list, or any known values.
+        body: called with one item; traced once where the items are known only at run time.
+        parallelism: at most so many items at once; no limit if left out.
+        batch_size: how many items one step on an engine works on.
+
+    Returns:
+        What `body` returned for each item, in the items' order; an empty list for no items.
+
+    Raises:
+        DefinitionError: `parallelism` or `batch_size` is below 1 (D124), or the body can't be traced (D1..).
+    """
+    for name, number in (("parallelism", parallelism), ("batch_size", batch_size)):
+        if number is not None and (type(number) is not int or number < 1):
+            raise _bad("for_each", name, number, "a whole number of at least 1")
+    tracer = CURRENT.get()
+    limited = parallelism is not None or batch_size != 1
+    if tracer is None or not (_is_open_ended(items) or limited):
+        return [body(item) for item in items]
+    source: Any = items if isinstance(items, Handle) else list(items)
+    return _record_map(tracer, source, body, parallelism, batch_size, sys._getframe(1))
+
+
+def _is_open_ended(items: object) -> bool:
+    """Whether how many items there are is known only at run time."""
+    return isinstance(items, Handle) and items._dl_type.name not in ("tuple", "namedtuple")
+
+
+def _record_map(
+    tracer: Tracer, items: Any, body: Callable[[Any], Any], parallelism: int | None, batch_size: int, frame: FrameType
+) -> Any:
+    operand = tracer.operand(items, "`items` of `for_each`")
+    item_type = iterated_type(value_type(items)) or ANY
+    node = tracer.node_id(frame, "for_each")
+    recorded = tracer.record_block(
+        node,
+        {},
+        lambda: body(Handle(tracer.block, Item(node), item_type)),
+        "the result of `for_each`'s body",
+    )
+    ports, (block,) = joined([recorded])
+    ports = tuple(Port(port.name, Type("list", (port.type,))) for port in ports)
+    limit = None if parallelism is None else Parallelism(parallelism)
+    after = tracer.control_after([recorded])
+    tracer.record_control(Map(node, operand, block, ports, item_type, batch_size, limit, after), [recorded])
+    return tracer.result(node, ports)
+
+
+@overload
+def branch(test: object, then: Callable[[], R]) -> R | None: ...
+
+
+@overload
+def branch(test: object, then: Callable[[], R], otherwise: Callable[[], S]) -> R | S: ...
+
+
+def branch(test: object, then: Callable[[], Any], otherwise: Callable[[], Any] | None = None) -> Any:
+    """`then() if test else otherwise()`; on a run-time test both are traced and one is run.
+
+    Args:
+        test: what decides, by its truth.
+        then: called if it is true.
+        otherwise: called if it is false; None is the result if left out.
+
+    Returns:
+        What the chosen function returned.
+
+    Raises:
+        DefinitionError: a function can't be traced (D1..).
+    """
+    tracer = CURRENT.get()
+    if tracer is None or not isinstance(test, Handle):
+        return then() if test else otherwise() if otherwise is not None else None
+    operand = _truth(tracer, test, "the test of `branch`")
+    node = tracer.node_id(sys._getframe(1), "branch")
+    counts: dict[str, int] = {}
+    arms = [
+        tracer.record_block(node, counts, then, "the result of `then`"),
+        tracer.record_block(node, counts, otherwise or _nothing, "the result of `otherwise`"),
+    ]
+    ports, (chosen, other) = joined(arms)
+    made = Branch(node, (Case(operand, chosen),), other, ports, tracer.control_after(arms))
+    tracer.record_control(made, arms)
+    return tracer.result(node, ports)
+
+
+def _nothing() -> None: ...
+
+
+def _truth(tracer: Tracer, test: Any, what: str) -> Operand:
+    operand = tracer.operand(test, what)
+    return operand if value_type(test) == BOOL else Apply("bool", (operand,))
+
+
+def while_loop(
+    test: Callable[[S], object],
+    body: Callable[[S], S],
+    initial: S,
+    *,
+    max_iterations: int,
+    on_limit: Literal["fail", "stop"] = "fail",
+) -> S:
+    """`while test(state): state = body(state)`, at most `max_iterations` times.
+
+    Args:
+        test: called with the state; the loop goes on while what it returns is true.
+        body: called with the state; returns the next one, of the same shape.
+        initial: the first state: one value, or a tuple of values.
+        max_iterations: how often the body may run; at least 1.
+        on_limit: `fail`, or `stop` to go on with the state there is.
+
+    Returns:
+        The state at the end.
+
+    Raises:
+        BoundReached: the test is still true after `max_iterations`, and `on_limit` is `fail`.
+        DefinitionError: an argument is wrong (D124), or the body returns a state of another shape (D125).
+    """
+    if type(max_iterations) is not int or max_iterations < 1:
+        raise _bad("while_loop", "max_iterations", max_iterations, "a whole number of at least 1")
+    if on_limit not in ("fail", "stop"):
+        raise _bad("while_loop", "on_limit", on_limit, '"fail" or "stop"')
+    tracer = CURRENT.get()
+    if tracer is not None:
+        return _record_loop(tracer, test, body, initial, (max_iterations, on_limit), sys._getframe(1))
+    state = initial
+    for _ in range(max_iterations):
+        if not test(state):
+            return state
+        state = body(state)
+    if on_limit == "fail" and test(state):
+        raise BoundReached(max_iterations)
+    return state
+
+
+class _State:
+    """The shape of a loop's state: one value, or a tuple of so many."""
+
+    def __init__(self, tracer: Tracer, node: str, initial: Any) -> None:
+        self.tracer, self.node = tracer, node
+        self.many = type(initial) is tuple
+        self.names = tuple(f"state_{i}" for i in range(len(initial))) if self.many else ("state",)
+        self.initial = self.parts(initial, "`initial` of `while_loop`")
+        self.types = [value_type(part) for part in self._split(initial)]
+
+    def handles(self, reference: Callable[[str], Operand]) -> Any:
+        """The state as the user's functions see it."""
+        made = [Handle(self.tracer.block, reference(name), type_) for name, type_ in zip(self.names, self.types)]
+        return tuple(made) if self.many else made[0]
+
+    def carried(self) -> Any:
+        """The state inside an iteration."""
+        return self.handles(lambda name: Carried(self.node, name))
+
+    def parts(self, state: Any, what: str) -> list[tuple[str, Operand]]:
+        """The (name, operand) pairs of a state."""
+        split = self._split(state)
+        if len(split) != len(self.names):
+            raise refusal(
+                "D125",
+                f"the body of `while_loop` returns {len(split)} values, but its state has {len(self.names)}",
+                "return a tuple of as many values as `initial` has",
+            )
+        return [(name, self.tracer.operand(part, what)) for name, part in zip(self.names, split)]
+
+    def _split(self, state: Any) -> tuple[Any, ...]:
+        if not self.many:
+            return (state,)
+        if type(state) is tuple or (isinstance(state, Handle) and not _is_open_ended(state)):
+            return tuple(state)
+        raise refusal(
+            "D125",
+            "the body of `while_loop` returns one value, but its state is a tuple",
+            "return a tuple of as many values as `initial` has",
+        )
+
+    def settle(self, returned: Any) -> bool:
+        """Whether what the body returned fits the state's types; they are widened if it doesn't."""
+        given = [value_type(part) for part in self._split(returned)]
+        if all(assignable(new, old) for new, old in zip(given, self.types)):
+            return True
+        self.types = [union_of([old, new]) for old, new in zip(self.types, given)]
+        return False
+
+
+def _record_loop(
+    tracer: Tracer,
+    test: Callable[[Any], object],
+    body: Callable[[Any], Any],
+    initial: Any,
+    limit: tuple[int, str],
+    frame: FrameType,
+) -> Any:
+    node = tracer.node_id(frame, "while_loop")
+    state = _State(tracer, node, initial)
+    known = len(tracer.sites)
+    for _ in range(_MOST_ROUNDS):
+        tracer.forget(known)
+        turn = _record_turn(tracer, node, test, body, state)
+        if turn.settled:
+            break
+    else:
+        shown = ", ".join(map(str, state.types))
+        raise refusal(
+            "D125",
+            f"the type of `while_loop`'s state doesn't settle: {shown} after {_MOST_ROUNDS} rounds",
+            "let the body return the types that `initial` has",
+        )
+    carries = tuple(Carry(name, operand, type_) for (name, operand), type_ in zip(state.initial, state.types))
+    blocks = (turn.tested, turn.turned)
+    made = Loop(
+        node,
+        carries,
+        turn.tested.block(turn.test),
+        turn.turned.block(turn.results),
+        *limit,
+        tracer.control_after(blocks),
+    )
+    tracer.record_control(made, blocks)
+    return state.handles(lambda name: Output(node, name))
+
+
+class _Turn(NamedTuple):
+    """A loop's blocks, traced once, with what they give."""
+
+    tested: Recorded
+    test: list[tuple[str, Operand]]
+    turned: Recorded
+    results: list[tuple[str, Operand]]
+    settled: bool
+
+
+def _record_turn(
+    tracer: Tracer, node: str, test: Callable[[Any], object], body: Callable[[Any], Any], state: _State
+) -> _Turn:
+    tests: list[tuple[str, Operand]] = []
+    results: list[tuple[str, Operand]] = []
+    settled = False
+
+    def run_test() -> None:
+        tests.append(("test", _truth(tracer, test(state.carried()), "the test of `while_loop`")))
+
+    def run_body() -> None:
+        nonlocal settled
+        returned = body(state.carried())
+        results.extend(state.parts(returned, "the state of `while_loop`"))
+        settled = state.settle(returned)
+
+    counts: dict[str, int] = {}
+    tested = tracer.record_block(node, counts, run_test, "the test of `while_loop`")
+    turned = tracer.record_block(node, counts, run_body, "the state of `while_loop`")
+    return _Turn(tested, tests, turned, results, settled)
+
+
+def try_(
+    body: Callable[[], R],
+    handlers: Mapping[type[Exception], Callable[[Failure], H]] | None = None,
+    finally_: Callable[[], object] | None = None,
+) -> R | H:
+    """`try: body()`, with a function for each exception class, and one that is called in any case at the end.
+
+    Args:
+        body: called first.
+        handlers: exception class -> called with a `Failure` (`.type`, `.message`, `.node`) if the body fails with that
+            class or a subclass; the first that matches, in order.
+        finally_: called at the end in any case; if it fails, that failure counts.
+
+    Returns:
+        What the body returned, or the handler that was called.
+
+    Raises:
+        DefinitionError: there is neither a handler nor `finally_`, or a key is no exception class (D124), or a function
+            can't be traced (D1..).
+    """
+    known = dict(handlers or {})
+    if not known and finally_ is None:
+        raise refusal("D124", "`try_` has neither handlers nor `finally_`", "call the body itself, or give one of them")
+    for cls in known:
+        if not (isinstance(cls, type) and issubclass(cls, Exception)):
+            raise _bad("try_", "handlers", cls, "exception classes with their functions")
+    tracer = CURRENT.get()
+    if tracer is None:
+        return _try_here(body, known, finally_)
+    return _record_try(tracer, body, known, finally_, sys._getframe(1))
+
+
+def _try_here(
+    body: Callable[[], Any],
+    handlers: Mapping[type[Exception], Callable[[Failure], Any]],
+    finally_: Callable[[], object] | None,
+) -> Any:
+    try:
+        return body()
+    except DefinitionError:  # ours, about the pipeline; not a failure of its work
+        raise
+    except Exception as error:
+        handler = next((h for cls, h in handlers.items() if isinstance(error, cls)), None)
+        if handler is None:
+            raise
+        return handler(_failure(error))
+    finally:
+        if finally_ is not None:
+            finally_()
+
+
+def _failure(error: Exception) -> Any:
+    """The `Failure` of an exception, made from its envelope: this package lies below the value types."""
+    fields = [["type", class_ref(type(error))], ["message", str(error)], ["node", ""]]
+    return decode({"$": "dataclass", "class": "drawloom.values.failure:Failure", "v": fields})
+
+
+def _record_try(
+    tracer: Tracer,
+    body: Callable[[], Any],
+    handlers: Mapping[type[Exception], Callable[[Failure], Any]],
+    finally_: Callable[[], object] | None,
+    frame: FrameType,
+) -> Any:
+    node = tracer.node_id(frame, "try")
+    counts: dict[str, int] = {}
+    arms = [tracer.record_block(node, counts, body, "the result of `try_`'s body")]
+    for handler in handlers.values():
+        caught = _caught(tracer, node, handler)
+        arms.append(tracer.record_block(node, counts, caught, "the result of a handler of `try_`"))
+    ports, (tried, *handled) = joined(arms)
+    final: Block | None = None
+    if finally_ is not None:
+        last = tracer.record_block(node, counts, finally_, "the result of `finally_`")
+        final = last.block()
+        arms.append(last)
+    made = Try(
+        node,
+        tried,
+        tuple(Handler((class_ref(cls),), block) for cls, block in zip(handlers, handled)),
+        final,
+        ports,
+        tracer.control_after(arms),
+    )
+    tracer.record_control(made, arms)
+    return tracer.result(node, ports)
+
+
+def _caught(tracer: Tracer, node: str, handler: Callable[[Failure], Any]) -> Callable[[], Any]:
+    return lambda: handler(Handle(tracer.block, Caught(node), Type("failure")))
+
+
+def _bad(owner: str, name: str, value: object, expected: str) -> Exception:
+    return refusal("D124", f"{owner}({name}={value!r}) must be {expected}", f"pass {expected} as `{name}`")

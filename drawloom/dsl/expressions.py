@@ -1,0 +1,105 @@
+"""What Python can't overload, as functions: `length(x)`, `not_(x)`, `a and b`, `x in y`, `x if test else y`.
+
+On plain values they do what Python does; on run-time values they give an expression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sized
+from typing import Any, TypeVar
+
+from drawloom.dsl.constants import holds_handle
+from drawloom.dsl.current import CURRENT
+from drawloom.dsl.handles import Handle
+
+__all__ = ["and_", "choose", "contains", "is_none", "length", "not_", "or_"]
+
+A = TypeVar("A")
+B = TypeVar("B")
+
+
+def length(value: Sized) -> int:
+    """`len(value)`, also of a run-time value.
+
+    Args:
+        value: anything with a length.
+    """
+    return _apply("len", value) if _staged(value) else len(value)  # type: ignore[no-any-return]  # a handle, typed int
+
+
+def not_(value: object) -> bool:
+    """`not value`, also of a run-time value.
+
+    Args:
+        value: anything with a truth value.
+    """
+    return _apply("not", value) if _staged(value) else not value  # type: ignore[no-any-return]  # a handle, typed bool
+
+
+def and_(first: A, second: B) -> A | B:
+    """`first and second`, also of run-time values.
+
+    Args:
+        first: given back if it is false.
+        second: given back else. Calls in it are made in any case: use `branch` to make them only if `first` is true.
+    """
+    if not _staged(first):
+        return second if first else first
+    return _apply("and", first, second)  # type: ignore[no-any-return]  # a handle
+
+
+def or_(first: A, second: B) -> A | B:
+    """`first or second`, also of run-time values.
+
+    Args:
+        first: given back if it is true.
+        second: given back else. Calls in it are made in any case: use `branch` to make them only if `first` is false.
+    """
+    if not _staged(first):
+        return first if first else second
+    return _apply("or", first, second)  # type: ignore[no-any-return]  # a handle
+
+
+def is_none(value: object) -> bool:
+    """`value is None`, also of a run-time value.
+
+    Args:
+        value: anything.
+    """
+    return _apply("is_none", value) if _staged(value) else value is None  # type: ignore[no-any-return]  # a handle
+
+
+def contains(container: Container[Any], item: object) -> bool:  # Any: whatever Python's `in` takes
+    """`item in container`, also of run-time values.
+
+    Args:
+        container: a list, dict, set, tuple or text.
+        item: what is looked for.
+    """
+    if _staged(container) or _staged(item):
+        return _apply("contains", container, item)  # type: ignore[no-any-return]  # a handle, typed bool
+    return item in container
+
+
+def choose(test: object, first: A, second: B) -> A | B:
+    """`first if test else second`, also of run-time values.
+
+    Args:
+        test: what decides.
+        first: given back if it is true. Calls in it are made in any case: use `branch` to make only one side's.
+        second: given back if it is false.
+    """
+    if not _staged(test):
+        return first if test else second
+    return _apply("select", test, first, second)  # type: ignore[no-any-return]  # a handle
+
+
+def _staged(value: object) -> bool:
+    return isinstance(value, Handle) or holds_handle(value)
+
+
+def _apply(op: str, *values: Any) -> Any:
+    tracer = CURRENT.get()
+    if tracer is None:  # a handle that outlived its trace: its block says so
+        return next(v for v in values if isinstance(v, Handle))._dl_block.apply(op, values)
+    return tracer.block.apply(op, values)

@@ -1,0 +1,351 @@
+"""Handles: what stands for a run-time value while a pipeline is traced.
+
+A handle is typed by the task's result for a type checker and is none of it at run time: attributes, items and
+operators give further handles; whatever needs the value itself is refused with the user's line. A handle is a thin
+thing over an operand of the IR; it holds nothing that computes.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from drawloom.dsl.place import refusal
+from drawloom.ir.envelope import decode
+from drawloom.ir.infer import TypeProblem, member_type
+from drawloom.ir.operands import Apply, Carried, Caught, Const, Field, Item, Key, Operand, Output, Param, Reference
+from drawloom.ir.types import ANY, Type
+
+if TYPE_CHECKING:
+    from drawloom.dsl.blocks import OpenBlock
+
+# Any: a handle may be put wherever a value may
+
+__all__ = ["LEAK_MARK", "Effect", "Expression", "Handle"]
+
+LEAK_MARK = "\u27e8run-time value"  # in every repr, so that a text that was made of one can be told
+_CHANGED_IN_PLACE = ("list", "set", "dict", "ndarray", "dataframe", "series", "object")
+_SIGNS = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**"}
+
+
+class Handle:
+    """A run-time value: a reference, its type, and the block it was made in."""
+
+    __slots__ = ("_dl_block", "_dl_operand", "_dl_type")
+    _dl_block: OpenBlock
+    _dl_operand: Operand
+    _dl_type: Type
+
+    def __init__(self, block: OpenBlock, operand: Operand, type_: Type) -> None:
+        _set_block(self, block)
+        _set_operand(self, operand)
+        _set_type(self, type_)
+
+    # parts
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # what Python and notebooks probe for; a port is never private
+            raise AttributeError(name)
+        if name == "after" and "after" not in dict(self._dl_type.fields):
+            return self._dl_after
+        operand = self._dl_operand
+        if isinstance(operand, Const):
+            return self._dl_block.known(getattr(decode(json.loads(operand.json)), name))
+        if isinstance(operand, Apply):
+            raise refusal(
+                "D116",
+                f"`.{name}` is asked of {_shown(self)}, an expression",
+                "put the expression and the attribute in a @task",
+            )
+        return self._part(operand, Field(name))
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, slice):
+            raise refusal("D118", f"a slice is taken of {_shown(self)}", "take the slice in a @task")
+        operand = self._dl_operand
+        if isinstance(operand, Const) and not isinstance(key, Handle):
+            return self._dl_block.known(decode(json.loads(operand.json))[key])
+        if type(key) in (str, int) and not isinstance(operand, (Apply, Const)):
+            return self._part(operand, Key(key))
+        return self._dl_block.apply("get", (self, key))
+
+    def _part(self, operand: Reference, step: Field | Key) -> Handle:
+        try:
+            type_ = member_type(self._dl_type, step)
+        except TypeProblem as problem:
+            if self._dl_type.name != "union":  # a branch may have told the members apart; `ir.check` has the last word
+                raise refusal("D116", problem.what, problem.fix) from None
+            type_ = ANY
+        return Handle(self._dl_block, _extend(operand, step), type_)
+
+    def __iter__(self) -> Iterator[Any]:
+        """The elements of a tuple of known length; so `a, b = split(table)` works."""
+        type_ = self._dl_type
+        if type_.name == "namedtuple":
+            return iter([getattr(self, name) for name, _ in type_.fields])
+        if type_.name == "tuple":
+            return iter([self[i] for i in range(len(type_.args))])
+        raise refusal(
+            "D110",
+            f"{_shown(self)} is iterated over, but its items are known only at run time",
+            "use `for_each(items, body)`, or loop inside a @task",
+        )
+
+    def __len__(self) -> int:
+        type_ = self._dl_type
+        if type_.name in ("tuple", "namedtuple"):
+            return len(type_.args) or len(type_.fields)
+        _refuse_value(self, "`len()` is taken of {}", "use `length(x)`, which gives a run-time number")
+
+    # order
+
+    def _dl_after(self, *upstream: object) -> Any:
+        self._dl_block.tracer.order_after(self, upstream)
+        return self
+
+    # what needs the value itself
+
+    def __bool__(self) -> bool:
+        _refuse_value(
+            self,
+            "{} is used as a condition",
+            "use `branch(test, then, otherwise)`, `and_`, `or_`, `not_`, or test inside a @task",
+        )
+
+    def __hash__(self) -> int:
+        _refuse_value(self, "{} is used as a dict key or a set item", "build the dict or set in a @task")
+
+    def __contains__(self, item: object) -> bool:
+        _refuse_value(self, "`in` looks into {}", "use `contains(container, item)`")
+
+    def __str__(self) -> str:
+        _refuse_value(self, "the text of {} is asked for", "make the text in a @task")
+
+    def __format__(self, spec: str) -> str:
+        _refuse_value(self, "{} is put into an f-string", "make the text in a @task")
+
+    def __bytes__(self) -> bytes:
+        _refuse_value(self, "the bytes of {} are asked for", "make them in a @task")
+
+    def __int__(self) -> int:
+        _refuse_value(self, "`int()` is called on {}", "convert it in a @task")
+
+    def __float__(self) -> float:
+        _refuse_value(self, "`float()` is called on {}", "convert it in a @task")
+
+    def __complex__(self) -> complex:
+        _refuse_value(self, "`complex()` is called on {}", "convert it in a @task")
+
+    def __index__(self) -> int:
+        _refuse_value(
+            self,
+            "{} is used as an index or a count",
+            "index a run-time value with it, or use `for_each`; else do it in a @task",
+        )
+
+    def __round__(self, digits: int | None = None) -> Any:
+        _refuse_value(self, "`round()` is called on {}", "round it in a @task")
+
+    def __trunc__(self) -> int:
+        _refuse_value(self, "{} is truncated", "convert it in a @task")
+
+    def __divmod__(self, other: object) -> Any:
+        _refuse_value(self, "`divmod()` is called on {}", "use `//` and `%`, or a @task")
+
+    __rdivmod__ = __divmod__
+
+    def __fspath__(self) -> str:
+        _refuse_value(self, "{} is used as a path", "open it in a @task")
+
+    def __reversed__(self) -> Any:
+        _refuse_value(self, "`reversed()` is called on {}", "reverse it in a @task")
+
+    def __next__(self) -> Any:
+        _refuse_value(self, "`next()` is called on {}", "take the item in a @task")
+
+    def __enter__(self) -> Any:
+        _refuse_value(self, "{} is used in a `with`", "open it in a @task")
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def __await__(self) -> Any:
+        _refuse_value(self, "{} is awaited", "a task's result needs no `await`: take it out")
+
+    def __call__(self, *args: object, **kwargs: object) -> Any:
+        name = _called_name(self)
+        raise refusal(
+            "D117",
+            f"{name} is called, but it would run on a value that isn't known yet",
+            "put the call in a @task",
+        )
+
+    def __reduce_ex__(self, protocol: object) -> Any:
+        _refuse_value(self, "{} is copied or pickled", "give it to a @task instead")
+
+    def __setitem__(self, key: object, value: object) -> None:
+        _refuse_value(self, "an item of {} is assigned", "make the changed value in a @task and return it")
+
+    def __delitem__(self, key: object) -> None:
+        _refuse_value(self, "an item of {} is deleted", "make the changed value in a @task and return it")
+
+    def __setattr__(self, name: str, value: object) -> None:
+        _refuse_value(
+            self, f"the attribute `{name}` of {{}} is assigned", "make the changed value in a @task and return it"
+        )
+
+    def __delattr__(self, name: str) -> None:
+        _refuse_value(
+            self, f"the attribute `{name}` of {{}} is deleted", "make the changed value in a @task and return it"
+        )
+
+    # numpy and pandas must leave `array * handle` to us, instead of making an array of handles
+    __array_ufunc__ = None
+    __pandas_priority__ = 10_000
+
+    def __repr__(self) -> str:
+        return f"{LEAK_MARK} {_described(self._dl_operand)}: {self._dl_type}\u27e9"
+
+
+class Expression(Handle):
+    """A handle over an `Apply`; knows how large the expression is, since shared parts count each time they are met."""
+
+    __slots__ = ("_dl_depth", "_dl_weight")
+    _dl_depth: int
+    _dl_weight: int
+
+    def __init__(self, block: OpenBlock, operand: Operand, type_: Type, weight: int, depth: int) -> None:
+        super().__init__(block, operand, type_)
+        _set_weight(self, weight)
+        _set_depth(self, depth)
+
+
+class Effect(Handle):
+    """What a call returns whose task returns nothing: good for `.after(...)` only."""
+
+    __slots__ = ()
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "after":
+            return self._dl_after
+        return super().__getattr__(name)
+
+
+_set_block = Handle.__dict__["_dl_block"].__set__
+_set_operand = Handle.__dict__["_dl_operand"].__set__
+_set_type = Handle.__dict__["_dl_type"].__set__
+_set_weight = Expression.__dict__["_dl_weight"].__set__
+_set_depth = Expression.__dict__["_dl_depth"].__set__
+
+
+def _refuse_value(handle: Handle, what: str, fix: str) -> NoReturn:
+    shown = what.format(_shown(handle))
+    raise refusal("D110", f"{shown}, but its value is known only at run time", fix)
+
+
+def _shown(handle: Handle) -> str:
+    """A handle in a message: `the result of `train` (Model)`."""
+    return f"{_described(handle._dl_operand)} ({handle._dl_type})"
+
+
+def _described(operand: Operand) -> str:
+    if isinstance(operand, Apply):
+        return f"an expression (`{operand.op}`)"
+    if isinstance(operand, Const):
+        return "a known value"
+    path = "".join(f".{s.name}" if isinstance(s, Field) else f"[{s.key!r}]" for s in getattr(operand, "path", ()))
+    if isinstance(operand, Output):
+        return f"the result of `{operand.node}`{path and f' at `{path}`'}"
+    if isinstance(operand, Param):
+        return f"the parameter `{operand.name}{path}`"
+    if isinstance(operand, Item):
+        return f"the item of `{operand.map}`{path and f' at `{path}`'}"
+    if isinstance(operand, Carried):
+        return f"the state of `{operand.loop}`{path and f' at `{path}`'}"
+    if isinstance(operand, Caught):
+        return f"the failure caught by `{operand.node}`{path and f' at `{path}`'}"
+    return f"the run's `{operand.field}`"
+
+
+def _called_name(handle: Handle) -> str:
+    path = getattr(handle._dl_operand, "path", ())
+    if path and isinstance(path[-1], Field):
+        return f"the method `.{path[-1].name}()` of a run-time value"
+    return _shown(handle)
+
+
+def _extend(operand: Reference, step: Field | Key) -> Reference:
+    """The reference one step further; `dataclasses.replace` takes five times as long."""
+    match operand:
+        case Output(node, port, path):
+            return Output(node, port, (*path, step))
+        case Param(name, path):
+            return Param(name, (*path, step))
+        case Item(map_id, path):
+            return Item(map_id, (*path, step))
+        case Carried(loop, name, path):
+            return Carried(loop, name, (*path, step))
+        case Caught(node, path):
+            return Caught(node, (*path, step))
+    raise AssertionError(f"{type(operand).__name__} has no path")  # RunInfo: no handle is made of one
+
+
+def _install_operators() -> None:
+    """`x + y`, `y < x`, `-x`, ... on handles, and a refusal for the operators the IR has no word for."""
+    for name in _SIGNS:
+        setattr(Handle, f"__{name}__", _binary(name))
+        setattr(Handle, f"__r{name}__", _binary(name, swapped=True))
+        setattr(Handle, f"__i{name}__", _in_place(name))
+    for name in ("eq", "ne", "lt", "le", "gt", "ge"):
+        setattr(Handle, f"__{name}__", _binary(name))
+    for name in ("neg", "pos", "abs"):
+        setattr(Handle, f"__{name}__", _unary(name))
+    for name, sign in (("and", "&"), ("or", "|"), ("xor", "^"), ("lshift", "<<"), ("rshift", ">>"), ("matmul", "@")):
+        for prefix in ("", "r", "i"):
+            setattr(Handle, f"__{prefix}{name}__", _unsupported(sign))
+    Handle.__invert__ = _unsupported("~")  # type: ignore[attr-defined]
+
+
+def _binary(op: str, *, swapped: bool = False) -> Any:
+    def operator(self: Handle, other: object, *modulus: object) -> Any:
+        if modulus:
+            raise refusal("D118", f"`pow()` with a modulus is called on {_shown(self)}", "compute it in a @task")
+        return self._dl_block.apply(op, (other, self) if swapped else (self, other))
+
+    return operator
+
+
+def _in_place(op: str) -> Any:
+    def operator(self: Handle, other: object) -> Any:
+        if self._dl_type.name in _CHANGED_IN_PLACE:
+            raise refusal(
+                "D118",
+                f"`{_SIGNS[op]}=` would change {_shown(self)} in place",
+                f"write `x = x {_SIGNS[op]} y`, which makes a new value",
+            )
+        return self._dl_block.apply(op, (self, other))
+
+    return operator
+
+
+def _unary(op: str) -> Any:
+    def operator(self: Handle) -> Any:
+        return self._dl_block.apply(op, (self,))
+
+    return operator
+
+
+def _unsupported(sign: str) -> Any:
+    words = {"&": "`and_`, or ", "|": "`or_`, or ", "~": "`not_`, or "}
+
+    def operator(self: Handle, *_: object) -> Any:
+        raise refusal(
+            "D118",
+            f"the operator `{sign}` is used on {_shown(self)}",
+            f"use {words.get(sign, '')}a @task",
+        )
+
+    return operator
+
+
+_install_operators()

@@ -1,0 +1,61 @@
+"""A task's interface: its function, its ports, its policies. Apart from `ir.nodes`, because a step needs no more than
+this.
+
+Frozen, slotted dataclasses without work in them. Standard library alone: a step loads this module.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from drawloom.ir.policies import Policies
+from drawloom.ir.types import ANY, Type
+
+__all__ = ["FunctionRef", "Port", "TaskSpec"]
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """A typed name on the edge of a task, a block or a pipeline; `default` is a constant's JSON, None if required."""
+
+    name: str
+    type: Type = ANY
+    default: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionRef:
+    """A Python function by name, and the version of its code.
+
+    Args:
+        module: the importable module's name.
+        qualname: the function's qualified name in it.
+        digest: SHA-256 hex of the canonical form of the code and of what it reaches (`dsl.fingerprint`).
+        scope: how far the digest reaches: `function` (all names resolved), `module` or `bundle` (widened).
+    """
+
+    module: str
+    qualname: str
+    digest: str = ""
+    scope: str = "function"
+
+
+@dataclass(frozen=True, slots=True)
+class TaskSpec:
+    """A task's interface: listed once in a pipeline, named by each of its calls.
+
+    Args:
+        name: `module:qualname`, unique in the pipeline.
+        function: the Python function.
+        inputs: its parameters in order.
+        result: the type of what it returns; the port is named `result`.
+        effect: True if it returns nothing and is run for its effect.
+        policies: how its calls are run unless a call says otherwise.
+    """
+
+    name: str
+    function: FunctionRef
+    inputs: tuple[Port, ...] = ()
+    result: Type = ANY
+    effect: bool = False
+    policies: Policies = Policies()  # noqa: RUF009  # frozen

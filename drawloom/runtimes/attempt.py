@@ -1,0 +1,239 @@
+"""One try of a task: decode its inputs, call the function, check and encode what it returns, or say why it failed.
+
+The same code runs in a thread of a local run, in a worker process and in a remote step. A failure is data
+(`FailureInfo`), made without pickle; `catalog.raising` makes an exception of it again. Standard library alone: a step
+loads this module.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from drawloom.catalog.records import FailureInfo
+from drawloom.errors import Diagnostic, ValueRefused
+from drawloom.ir.canonical import Json, canonical_json
+from drawloom.ir.envelope import class_by_ref, class_ref
+from drawloom.ir.policies import INFRA, TIMEOUT
+from drawloom.ir.tasks import FunctionRef, TaskSpec
+from drawloom.runtimes.capture import Log, capturing
+
+__all__ = [
+    "AttemptResult",
+    "describe_failure",
+    "engine_failure",
+    "load_function",
+    "redacted",
+    "reveal_secrets",
+    "run_attempt",
+]
+
+_ARGUMENTS_LIMIT_BYTES = 65536  # exception arguments larger than this are not kept: a record stays small
+_DRAWLOOM = __file__[: -len("runtimes/attempt.py")]
+# what handlers match for failures that are no exception of the task's: `except Exception` catches them
+_ENGINE_BASES = {
+    TIMEOUT: ("builtins:TimeoutError", "builtins:OSError", "builtins:Exception", "builtins:BaseException"),
+    INFRA: (
+        "drawloom.errors:NodeFailed",
+        "drawloom.errors:DrawloomError",
+        "builtins:Exception",
+        "builtins:BaseException",
+    ),
+}
+
+
+class AttemptResult:
+    """How an attempt ended.
+
+    Args:
+        outcome: `succeeded`, `failed`, `timeout` or `cancelled`.
+        output: the tree of what the task returned, None unless it succeeded.
+        failure: why it failed, None if it didn't.
+        exception: the live exception, where the attempt ran in this process.
+        seconds: the time from decoding the first input to storing the result.
+        log: what it printed and logged.
+    """
+
+    __slots__ = ("exception", "failure", "log", "outcome", "output", "seconds")
+
+    def __init__(
+        self,
+        outcome: str,
+        output: Json = None,
+        failure: FailureInfo | None = None,
+        exception: BaseException | None = None,
+        seconds: float = 0.0,
+        log: bytes = b"",
+    ) -> None:
+        self.outcome = outcome
+        self.output = output
+        self.failure = failure
+        self.exception = exception
+        self.seconds = seconds
+        self.log = log
+
+
+def load_function(ref: FunctionRef) -> Callable[..., Any]:
+    """The plain Python function a task was made of, its module imported.
+
+    Raises:
+        ImportError, AttributeError: there is no such module or name.
+    """
+    found = class_by_ref(f"{ref.module}:{ref.qualname}")
+    # the name holds the decorated object; known by its module's name, because runtimes don't import the front end
+    if type(found).__module__ == "drawloom.dsl.task":
+        found = found.function
+    made: Callable[..., Any] = found
+    return made
+
+
+def run_attempt(
+    function: Callable[..., Any],
+    spec: TaskSpec,
+    inputs: Mapping[str, Json],
+    values: Any,  # values.store.Values; not imported, so that a step decides when codecs are loaded
+    *,
+    tee: bool = False,
+) -> AttemptResult:
+    """Runs a task once in this thread. Never raises for what the task does, `KeyboardInterrupt` excepted.
+
+    Args:
+        function: the plain function.
+        spec: the task's interface.
+        inputs: parameter name -> tree; each is decoded anew, so that the task can't change anybody else's value.
+        values: decodes inputs and encodes the result.
+        tee: let what the task prints through to the terminal too.
+
+    Returns:
+        The result; its `log` is complete only inside `capture.routed`.
+    """
+    log = Log(tee=tee)
+    began = time.monotonic()
+    output: Json = None
+    failed: BaseException | None = None
+    with capturing(log):
+        try:
+            output = _call(function, spec, inputs, values)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as exception:  # noqa: BLE001  # a task may raise anything, `SystemExit` included
+            failed = exception
+    seconds = time.monotonic() - began
+    written = redacted(log.content())
+    if failed is None:
+        return AttemptResult("succeeded", output, seconds=seconds, log=written)
+    return AttemptResult("failed", None, describe_failure(failed), failed, seconds, written)
+
+
+def _call(function: Callable[..., Any], spec: TaskSpec, inputs: Mapping[str, Json], values: Any) -> Json:
+    given = {name: values.decode(tree) for name, tree in inputs.items()}
+    code = getattr(function, "__code__", None)
+    first = code.co_varnames[: code.co_posonlyargcount] if code is not None else ()
+    result = function(*[given.pop(name) for name in first if name in given], **given)
+    # looked up here: conformance knows many types, and an effect needs none of them
+    from drawloom.values.conform import conform
+
+    problem = conform(result, spec.result)
+    if problem is not None:
+        raise ValueRefused(
+            Diagnostic(
+                "R520",
+                f"task `{spec.name}` is declared to return {spec.result}: {problem}",
+                None,
+                "make the function return what its annotation says, or correct the annotation",
+            )
+        )
+    return values.encode(result, spec.result, what=f"what task `{spec.name}` returned")
+
+
+def redacted(log: bytes) -> bytes:
+    """`log` without the secrets this process has revealed."""
+    if not log:
+        return log
+    from drawloom.values.secret import redact
+
+    text = log.decode("utf-8", "surrogateescape")
+    clean: bytes = redact(text).encode("utf-8", "surrogateescape")
+    return clean
+
+
+def reveal_secrets(tree: Json) -> None:
+    """Makes `redact` know each secret a tree names, as far as it is set in this process too."""
+    if isinstance(tree, list):
+        for item in tree:
+            reveal_secrets(item)
+    elif isinstance(tree, dict):
+        if tree["$"] == "secret":
+            from drawloom.values.secret import Secret
+
+            with contextlib.suppress(ValueRefused):
+                Secret(tree["name"]).reveal()
+        reveal_secrets(tree.get("v"))
+
+
+def describe_failure(exception: BaseException) -> FailureInfo:
+    """What is kept of an exception: names, texts, plain arguments; no secrets, no frames of drawloom's."""
+    from drawloom.values.secret import redact
+
+    bases = tuple(class_ref(c) for c in type(exception).__mro__ if c is not object)
+    return FailureInfo(
+        type=bases[0],
+        message=redact(_text(exception)),
+        bases=bases,
+        traceback=redact(_traceback(exception)),
+        arguments=_arguments(exception, redact),
+    )
+
+
+def _text(exception: BaseException) -> str:
+    try:
+        return str(exception)
+    except Exception as broken:  # noqa: BLE001  # a user's `__str__` may raise too
+        return f"<its text can't be had: {type(broken).__name__}>"
+
+
+def _traceback(exception: BaseException) -> str:
+    import traceback  # only a failure pays for it
+
+    try:
+        told = traceback.TracebackException.from_exception(exception)
+    except Exception as broken:  # noqa: BLE001  # it calls the user's `__str__` too
+        return f"<the traceback can't be had: {type(broken).__name__}>"
+    seen: set[int] = set()
+    waiting: list[Any] = [told]
+    while waiting:
+        part = waiting.pop()
+        if part is None or id(part) in seen:
+            continue
+        seen.add(id(part))
+        kept = [frame for frame in part.stack if not frame.filename.startswith(_DRAWLOOM)]
+        part.stack = traceback.StackSummary.from_list(kept)
+        waiting += [part.__cause__, part.__context__, *(getattr(part, "exceptions", None) or ())]
+    return "".join(told.format())
+
+
+def _arguments(exception: BaseException, redact: Callable[[str], str]) -> Json:
+    from drawloom.ir.envelope import NotEncodable, encode
+
+    try:
+        tree = _redacted_tree(encode(list(exception.args)), redact)
+        return tree if len(canonical_json(tree)) <= _ARGUMENTS_LIMIT_BYTES else None
+    except (NotEncodable, ValueError, TypeError):
+        return None
+
+
+def _redacted_tree(tree: Json, redact: Callable[[str], str]) -> Json:
+    if isinstance(tree, str):
+        return redact(tree)
+    if isinstance(tree, list):
+        return [_redacted_tree(t, redact) for t in tree]
+    if isinstance(tree, dict):
+        return {key: _redacted_tree(t, redact) if key == "v" else t for key, t in tree.items()}
+    return tree
+
+
+def engine_failure(kind: str, message: str) -> FailureInfo:
+    """A failure that is no exception of the task's: `kind` is `infra` or `timeout`."""
+    return FailureInfo(type=kind, message=message, bases=_ENGINE_BASES[kind])

@@ -1,0 +1,141 @@
+"""The begin step: takes an engine's identity and the run parameters, and makes the run every other step refers to.
+
+    --store URL --project P --program DIGEST --run BASE64 --out DIR
+
+`--run` is base64 of JSON, so that no character of a user's means anything to an engine's templates:
+
+    {"engine": "reference", "ids": [["run", "17"]], "generation": 0, "logical_time": "", "interval": [],
+     "params": {"depth": {"tree": 3}, "table": {"object": "<sha256>", "digest": "<sha256>", "size_bytes": 5000000}}}
+
+A doubled begin of the same engine run makes the same run: its id is made of the identity, and the first record counts.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from base64 import b64decode
+from collections.abc import Sequence
+from time import time
+
+from drawloom.catalog.outcomes import decode_record, write_run
+from drawloom.catalog.records import RunStarted, ValueRef, record_to_json
+from drawloom.errors import Diagnostic, DrawloomError, RunRefused, did_you_mean
+from drawloom.ir.canonical import Json, canonical_json, digest_json
+from drawloom.ir.protocol import BEGIN, DONE, FAILED_FINAL, RUN
+from drawloom.ir.slices import StepSlice
+from drawloom.ir.tasks import Port
+from drawloom.runtimes.context import StepContext, open_project, run_reference, started_key
+from drawloom.runtimes.step import LOST, read_options
+from drawloom.storage.base import Storage
+from drawloom.values.conform import conform
+
+__all__ = ["begin_run", "main"]
+
+_OPTIONS = ("store", "project", "program", "run", "out")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Begins a run and writes its reference to `--out` and stdout.
+
+    Returns:
+        An exit code of `ir.protocol`: `failed-final` if the parameters are wrong; 1 if the step couldn't do its work.
+    """
+    try:
+        options = read_options(arguments, _OPTIONS)
+        storage = open_project(options["store"], options["project"])
+        asked = json.loads(b64decode(options["run"]))
+        started = begin_run(storage, options["program"], asked, options["out"])
+    except RunRefused as error:
+        print(error, file=sys.stderr)
+        return FAILED_FINAL
+    except DrawloomError as error:
+        print(error, file=sys.stderr)
+        return LOST
+    print(run_reference(started.run, started.generation))
+    return DONE
+
+
+def begin_run(storage: Storage, program: str, asked: Json, out: str = "") -> RunStarted:
+    """Makes a run, or adopts the one the same engine run has made before.
+
+    Args:
+        storage: the project's storage.
+        program: the digest of the published program.
+        asked: what `--run` holds.
+        out: the folder for what the engine reads; "" for none.
+
+    Raises:
+        RunRefused: E714, a parameter is missing, unknown or of the wrong type.
+        StoreError: E710, the program isn't published.
+    """
+    import drawloom
+
+    identity = [asked["engine"], sorted(asked["ids"])]
+    run = RunStarted(
+        run=f"{asked['engine']}-{digest_json(identity)[:20]}",
+        pipeline="",
+        program=program,
+        engine=asked["engine"],
+        engine_ids=tuple((name, text) for name, text in asked["ids"]),
+        logical_time=asked.get("logical_time", ""),
+        interval=tuple(asked.get("interval", ())),
+        generation=asked.get("generation", 0),
+        at=time(),
+        drawloom=drawloom.__version__,
+        python=".".join(map(str, sys.version_info[:3])),
+    )
+    step = StepContext(storage, run, BEGIN, out=out)
+    params = _take_params(step, asked.get("params", {}))
+    from dataclasses import replace
+
+    won = _write(storage, replace(run, pipeline=step.slice.pipeline, params=params))
+    step.write_output(RUN, run_reference(won.run, won.generation))
+    return won
+
+
+def _write(storage: Storage, run: RunStarted) -> RunStarted:
+    if not run.generation:
+        return write_run(storage, run)
+    key = started_key(run.run, run.generation)
+    if storage.create(key, canonical_json(record_to_json(run)).encode("ascii")):
+        return run
+    found = decode_record(storage.read(key), key)
+    assert isinstance(found, RunStarted), f"{key} holds the record of a run"
+    return found
+
+
+def _take_params(step: StepContext, given: Json) -> tuple[tuple[str, ValueRef], ...]:
+    ports = {port.name: port for port in step.slice.ports}
+    problems = [
+        _refusal(step.slice, f"has no parameter `{name}`{did_you_mean(name, ports)}", "leave it out")
+        for name in sorted(set(given) - set(ports))
+    ]
+    taken = []
+    for port in step.slice.ports:
+        if port.name in given:
+            taken.append((port.name, _reference(step, port, given[port.name], problems)))
+        elif port.default is not None:
+            taken.append((port.name, step.values.ref(json.loads(port.default), str(port.type))))
+        else:
+            problems.append(_refusal(step.slice, f"needs the parameter `{port.name}`", "give it a value"))
+    if problems:
+        raise RunRefused(problems)
+    return tuple(taken)
+
+
+def _reference(step: StepContext, port: Port, given: Json, problems: list[Diagnostic]) -> ValueRef:
+    if "tree" in given:
+        ref = step.values.ref(given["tree"], str(port.type))
+    else:
+        ref = ValueRef(given["digest"], given["size_bytes"], None, given["object"], str(port.type))
+    problem = conform(step.values.decode(step.values.tree(ref)), port.type)
+    if problem is not None:
+        problems.append(
+            _refusal(step.slice, f"parameter `{port.name}`: {problem}", f"give it a value of type {port.type}")
+        )
+    return ref
+
+
+def _refusal(step: StepSlice, problem: str, fix: str) -> Diagnostic:
+    return Diagnostic("E714", f"pipeline `{step.pipeline}` {problem}", None, fix)

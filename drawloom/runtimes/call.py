@@ -1,0 +1,213 @@
+"""The step of a call: adopt what is committed, else look in the cache, else attempt it and commit the outcome.
+
+Standard library alone, until the task's module and its values ask for more: a step loads this module.
+"""
+
+from __future__ import annotations
+
+import os
+from time import time
+from typing import Any
+
+from drawloom.catalog.outcomes import finish_attempt, start_attempt
+from drawloom.catalog.records import AttemptFinished, AttemptStarted, Commit, Index, ValueRef
+from drawloom.ir.canonical import Json, canonical_json
+from drawloom.ir.envelope import value_digest
+from drawloom.ir.protocol import DONE, FAILED_FINAL, FAILED_RETRY, SKIPPED, index_text
+from drawloom.ir.tasks import TaskSpec
+from drawloom.runtimes.attempt import AttemptResult, describe_failure, load_function, run_attempt
+from drawloom.runtimes.capture import routed
+from drawloom.runtimes.context import StepContext
+from drawloom.runtimes.decide import fail, skip
+from drawloom.runtimes.resolve import UpstreamFailed
+
+__all__ = ["run_call"]
+
+
+def run_call(step: StepContext, index: Index) -> int:
+    """Runs one instance of a call; returns an exit code of `ir.protocol`."""
+    node = step.slice.node
+    if step.attempt > 1 and step.outcomes.commit(node, index) is not None:
+        return _adopt(step, index)
+    if step.is_behind(index):
+        return skip(step, node, index)
+    try:
+        inputs = {name: step.tree(operand, index) for name, operand in step.slice.inputs}
+    except UpstreamFailed as cause:
+        return skip(step, node, index, cause)
+    except Exception as exception:  # noqa: BLE001  # an expression of the user's may raise anything
+        return fail(step, node, index, describe_failure(exception))
+    return _Instance(step, index, inputs).run()
+
+
+def _adopt(step: StepContext, index: Index) -> int:
+    outcome = step.outcomes.outcome(step.slice.node, index)
+    if step.slice.contained or outcome not in ("failed", "skipped"):
+        return DONE
+    return FAILED_FINAL if outcome == "failed" else SKIPPED
+
+
+class _Instance:
+    """One attempt at one instance of a call."""
+
+    def __init__(self, step: StepContext, index: Index, inputs: dict[str, Json]) -> None:
+        assert step.slice.task is not None, "a call's slice has its task"
+        self.step = step
+        self.index = index
+        self.inputs = inputs
+        self.spec: TaskSpec = step.slice.task
+        self.refs = tuple(
+            (name, ValueRef(value_digest(tree), len(canonical_json(tree)))) for name, tree in inputs.items()
+        )
+        self.key = ""
+
+    def run(self) -> int:
+        if self._is_cached():
+            return _adopt(self.step, self.index)
+        run = self.step.run
+        started = start_attempt(
+            self.step.storage,
+            AttemptStarted(
+                run.run, self.step.slice.node, self.index, self.step.attempt, run.generation, _worker(), time()
+            ),
+        )
+        # the number was free: nobody began this attempt before, so nobody can have committed (a later one has looked)
+        if (
+            started.attempt > self.step.attempt
+            and self.step.outcomes.commit(self.step.slice.node, self.index) is not None
+        ):
+            return _adopt(self.step, self.index)
+        _fault("before-run")
+        result = self._attempt(started)
+        log = self.step.objects.put(result.log) if result.log else ""
+        if result.outcome == "succeeded":
+            return self._succeed(started, result, log)
+        return self._fail(started, result, log)
+
+    def _is_cached(self) -> bool:
+        from drawloom.runtimes.cache import cache_key, is_cacheable, lookup
+
+        policies = self.spec.policies
+        if not is_cacheable(self.step.slice.inputs, self.spec, policies):
+            return False
+        self.key = cache_key(self.spec, policies, {name: ref.digest for name, ref in self.refs})
+        found = lookup(self.step.storage, self.step.objects, self.step.values, self.key)
+        if found is None:
+            return False
+        self._commit(
+            "cached",
+            outputs=found.outputs,
+            function=found.function,
+            source=(found.run, found.node, index_text(found.index)),
+        )
+        return True
+
+    def _attempt(self, started: AttemptStarted) -> AttemptResult:
+        with routed():
+            try:
+                function = load_function(self.spec.function)
+            except BaseException as exception:  # noqa: BLE001  # importing the user's module may raise anything
+                return AttemptResult("failed", None, describe_failure(exception), exception)
+            policies = self.spec.policies
+            if policies.attempt_timeout_seconds is None and policies.node_timeout_seconds is None:
+                return run_attempt(function, self.spec, self.inputs, self.step.values, tee=True)
+            from drawloom.runtimes.watchdog import run_limited
+
+            return run_limited(self.step, started, function, self.spec, self.inputs)
+
+    def _succeed(self, started: AttemptStarted, result: AttemptResult, log: str) -> int:
+        ref = self.step.values.ref(result.output, str(self.spec.result))
+        _fault("before-commit")
+        won = self._commit(
+            "succeeded",
+            outputs=(("result", ref),),
+            attempt=started.attempt,
+            function=self.spec.function.digest,
+            seconds=result.seconds,
+            log=log,
+        )
+        _fault("after-commit")
+        if self.key and won.outcome == "succeeded":
+            from drawloom.runtimes.cache import remember
+
+            remember(self.step.storage, won)
+        self._finish(started, result, log)
+        return _adopt(self.step, self.index)
+
+    def _fail(self, started: AttemptStarted, result: AttemptResult, log: str) -> int:
+        from drawloom.runtimes.retry import is_retried
+
+        assert result.failure is not None, "an attempt that failed says why"
+        self._finish(started, result, log)
+        if (
+            is_retried(self.spec.policies.retry, result.failure, self._failures_before(started) + 1)
+            and not self._is_late()
+        ):
+            return FAILED_RETRY
+        _fault("before-commit")
+        self._commit(
+            "failed",
+            failure=result.failure,
+            attempt=started.attempt,
+            function=self.spec.function.digest,
+            seconds=result.seconds,
+            log=log,
+        )
+        _fault("after-commit")
+        return _adopt(self.step, self.index)
+
+    def _failures_before(self, started: AttemptStarted) -> int:
+        """How many earlier attempts failed by themselves: those that were lost are the engine's to count."""
+        from drawloom.catalog.keys import attempt_key
+        from drawloom.catalog.outcomes import decode_record
+        from drawloom.storage.base import KeyMissing
+
+        count = 0
+        for number in range(1, started.attempt):
+            key = attempt_key(started.run, started.generation, started.node, started.index, number, "finished")
+            try:
+                record = decode_record(self.step.storage.read(key), key)
+            except KeyMissing:
+                continue
+            count += isinstance(record, AttemptFinished) and record.outcome in ("failed", "timeout")
+        return count
+
+    def _is_late(self) -> bool:
+        if self.spec.policies.node_timeout_seconds is None:
+            return False
+        from drawloom.runtimes.watchdog import node_seconds_left
+
+        return node_seconds_left(self.step, self.index, self.spec.policies) <= 0
+
+    def _finish(self, started: AttemptStarted, result: AttemptResult, log: str) -> None:
+        finish_attempt(
+            self.step.storage,
+            AttemptFinished(
+                started.run,
+                started.node,
+                started.index,
+                started.attempt,
+                started.generation,
+                result.outcome,
+                result.seconds,
+                result.failure,
+                log,
+                time(),
+            ),
+        )
+
+    def _commit(self, outcome: str, **more: Any) -> Commit:
+        return self.step.commit(self.step.slice.node, self.index, outcome, inputs=self.refs, cache_key=self.key, **more)
+
+
+def _worker() -> str:
+    return f"{os.uname().nodename}:{os.getpid()}"
+
+
+def _fault(point: str) -> None:
+    """Does nothing, unless a test of the protocol has asked for a fault (`runtimes.faults`)."""
+    wanted = os.environ.get("DRAWLOOM_FAULTS")
+    if wanted:
+        from drawloom.runtimes.faults import at
+
+        at(point, wanted)

@@ -1,0 +1,159 @@
+"""Keeps what an attempt prints or logs apart from what its neighbours do, in one process with many threads.
+
+`sys.stdout` and `sys.stderr` are replaced, while a run lasts, by streams that look at a context variable: inside an
+attempt they write to that attempt's log, elsewhere to where they always went. Threads that a task starts itself have
+their own context, so what they print goes to the terminal. Standard library alone: a step loads this module.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+__all__ = ["Log", "capturing", "routed"]
+
+
+class Log:
+    """The bytes an attempt wrote, in order. `tee` also lets them through to where they would have gone."""
+
+    def __init__(self, *, tee: bool = False) -> None:
+        self.tee = tee
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        self._parts.append(data)  # appending to a list is atomic: no lock
+
+    def content(self) -> bytes:
+        """All that was written."""
+        return b"".join(self._parts)
+
+
+_CURRENT: ContextVar[Log | None] = ContextVar("drawloom_log", default=None)
+
+
+class _RoutedBytes:
+    """`sys.stdout.buffer` of a routed stream."""
+
+    def __init__(self, stream: Any) -> None:  # any text stream
+        self._stream = stream
+
+    def write(self, data: Any) -> int:  # any bytes-like object
+        log = _CURRENT.get()
+        if log is not None:
+            log.write(bytes(data))
+            if not log.tee:
+                return len(data)
+        written: int = self._stream.buffer.write(data)
+        return written
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream.buffer, name)
+
+
+class _Routed:
+    """A text stream that writes to the current attempt's log, or to `stream` where there is none."""
+
+    def __init__(self, stream: Any) -> None:  # any text stream, or None (pythonw, a closed descriptor)
+        self._stream = stream
+        self.buffer = _RoutedBytes(stream)
+
+    def write(self, text: str) -> int:
+        log = _CURRENT.get()
+        if log is not None:
+            log.write(text.encode("utf-8", "backslashreplace"))
+            if not log.tee:
+                return len(text)
+        if self._stream is not None:
+            self._stream.write(text)
+        return len(text)
+
+    def writelines(self, lines: Any) -> None:
+        for line in lines:
+            self.write(line)
+
+    def flush(self) -> None:
+        if self._stream is not None:
+            self._stream.flush()
+
+    def isatty(self) -> bool:
+        return _CURRENT.get() is None and self._stream is not None and self._stream.isatty()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+_LOCK = threading.Lock()
+_USERS = 0  # runs that need the routing now; the last one to leave puts the streams back
+_STREAMS: dict[str, _Routed] = {}
+_HANDLERS: list[Any] = []  # the logging handler, once there is one
+
+
+@contextmanager
+def routed() -> Iterator[None]:
+    """Routes `sys.stdout`, `sys.stderr` and `logging` while the block runs; blocks may overlap in any way."""
+    global _USERS
+    with _LOCK:
+        _USERS += 1
+        for name in ("stdout", "stderr"):
+            # somebody may have put another stream there since an earlier block, still open, put ours
+            if not isinstance(getattr(sys, name), _Routed):
+                _STREAMS[name] = _Routed(getattr(sys, name))
+                setattr(sys, name, _STREAMS[name])
+    try:
+        yield
+    finally:
+        with _LOCK:
+            _USERS -= 1
+            if not _USERS:
+                _put_back()
+
+
+def _put_back() -> None:
+    for name, stream in _STREAMS.items():
+        if getattr(sys, name) is stream:  # else somebody replaced it meanwhile, and it is theirs to put back
+            setattr(sys, name, stream._stream)
+    _STREAMS.clear()
+    for handler in _HANDLERS:
+        sys.modules["logging"].getLogger().removeHandler(handler)
+    _HANDLERS.clear()
+
+
+@contextmanager
+def capturing(log: Log) -> Iterator[Log]:
+    """Sends what the current thread prints and logs to `log` while the block runs, inside `routed`."""
+    if "logging" in sys.modules and not _HANDLERS:
+        _route_logging()
+    token = _CURRENT.set(log)
+    try:
+        yield log
+    finally:
+        _CURRENT.reset(token)
+
+
+def _route_logging() -> None:
+    import logging  # it is loaded already: who never logs never pays for it
+
+    class RoutedHandler(logging.Handler):
+        """Writes records to the current attempt's log, as `logging.basicConfig` would print them."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            handlers = [h for h in logging.getLogger().handlers if h is not self]
+            if _CURRENT.get() is None:
+                if not handlers and logging.lastResort is not None and record.levelno >= logging.lastResort.level:
+                    logging.lastResort.handle(record)  # as if this handler weren't there
+                return
+            if any(getattr(h, "stream", None) in _STREAMS.values() for h in handlers):
+                return  # that handler writes to a routed stream itself
+            _STREAMS["stderr"].write(self.format(record) + "\n")
+
+    with _LOCK:
+        if _HANDLERS or not _USERS:
+            return
+        handler = RoutedHandler()
+        handler.setFormatter(logging.Formatter(logging.BASIC_FORMAT))
+        logging.getLogger().addHandler(handler)
+        _HANDLERS.append(handler)

@@ -1,0 +1,116 @@
+"""The processes of the reference engine: each step in an interpreter of its own, started through the bootstrap stub."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from itertools import count
+from typing import Final
+
+from drawloom.runtimes.engine_faults import Fate
+
+__all__ = ["Ended", "Starter", "stub_text"]
+
+_KEPT_VARIABLES: Final = ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "SSL_CERT_FILE")
+_DETAIL_CHARACTERS: Final = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """How a start of a step ended, as far as the engine knows.
+
+    Args:
+        code: the exit code; None if the step was lost: killed, or nobody heard.
+        texts: what it wrote into `--out`, by file name.
+        said: the end of what it wrote to stderr.
+    """
+
+    code: int | None
+    texts: Mapping[str, str]
+    said: str
+
+
+def stub_text() -> str:
+    """The text of the bootstrap stub, for `python -c`."""
+    found = find_spec("drawloom.runtimes.bootstrap")
+    origin = found.origin if found is not None else None
+    assert origin is not None, "drawloom has its own modules"
+    with open(origin, encoding="utf-8") as file:
+        return file.read()
+
+
+class Starter:
+    """Starts steps, so many at once.
+
+    Args:
+        bundle: the place and the SHA-256 of the code bundle.
+        scratch: a folder for what steps write to the engine.
+        workers: how many processes at once, doubles and zombies left out.
+        bare: hide installed packages from the steps.
+        environment: further variables for them.
+    """
+
+    def __init__(
+        self, bundle: Sequence[str], scratch: str, workers: int, *, bare: bool, environment: Mapping[str, str]
+    ) -> None:
+        # -I: neither the caller's folder nor PYTHONPATH; -S: no site-packages. The bundle is first on sys.path anyway
+        flags = ["-I", "-S"] if bare else ["-I"]
+        self._command = [sys.executable, *flags, "-c", stub_text(), *bundle]
+        self._scratch = scratch
+        self._slots = threading.Semaphore(workers)
+        self._numbers = count()
+        self._left: list[subprocess.Popen[bytes]] = []
+        kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
+        credentials = {name: text for name, text in os.environ.items() if name.startswith("AWS_")}
+        cache = os.environ.get("DRAWLOOM_CACHE") or os.path.join(tempfile.gettempdir(), f"drawloom-{os.getuid()}")
+        self._environment = {**kept, **credentials, "DRAWLOOM_CACHE": cache, **environment}
+
+    def start(self, arguments: Sequence[str], fate: Fate) -> Ended:
+        """Starts a step and waits for it, as far as its fate lets the engine.
+
+        Args:
+            arguments: the module below `drawloom.runtimes`, then its own, `--out` left out.
+            fate: what goes wrong.
+        """
+        out = os.path.join(self._scratch, str(next(self._numbers)))
+        os.mkdir(out)
+        with self._slots:
+            process = self._open(arguments, out, fate)
+            if fate.zombie:
+                self._left.append(process)
+                return Ended(None, {}, "it was given up while it ran")
+            if fate.twice:
+                self._left.append(self._open(arguments, out, fate))
+            said = process.communicate()[1].decode("utf-8", "replace")[-_DETAIL_CHARACTERS:]
+        known = process.returncode >= 0 and not fate.forget
+        return Ended(process.returncode if known else None, _read_texts(out) if known else {}, said)
+
+    def reap(self) -> None:
+        """Waits for the processes nobody has waited for, so that none outlives the engine."""
+        for process in self._left:
+            process.communicate()
+
+    def _open(self, arguments: Sequence[str], out: str, fate: Fate) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*self._command, *arguments, "--out", out],
+            env={**self._environment, **dict(fate.environment)},
+            cwd=self._scratch,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+
+def _read_texts(folder: str) -> dict[str, str]:
+    texts = {}
+    for name in os.listdir(folder):
+        if not name.endswith(".part"):
+            with open(os.path.join(folder, name), encoding="ascii") as file:
+                texts[name] = file.read()
+    return texts

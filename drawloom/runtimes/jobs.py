@@ -1,0 +1,297 @@
+"""A call to be made, and making it: look in the cache, else attempt it here or in a worker process; build its commit.
+
+A job runs in a worker thread of an executor and touches nothing that belongs to the scheduling thread: it is given
+trees and gives back trees. It never raises: what goes wrong, in the task or in the store, is the job's failure.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from drawloom.catalog.records import Commit, FailureInfo, Index, ValueRef
+from drawloom.errors import Diagnostic, NodeFailed
+from drawloom.ir.canonical import Json, canonical_json
+from drawloom.ir.envelope import value_digest
+from drawloom.ir.nodes import Call
+from drawloom.ir.policies import INFRA, TIMEOUT, Policies
+from drawloom.ir.protocol import index_text
+from drawloom.ir.tasks import TaskSpec
+from drawloom.runtimes.attempt import (
+    AttemptResult,
+    describe_failure,
+    engine_failure,
+    redacted,
+    reveal_secrets,
+    run_attempt,
+)
+from drawloom.runtimes.cache import cache_key, lookup, remember
+from drawloom.runtimes.workers import WorkerLost, WorkerPool, WorkerTimeout
+from drawloom.storage.base import Storage
+from drawloom.storage.objects import Objects
+from drawloom.values.store import Values
+
+__all__ = ["CallPlan", "Job", "JobResult", "Performer"]
+
+
+@dataclass(frozen=True, slots=True)
+class CallPlan:
+    """What is the same for every instance of a call.
+
+    Args:
+        call: the node.
+        spec: the task's interface.
+        policies: those that hold for this call.
+        function: the plain function.
+        isolated: whether it runs in a worker process.
+        cacheable: whether it may be answered from the cache.
+    """
+
+    call: Call
+    spec: TaskSpec
+    policies: Policies
+    function: Callable[..., Any]
+    isolated: bool
+    cacheable: bool
+
+
+class Job:
+    """One attempt at a call instance; the same object is handed in again for the next attempt.
+
+    Args:
+        plan: the call.
+        index: its index vector.
+        inputs: (parameter, tree, the value's reference where it is known already) in the task's order.
+        place: whatever the scheduler finds its way back by.
+    """
+
+    __slots__ = ("attempt", "deadline", "index", "inputs", "node", "place", "plan", "refs")
+
+    def __init__(
+        self, plan: CallPlan, index: Index, inputs: list[tuple[str, Json, ValueRef | None]], place: Any
+    ) -> None:
+        self.plan = plan
+        self.node = plan.call.id
+        self.index = index
+        self.inputs = inputs
+        self.place = place
+        self.attempt = 1
+        self.deadline: float | None = None  # `time.monotonic` at which the node's time is over
+        self.refs: tuple[tuple[str, ValueRef], ...] | None = None  # made by the first attempt
+
+    def limit(self) -> float | None:
+        """The seconds this attempt may take, None for no limit."""
+        limits = [self.plan.policies.attempt_timeout_seconds]
+        if self.deadline is not None:
+            limits.append(max(0.0, self.deadline - time.monotonic()))
+        known = [limit for limit in limits if limit is not None]
+        return min(known) if known else None
+
+
+class JobResult:
+    """How a job ended: `outcome` is `succeeded`, `cached`, `failed`, `timeout`, `infra` or `cancelled`."""
+
+    __slots__ = (
+        "commit",
+        "exception",
+        "failure",
+        "input_refs",
+        "log",
+        "log_object",
+        "outcome",
+        "output",
+        "ref",
+        "seconds",
+    )
+
+    def __init__(self, outcome: str) -> None:
+        self.outcome = outcome
+        self.output: Json = None
+        self.ref: ValueRef | None = None
+        self.commit: Commit | None = None
+        self.failure: FailureInfo | None = None
+        self.exception: BaseException | None = None
+        self.seconds = 0.0
+        self.log = b""
+        self.log_object = ""
+        self.input_refs: tuple[tuple[str, ValueRef], ...] = ()
+
+
+class Performer:
+    """Performs jobs, in whichever thread it is called.
+
+    Args:
+        run: the run's id.
+        storage, objects, values: of the project.
+        pool: worker processes for the calls that need one.
+        use_cache: whether cache entries are looked up; what a cacheable call makes is remembered in any case.
+        started: told when an attempt begins.
+        tee: whether tasks' output also goes to the terminal as it is written.
+    """
+
+    def __init__(
+        self,
+        run: str,
+        storage: Storage,
+        objects: Objects,
+        values: Values,
+        pool: WorkerPool,
+        *,
+        use_cache: bool,
+        started: Callable[[Job], None],
+        tee: bool,
+    ) -> None:
+        self._run = run
+        self._storage = storage
+        self._objects = objects
+        self._values = values
+        self._pool = pool
+        self._use_cache = use_cache
+        self._started = started
+        self._tee = tee
+
+    def perform(self, job: Job) -> JobResult:
+        """Makes one attempt. `KeyboardInterrupt` alone gets through."""
+        try:
+            return self._perform(job)
+        except KeyboardInterrupt:
+            raise
+        except BaseException as exception:  # noqa: BLE001  # the store failed: the node's failure, not this thread's end
+            result = JobResult("failed")
+            result.exception = exception
+            result.failure = describe_failure(exception)
+            result.input_refs = job.refs or ()
+            return result
+
+    def _perform(self, job: Job) -> JobResult:
+        refs = job.refs
+        if refs is None:
+            refs = job.refs = tuple((name, ref or _input_ref(tree)) for name, tree, ref in job.inputs)
+        key = ""
+        if job.plan.cacheable:
+            key = cache_key(job.plan.spec, job.plan.policies, {name: ref.digest for name, ref in refs})
+            if self._use_cache and job.attempt == 1:
+                found = lookup(self._storage, self._objects, self._values, key)
+                if found is not None:
+                    return self._cached(job, key, refs, found)
+        self._started(job)
+        attempt, ref = self._isolated(job) if job.plan.isolated else (self._here(job), None)
+        return self._result(job, key, refs, attempt, ref)
+
+    def _here(self, job: Job) -> AttemptResult:
+        inputs = {name: tree for name, tree, _ in job.inputs}
+        return run_attempt(job.plan.function, job.plan.spec, inputs, self._values, tee=self._tee)
+
+    def _isolated(self, job: Job) -> tuple[AttemptResult, ValueRef | None]:
+        inputs = {name: tree for name, tree, _ in job.inputs}
+        for tree in inputs.values():
+            reveal_secrets(tree)  # a killed worker can't take them out of its log itself
+        began = time.monotonic()
+        limit = job.limit()
+        worker = self._pool.lease()
+        try:
+            return worker.attempt(job.plan.spec, inputs, limit)
+        except WorkerTimeout as late:
+            return _ended("timeout", TIMEOUT, late_diagnostic(job, limit), began, late.log), None
+        except WorkerLost as lost:
+            return _ended("infra", INFRA, lost_diagnostic(job, lost), began, lost.log), None
+        finally:
+            self._pool.release(worker)
+
+    def _result(
+        self, job: Job, key: str, refs: tuple[tuple[str, ValueRef], ...], attempt: AttemptResult, ref: ValueRef | None
+    ) -> JobResult:
+        result = JobResult(attempt.outcome)
+        result.input_refs = refs
+        result.seconds = attempt.seconds
+        result.failure = attempt.failure
+        result.exception = attempt.exception
+        result.log = attempt.log
+        if attempt.log:
+            result.log_object = self._objects.put(attempt.log)
+        if attempt.outcome != "succeeded":
+            return result
+        result.output = attempt.output
+        result.ref = ref or self._values.ref(attempt.output, str(job.plan.spec.result))
+        result.commit = Commit(
+            self._run,
+            job.node,
+            job.index,
+            attempt=job.attempt,
+            outputs=(("result", result.ref),),
+            inputs=refs,
+            function=job.plan.spec.function.digest,
+            cache_key=key,
+            seconds=attempt.seconds,
+            log=result.log_object,
+            at=time.time(),
+        )
+        if key:
+            remember(self._storage, result.commit)
+        return result
+
+    def _cached(self, job: Job, key: str, refs: tuple[tuple[str, ValueRef], ...], found: Commit) -> JobResult:
+        result = JobResult("cached")
+        result.ref = dict(found.outputs)["result"]
+        result.output = self._values.tree(result.ref)
+        result.commit = Commit(
+            self._run,
+            job.node,
+            job.index,
+            attempt=0,
+            outcome="cached",
+            outputs=found.outputs,
+            inputs=refs,
+            function=found.function,
+            cache_key=key,
+            source=(found.run, found.node, index_text(found.index)),
+            at=time.time(),
+        )
+        return result
+
+
+def _input_ref(tree: Json) -> ValueRef:
+    """The version of an input: its digest and size; the envelope is where it came from."""
+    return ValueRef(value_digest(tree), len(canonical_json(tree)))
+
+
+def _ended(outcome: str, kind: str, why: Diagnostic, began: float, log: bytes) -> AttemptResult:
+    failure = engine_failure(kind, why.what)
+    return AttemptResult(outcome, None, failure, NodeFailed(why), time.monotonic() - began, redacted(log))
+
+
+def late_diagnostic(job: Job, limit: float | None) -> Diagnostic:
+    """Why an attempt was ended: by its own limit, or by the node's."""
+    own = job.plan.policies.attempt_timeout_seconds
+    if own is not None and (limit is None or limit >= own):
+        return Diagnostic(
+            "R514",
+            f"attempt {job.attempt} of `{job.node}` ran longer than attempt_timeout_seconds={own:g} and was ended",
+            None,
+            "raise attempt_timeout_seconds, make the task faster, or retry it on `timeout`",
+        )
+    return node_late_diagnostic(job)
+
+
+def node_late_diagnostic(job: Job) -> Diagnostic:
+    """Why a node was ended: its attempts together took too long."""
+    return Diagnostic(
+        "R515",
+        f"the attempts at `{job.node}` took longer than node_timeout_seconds="
+        f"{job.plan.policies.node_timeout_seconds or 0:g}, pauses included; attempt {job.attempt} was the last",
+        None,
+        "raise node_timeout_seconds, or make fewer or faster attempts",
+    )
+
+
+def lost_diagnostic(job: Job, lost: WorkerLost) -> Diagnostic:
+    """Why an attempt has no outcome: its process is gone."""
+    return Diagnostic(
+        "R516",
+        f"the worker process of attempt {job.attempt} of `{job.node}` {lost.how}",
+        None,
+        "see the node's log; if it ran out of memory, give it less to do at once; "
+        'retry=Retry(max_attempts=2, on=["infra"]) makes another attempt',
+    )

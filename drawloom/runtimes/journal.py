@@ -1,0 +1,123 @@
+"""What a local run writes down: each event becomes one record, appended to the run's log, and is shown as progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+from drawloom.catalog.records import (
+    AttemptFinished,
+    AttemptStarted,
+    Commit,
+    Decision,
+    FailureInfo,
+    Index,
+    RunFinished,
+    ValueRef,
+)
+from drawloom.catalog.runlog import RunWriter
+from drawloom.runtimes.jobs import Job, JobResult
+from drawloom.runtimes.progress import Progress
+
+__all__ = ["Journal"]
+
+
+class Journal:
+    """The records of one run; every method may be called by the scheduling thread, `started` by any.
+
+    Args:
+        writer: the run's log.
+        run: the run's id.
+        progress: what is told of the events as well.
+    """
+
+    def __init__(self, writer: RunWriter, run: str, progress: Progress) -> None:
+        self._writer = writer
+        self._run = run
+        self._progress = progress
+
+    def started(self, job: Job) -> None:
+        """An attempt begins, now that no cache entry answered the call."""
+        self._writer.append(AttemptStarted(self._run, job.node, job.index, job.attempt, at=time.time()))
+        self._progress.started(job.node, job.index, job.attempt)
+
+    def attempt_ended(self, job: Job, result: JobResult) -> None:
+        """An attempt ended, in whichever way."""
+        outcome = result.outcome if result.outcome in ("succeeded", "timeout", "cancelled") else "failed"
+        self._writer.append(
+            AttemptFinished(
+                self._run,
+                job.node,
+                job.index,
+                job.attempt,
+                outcome=outcome,
+                seconds=result.seconds,
+                failure=result.failure,
+                log=result.log_object,
+                at=time.time(),
+            )
+        )
+
+    def succeeded(self, job: Job, result: JobResult) -> None:
+        """A call has its commit, by an attempt or from the cache."""
+        assert result.commit is not None, "a call that succeeded has a commit"
+        self._writer.append(result.commit)
+        if result.outcome == "cached":
+            self._progress.cached(job.node, job.index)
+        else:
+            self._progress.finished(job.node, job.index, result.seconds, result.log)
+
+    def failed(self, job: Job, result: JobResult) -> None:
+        """A call has failed for good."""
+        assert result.failure is not None, "a call that failed has a failure"
+        self._writer.append(
+            Commit(
+                self._run,
+                job.node,
+                job.index,
+                attempt=job.attempt,
+                outcome="failed",
+                inputs=result.input_refs,
+                failure=result.failure,
+                function=job.plan.spec.function.digest,
+                seconds=result.seconds,
+                log=result.log_object,
+                at=time.time(),
+            )
+        )
+        self._progress.failed(job.node, job.index, result.failure, result.log)
+
+    def retrying(self, job: Job, failure: FailureInfo, delay_seconds: float, log: bytes) -> None:
+        """A call that failed will be tried again."""
+        self._progress.retrying(job.node, job.index, job.attempt, delay_seconds, failure, log)
+
+    def control_failed(self, node: str, index: Index, failure: FailureInfo) -> None:
+        """A control node, a call's inputs or the pipeline's results failed without an attempt at anything."""
+        self._writer.append(
+            Commit(self._run, node, index, attempt=0, outcome="failed", failure=failure, at=time.time())
+        )
+        self._progress.failed(node, index, failure, b"")
+
+    def map_failed(self, node: str, index: Index, failure: FailureInfo) -> None:
+        """A map has no results, because an item of it failed (which was told already)."""
+        self._writer.append(
+            Commit(self._run, node, index, attempt=0, outcome="failed", failure=failure, at=time.time())
+        )
+
+    def collected(self, node: str, index: Index, outputs: Mapping[str, ValueRef]) -> None:
+        """A map, or with the node "" the pipeline, has its results."""
+        self._writer.append(Commit(self._run, node, index, outputs=tuple(outputs.items()), at=time.time()))
+
+    def skipped(self, node: str, index: Index) -> None:
+        """A node will not run, because one it needs failed or was skipped."""
+        self._writer.append(Commit(self._run, node, index, attempt=0, outcome="skipped", at=time.time()))
+        self._progress.skipped(node, index)
+
+    def decided(self, node: str, index: Index, value: int, caught: FailureInfo | None = None) -> None:
+        """A control node has decided."""
+        self._writer.append(Decision(self._run, node, index, value=value, caught=caught, at=time.time()))
+        self._progress.decided(node, index, value)
+
+    def run_ended(self, outcome: str, failure: FailureInfo | None) -> None:
+        """The run is over: the last record."""
+        self._writer.append(RunFinished(self._run, outcome, failure=failure, at=time.time()))

@@ -1,0 +1,393 @@
+"""The local run: a pipeline run on this machine, in threads, worker processes or inline, written to the catalog."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import queue
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.outcomes import write_run
+from drawloom.catalog.programs import save_program
+from drawloom.catalog.records import FailureInfo, RunStarted
+from drawloom.catalog.run import Run
+from drawloom.catalog.runlog import RunWriter
+from drawloom.errors import Diagnostic, NodeFailed, RunRefused
+from drawloom.ir.canonical import Json
+from drawloom.ir.layout import layout
+from drawloom.ir.nodes import Call, ContainerCall, EngineNode, Pipeline
+from drawloom.ir.policies import TIMEOUT, Policies
+from drawloom.ir.program import Program
+from drawloom.ir.walk import walk
+from drawloom.runtimes.attempt import engine_failure
+from drawloom.runtimes.blocks import DONE, Failure
+from drawloom.runtimes.cache import is_cacheable
+from drawloom.runtimes.capture import routed
+from drawloom.runtimes.environment import python_minor
+from drawloom.runtimes.executors import Done, Executor, InlineExecutor, ThreadExecutor
+from drawloom.runtimes.importable import import_problem
+from drawloom.runtimes.interrupts import interrupts
+from drawloom.runtimes.jobs import CallPlan, JobResult, Performer
+from drawloom.runtimes.journal import Journal
+from drawloom.runtimes.mainmodule import describe_main
+from drawloom.runtimes.memory import Memory
+from drawloom.runtimes.progress import Progress, SilentProgress
+from drawloom.runtimes.resolve import Resolver
+from drawloom.runtimes.scheduler import Scheduler
+from drawloom.runtimes.worker import importing
+from drawloom.runtimes.workers import WorkerPool
+
+__all__ = ["EXECUTORS", "RunInterrupted", "run_local"]
+
+EXECUTORS: Final = ("threads", "processes", "inline")
+_GRACE_SECONDS: Final = 0.5  # how long attempts in threads may go on once a run is being aborted
+
+
+class RunInterrupted(KeyboardInterrupt):
+    """Ctrl-C ended a run; `run` is the cancelled run, with everything that had been done."""
+
+    def __init__(self, run: Run) -> None:
+        super().__init__(f"run {run.id} was cancelled")
+        self.run = run
+
+
+def run_local(
+    program: Program,
+    functions: Mapping[str, Callable[..., Any]],
+    params: Mapping[str, Json],
+    catalog: Catalog,
+    *,
+    executor: str = "threads",
+    workers: int | None = None,
+    cache: bool = True,
+    fail_fast: bool = True,
+    progress: Progress | None = None,
+    info: Mapping[str, Json] | None = None,
+) -> Run:
+    """Runs a program on this machine.
+
+    Args:
+        program: the pipeline, checked.
+        functions: task name -> the plain function.
+        params: parameter name -> tree, one for each parameter.
+        catalog: where the run is written; its values made the trees.
+        executor: `threads`, `processes` (worker processes that import the tasks by name), or `inline` (this thread).
+        workers: the most tasks at once; None for the number of cores (processes), or that + 4, at most 32 (threads).
+        cache: whether earlier commits may answer calls; what is made is remembered in any case.
+        fail_fast: whether the first failure that no `try_` may handle ends the run (what runs then is let end); if not,
+            everything that doesn't depend on a failure is done.
+        progress: what is told of events; None tells nobody and lets tasks' output through to the terminal.
+        info: `RunInfo` field -> tree; `run_id` is given by the run itself.
+
+    Returns:
+        The run, also if it failed; `Run.result` then raises.
+
+    Raises:
+        RunRefused: R510 to R513, R518; the run has not begun.
+        StoreError: the store can't be read or written.
+        RunInterrupted: Ctrl-C; the run has ended and is written as cancelled.
+    """
+    limit = _checked_workers(executor, workers)
+    run_id = new_run_id()
+    calls = _plan_calls(program, functions, executor)
+    run = _LocalRun(program, calls, catalog, run_id, progress, tee=progress is None)
+    return run.execute(params, info or {}, executor, limit, use_cache=cache, fail_fast=fail_fast)
+
+
+def new_run_id() -> str:
+    """A fresh run id: sorts by time, and is safe as a key and as a file name everywhere."""
+    return time.strftime("%Y%m%d-%H%M%S-", time.gmtime()) + os.urandom(4).hex()
+
+
+class _LocalRun:
+    """One local run: what stands around the scheduler. `params` and flags come with `execute`."""
+
+    def __init__(
+        self,
+        program: Program,
+        calls: Mapping[str, CallPlan],
+        catalog: Catalog,
+        run_id: str,
+        progress: Progress | None,
+        *,
+        tee: bool,
+    ) -> None:
+        self.program = program
+        self.pipeline = program.pipeline
+        self.calls = calls
+        self.catalog = catalog
+        self.id = run_id
+        self.progress: Progress = progress or SilentProgress()
+        self.tee = tee
+        self.done: queue.SimpleQueue[Done] = queue.SimpleQueue()
+        self.interrupted = False
+        self.late: Diagnostic | None = None
+        self.exception: BaseException | None = None
+
+    def execute(
+        self,
+        params: Mapping[str, Json],
+        info: Mapping[str, Json],
+        executor: str,
+        workers: int,
+        *,
+        use_cache: bool,
+        fail_fast: bool,
+    ) -> Run:
+        values = self.catalog.values
+        types = {port.name: str(port.type) for port in self.pipeline.params}
+        memory = Memory(params, {**info, "run_id": self.id}, values, types)
+        self._write_start(memory, executor)
+        pool = WorkerPool(
+            {"storage": self.catalog.storage.url, "allow_pickle": self.catalog.allow_pickle, "main": describe_main()}
+        )
+        with contextlib.ExitStack() as stack:
+            writer = stack.enter_context(RunWriter(self.catalog.storage, self.id))
+            stack.callback(pool.close)
+            stack.enter_context(routed())
+            self.journal = Journal(writer, self.id, self.progress)
+            performer = Performer(
+                self.id,
+                self.catalog.storage,
+                self.catalog.objects,
+                values,
+                pool,
+                use_cache=use_cache,
+                started=self.journal.started,
+                tee=self.tee,
+            )
+            self.executor = self._executor(executor, performer, workers)
+            self.progress.begun(self.id, self.pipeline.name, sum(1 for _ in walk(self.pipeline.body)))
+            scheduler = Scheduler(
+                self.pipeline.body,
+                self.calls,
+                memory,
+                Resolver(layout(self.pipeline), memory, values),
+                self.journal,
+                submit=self.executor.submit,
+                capacity=self.executor.capacity,
+                fail_fast=fail_fast,
+            )
+            stack.enter_context(interrupts(self._interrupt))
+            self._run(scheduler, pool)
+            outcome, failure = self._finish(scheduler, memory)
+        self.progress.ended(outcome, failure)
+        return self._ended_run()
+
+    def _executor(self, executor: str, performer: Performer, workers: int) -> Executor:
+        if executor == "inline":
+            return InlineExecutor(performer, self.done)
+        return ThreadExecutor(performer, self.done, workers)
+
+    def _write_start(self, memory: Memory, executor: str) -> None:
+        digest = save_program(self.catalog.storage, self.program)
+        write_run(
+            self.catalog.storage,
+            RunStarted(
+                self.id,
+                self.pipeline.name,
+                digest,
+                params=tuple(memory.param_refs.items()),
+                executor=executor,
+                at=time.time(),
+                drawloom=_version(),
+                python=python_minor(),
+            ),
+        )
+
+    # the loop
+
+    def _run(self, scheduler: Scheduler, pool: WorkerPool) -> None:
+        """Drives the scheduler to its end; leaves with everything stopped, whatever happens."""
+        seconds = self.pipeline.policies.run_timeout_seconds
+        deadline = None if seconds is None else time.monotonic() + seconds
+        try:
+            while scheduler.ending is None and not self.interrupted and self.late is None:
+                scheduler.advance()
+                if scheduler.ending is None:
+                    self._take(scheduler, deadline)
+        except KeyboardInterrupt:
+            if not isinstance(self.executor, InlineExecutor) and not self.interrupted:
+                self._stop(scheduler, pool)
+                raise
+            self.interrupted = True
+        except BaseException:
+            self._stop(scheduler, pool)
+            raise
+        self._stop(scheduler, pool)
+
+    def _take(self, scheduler: Scheduler, deadline: float | None) -> None:
+        """Waits for the next thing to happen."""
+        waits = [wait for wait in (scheduler.due_seconds(), _left(deadline)) if wait is not None]
+        if waits and not scheduler.running:
+            waits = [min(waits)]
+        try:
+            happened = self.done.get(timeout=min(waits) if waits else None)
+        except queue.Empty:
+            if deadline is not None and time.monotonic() >= deadline:
+                self.late = _late(self.pipeline)
+            return
+        if happened is not None:
+            scheduler.took(*happened)
+
+    def _interrupt(self) -> None:
+        """The first Ctrl-C, in the signal handler."""
+        self.interrupted = True
+        if isinstance(self.executor, InlineExecutor) and self.executor.busy:
+            raise KeyboardInterrupt  # the task runs in this very thread: nothing else can end it
+        self.done.put(None)
+
+    def _stop(self, scheduler: Scheduler, pool: WorkerPool) -> None:
+        """Ends the threads and processes; what still ran is written down as cancelled."""
+        if scheduler.ending is None:
+            scheduler.abort()
+            pool.kill()
+        self.executor.close(_GRACE_SECONDS)
+        if scheduler.ending is not None:
+            return
+        while not self.done.empty():
+            happened = self.done.get()
+            if happened is not None:
+                job, result = happened
+                if result.outcome == "infra":  # its worker was killed by us
+                    result.outcome = "cancelled"
+                    self.journal.attempt_ended(job, result)
+                    scheduler.running.discard(job)
+                else:
+                    scheduler.took(job, result)
+        for job in scheduler.running:
+            self.journal.attempt_ended(job, JobResult("cancelled"))
+
+    # the end
+
+    def _finish(self, scheduler: Scheduler, memory: Memory) -> tuple[str, FailureInfo | None]:
+        """Writes the run's results or failure, and that it has ended."""
+        ending = scheduler.ending
+        failure: FailureInfo | None = None
+        if self.late is not None:
+            outcome, failure = "failed", engine_failure(TIMEOUT, self.late.what)
+            self.exception = NodeFailed(self.late)
+            self.journal.control_failed("", (), failure)
+        elif ending is None:
+            outcome = "cancelled"
+        elif isinstance(ending, Failure):
+            outcome, failure = "failed", ending.info
+            self.exception = ending.exception
+            if ending.node:
+                self.journal.map_failed("", (), failure)
+        elif ending is DONE:
+            outcome = "succeeded"
+            types = {port.name: str(port.type) for port in self.pipeline.results}
+            refs = {name: memory.ref(tree, types.get(name, "")) for name, tree in scheduler.results.items()}
+            self.journal.collected("", (), refs)
+        else:
+            outcome = "cancelled"
+        self.journal.run_ended(outcome, failure)
+        return outcome, failure
+
+    def _ended_run(self) -> Run:
+        run = self.catalog.run(self.id)
+        if self.exception is not None:
+            run.attach_failure(self.exception)
+        if self.interrupted:
+            raise RunInterrupted(run)
+        return run
+
+
+def _left(deadline: float | None) -> float | None:
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
+
+
+def _late(pipeline: Pipeline) -> Diagnostic:
+    return Diagnostic(
+        "R519",
+        f"`{pipeline.name}` took longer than run_timeout_seconds={pipeline.policies.run_timeout_seconds or 0:g}",
+        None,
+        "raise run_timeout_seconds; what succeeded is answered from the cache when it is run again",
+    )
+
+
+def _version() -> str:
+    from importlib import metadata  # once a run
+
+    try:
+        return metadata.version("drawloom")
+    except metadata.PackageNotFoundError:
+        return ""  # from a checkout that isn't installed
+
+
+# before a run
+
+
+def _checked_workers(executor: str, workers: int | None) -> int:
+    if importing():
+        raise RunRefused(
+            Diagnostic(
+                "R512",
+                "a run was started while a worker process was importing the module it stands in",
+                None,
+                'put the call under `if __name__ == "__main__":`; a worker imports the module to get its tasks',
+            )
+        )
+    if executor not in EXECUTORS:
+        raise RunRefused(
+            Diagnostic(
+                "R510",
+                f"there is no executor {executor!r}",
+                None,
+                f"choose one of {', '.join(repr(e) for e in EXECUTORS)}",
+            )
+        )
+    if workers is not None and workers < 1:
+        raise RunRefused(
+            Diagnostic("R511", f"workers={workers} can't run anything", None, "give 1 or more, or leave it out")
+        )
+    cores = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return workers or (cores if executor == "processes" else min(32, cores + 4))
+
+
+def _plan_calls(program: Program, functions: Mapping[str, Callable[..., Any]], executor: str) -> dict[str, CallPlan]:
+    """What is the same for every instance of each call; every reason why one can't run here, at once."""
+    specs = {spec.name: spec for spec in program.pipeline.tasks}
+    plans: dict[str, CallPlan] = {}
+    problems: dict[str, Diagnostic] = {}
+    for node in walk(program.pipeline.body):
+        where = program.spans.get(node.id)
+        if isinstance(node, (ContainerCall, EngineNode)):
+            problems[node.id] = _engine_only(node, program)
+        if not isinstance(node, Call):
+            continue
+        spec = specs[node.task]
+        policies = node.policies or spec.policies
+        why = _isolation(executor, policies)
+        problem = import_problem(spec, why, where) if why else None
+        if problem is not None:
+            problems.setdefault(spec.name, problem)
+        cacheable = is_cacheable(node.inputs, spec, policies)
+        plans[node.id] = CallPlan(node, spec, policies, functions[spec.name], bool(why), cacheable)
+    if problems:
+        raise RunRefused(problems.values())
+    return plans
+
+
+def _isolation(executor: str, policies: Policies) -> str:
+    """Why a call runs in a worker process, "" if it doesn't."""
+    if executor == "processes":
+        return "executor='processes' imports it there"
+    if policies.attempt_timeout_seconds is not None or policies.node_timeout_seconds is not None:
+        return "it has a timeout, and a thread can't be stopped"
+    return ""
+
+
+def _engine_only(node: ContainerCall | EngineNode, program: Program) -> Diagnostic:
+    kind = "a container" if isinstance(node, ContainerCall) else f"a node that only {node.engine} has"
+    return Diagnostic(
+        "R518",
+        f"`{node.id}` is {kind}: a local run has Python tasks only",
+        program.spans.get(node.id),
+        "compile the pipeline for an engine that has it, or put a @task in its place",
+    )

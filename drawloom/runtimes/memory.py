@@ -1,0 +1,76 @@
+"""What a local run has in memory: the trees of what was made and may still be referred to. Implements `Outcomes`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from drawloom.catalog.records import Index, ValueRef
+from drawloom.ir.canonical import Json
+from drawloom.ir.nodes import Carry, Loop, Node, Port
+from drawloom.runtimes.resolve import Resolver
+from drawloom.values.store import Values
+
+__all__ = ["Memory"]
+
+
+class Memory:
+    """Outcomes of a run under way.
+
+    References are lexical, so what a block's nodes made can be dropped when the block has ended.
+
+    Args:
+        params: parameter name -> tree.
+        facts: `RunInfo` field -> tree.
+        values: makes references to trees.
+        types: parameter name -> the text of its type.
+    """
+
+    def __init__(
+        self, params: Mapping[str, Json], facts: Mapping[str, Json], values: Values, types: Mapping[str, str]
+    ) -> None:
+        self._params = params
+        self._facts = facts
+        self._values = values
+        self._made: dict[tuple[str, Index], tuple[Json, ValueRef]] = {}
+        self.caught_trees: dict[tuple[str, Index], Json] = {}
+        self.param_refs = {name: values.ref(tree, types.get(name, "")) for name, tree in params.items()}
+
+    def put(self, node: str, index: Index, tree: Json, ref: ValueRef) -> None:
+        """A call has made a value."""
+        self._made[node, index] = (tree, ref)
+
+    def ref(self, tree: Json, type_text: str) -> ValueRef:
+        """The reference of a tree; a large one is stored."""
+        return self._values.ref(tree, type_text)
+
+    def made_ref(self, node: str, index: Index) -> ValueRef | None:
+        """The reference of what the call `node` made, as an instance at `index` sees it; None if it is no call."""
+        for depth in range(len(index), -1, -1):
+            found = self._made.get((node, index[:depth]))
+            if found is not None:
+                return found[1]
+        return None
+
+    def drop(self, nodes: tuple[Node, ...], index: Index, resolver: Resolver) -> None:
+        """A block instance has ended: nothing refers to what is in it any more."""
+        for node in nodes:
+            self._made.pop((node.id, index), None)
+            self.caught_trees.pop((node.id, index), None)
+            ports: tuple[Port | Carry, ...] = node.carried if isinstance(node, Loop) else getattr(node, "results", ())
+            for port in ports:
+                resolver.known.pop((node.id, index, port.name), None)
+
+    def output(self, node: str, index: Index, port: str) -> Json:  # noqa: ARG002  # a call has one port
+        return self._made[node, index][0]
+
+    def decision(self, node: str, index: Index) -> int:
+        raise KeyError(f"{node}{list(index)} has not ended: its results are not known")
+
+    def param(self, name: str) -> Json:
+        return self._params[name]
+
+    def info(self, field: str) -> Json:
+        return self._facts[field]
+
+    def caught(self, node: str, index: Index) -> Json:
+        return self.caught_trees[node, index]

@@ -1,0 +1,150 @@
+"""The reference engine: runs a compiled program, one process per step, and knows nothing but order, booleans, counts,
+retries.
+
+It is for tests and for teaching: it reads `engine.json`, starts steps through the bootstrap stub in an interpreter that
+can't see drawloom, and follows what they write into `--out`. It never looks into the store, but to publish the program
+and to note what no process lived to write. The protocol is proven here, faults included (`engine_faults`), before any
+other engine.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import time
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Final
+from uuid import uuid4
+
+from drawloom.catalog import keys
+from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.outcomes import observe
+from drawloom.catalog.records import EngineObservation
+from drawloom.catalog.run import Run
+from drawloom.errors import Diagnostic, RunRefused, Span
+from drawloom.ir.canonical import Json
+from drawloom.runtimes.context import split_reference
+from drawloom.runtimes.engine_faults import Faults
+from drawloom.runtimes.engine_follow import Follower
+from drawloom.runtimes.engine_process import Starter
+from drawloom.runtimes.publish import publish_program
+
+__all__ = ["Faults", "begin_text", "run_bundle"]
+
+_FORMAT: Final = 0
+
+
+def run_bundle(
+    folder: str | os.PathLike[str],
+    params: Mapping[str, Json],
+    store: str,
+    *,
+    project: str = "default",
+    workers: int | None = None,
+    faults: Faults | None = None,
+    bare: bool = False,
+    identity: str = "",
+    logical_time: str = "",
+    interval: tuple[str, ...] = (),
+    environment: Mapping[str, str] | None = None,
+    allow_pickle: bool = False,
+) -> Run:
+    """Runs a compiled program to its end.
+
+    Args:
+        folder: where `compile(pipeline, "reference").write(...)` has put it.
+        params: parameter name -> envelope tree (`Values.encode`), its objects in the store already.
+        store: the store's path or URL, which a step must be able to reach too.
+        project: the project in the store.
+        workers: how many steps run at once; None for the number of processors.
+        faults: what goes wrong on purpose.
+        bare: hide the installed packages too; else steps see them, but never a drawloom among them.
+        identity: the engine's own name of this run, for begins that must be the same run; "" for a new one.
+        logical_time, interval: the times the run is for, ISO 8601.
+        environment: further variables for the steps' processes.
+        allow_pickle: whether the returned run decodes values of the pickle codec.
+
+    Returns:
+        The run, also when it failed.
+
+    Raises:
+        RunRefused: E716, the folder holds no program of this engine; E717, the run couldn't begin.
+        StoreError: the store can't be written.
+    """
+    engine = _read_engine(folder)
+    catalog = Catalog.open(store, project, allow_pickle=allow_pickle)
+    files = _read_files(folder)
+    sha = publish_program(catalog.storage, files, engine["program"])
+    place = f"{catalog.storage.url}/{keys.bundle_key(sha)}"
+    where = ["--store", store if "://" in store else os.path.abspath(store), "--project", project]
+    asked = begin_text(catalog, params, identity or uuid4().hex, logical_time, interval)
+    with tempfile.TemporaryDirectory(prefix="drawloom-engine-") as scratch:
+        starter = Starter(
+            [place, sha], scratch, workers or os.cpu_count() or 2, bare=bare, environment=environment or {}
+        )
+        follower = Follower(starter, where, faults or Faults(lost_retries=0))
+        try:
+            reference = follower.begin(engine["program"], asked)
+            follower.follow(engine["body"])
+            follower.end()
+        finally:
+            starter.reap()
+    run, generation = split_reference(reference)
+    for seen in follower.observed:
+        observe(catalog.storage, EngineObservation(run, generation=generation, at=time.time(), **seen))
+    return catalog.run(run)
+
+
+def begin_text(
+    catalog: Catalog,
+    params: Mapping[str, Json],
+    identity: str,
+    logical_time: str = "",
+    interval: tuple[str, ...] = (),
+) -> str:
+    """What the begin step is given as `--run`: base64 of JSON; a long parameter is an object and goes by its digest."""
+    given: dict[str, Json] = {}
+    for name, tree in params.items():
+        ref = catalog.values.ref(tree)
+        long = {"object": ref.object, "digest": ref.digest, "size_bytes": ref.size_bytes}
+        given[name] = long if ref.object else {"tree": tree}
+    asked = {
+        "engine": "reference",
+        "ids": [["run", identity]],
+        "logical_time": logical_time,
+        "interval": list(interval),
+        "params": given,
+    }
+    return b64encode(json.dumps(asked).encode("ascii")).decode("ascii")
+
+
+def _read_engine(folder: str | os.PathLike[str]) -> Json:
+    path = os.path.join(folder, "engine.json")
+    try:
+        with open(path, encoding="utf-8") as file:
+            engine = json.load(file)
+        problem = "" if engine.get("engine") == "reference" else f"it is a program for {engine.get('engine')!r}"
+        if not problem and engine.get("format") != _FORMAT:
+            problem = f"it has the format {engine.get('format')!r}; this drawloom runs {_FORMAT}"
+    except (OSError, ValueError, AttributeError) as error:
+        engine, problem = None, f"{type(error).__name__}: {error}"
+    if problem:
+        fix = 'write one there: `drawloom.compile(pipeline, "reference").write(folder)`'
+        what = f"{path} is no program of the reference engine: {problem}"
+        raise RunRefused(Diagnostic("E716", what, Span(path, 0), fix))
+    return engine
+
+
+def _read_files(folder: str | os.PathLike[str]) -> dict[str, bytes]:
+    files = {}
+    for name in (
+        "bundle.zip",
+        "pipeline.json",
+        "spans.json",
+        *(f"steps/{n}" for n in os.listdir(os.path.join(folder, "steps"))),
+    ):
+        with open(os.path.join(folder, *name.split("/")), "rb") as file:
+            files[name] = file.read()
+    return files

@@ -1,0 +1,346 @@
+"""Runs a structured pipeline by events: what is ready is started, what ended makes others ready; nothing polls.
+
+One thread owns everything here. Executors perform jobs in other threads and processes and give results back through a
+queue. Every node instance counts the siblings it waits for; a failure skips what is behind it at once. Work is kept in
+queues, never in recursion, so neither long chains nor many iterations meet Python's stack limit.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from drawloom.catalog.records import FailureInfo, Index, ValueRef
+from drawloom.errors import NodeFailed
+from drawloom.ir.canonical import Json
+from drawloom.ir.nodes import Block, Call, Node
+from drawloom.ir.operands import Operand, Output, Param
+from drawloom.ir.policies import TIMEOUT
+from drawloom.ir.walk import blocks
+from drawloom.runtimes.attempt import engine_failure
+from drawloom.runtimes.blocks import CANCELLED, DONE, SKIPPED, BlockPlan, Ending, Failure, Frame, Owner
+from drawloom.runtimes.control import CONTROLS, Control, own_failure
+from drawloom.runtimes.jobs import CallPlan, Job, JobResult, node_late_diagnostic
+from drawloom.runtimes.journal import Journal
+from drawloom.runtimes.memory import Memory
+from drawloom.runtimes.resolve import Resolver
+from drawloom.runtimes.retry import delay_seconds, is_retried
+
+__all__ = ["Scheduler"]
+
+_GO_ON: Final = 0
+_WIND_DOWN: Final = 1  # a failure ended the run: nothing new begins but `final` blocks
+_ABORT: Final = 2  # cancelled, or out of time: nothing new begins at all
+
+
+class Scheduler:
+    """One run of a pipeline's body.
+
+    Args:
+        body: the nodes and results.
+        calls: node id -> what is the same for all instances of the call.
+        memory: outcomes so far.
+        resolver: finds trees in `memory`.
+        journal: writes down what happens.
+        submit: hands a job to the executor; its result comes back through `took`.
+        capacity: how many jobs the executor works on at once.
+        fail_fast: whether the first failure no `try_` may handle ends the run.
+    """
+
+    frame: Frame | None = None  # the run lies in no block
+
+    def __init__(
+        self,
+        body: Block,
+        calls: Mapping[str, CallPlan],
+        memory: Memory,
+        resolver: Resolver,
+        journal: Journal,
+        *,
+        submit: Callable[[Job], None],
+        capacity: int,
+        fail_fast: bool,
+    ) -> None:
+        self.resolver = resolver
+        self.journal = journal
+        self.capacity = capacity
+        self.ending: Ending | None = None
+        self.results: dict[str, Json] = {}
+        self._calls = calls
+        self._memory = memory
+        self._submit = submit
+        self._fail_fast = fail_fast
+        self._phase = _GO_ON
+        self._plans: dict[str, tuple[BlockPlan, ...]] = {}
+        self._steps: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
+        self._ready: deque[tuple[Frame, int]] = deque()
+        self._delayed: list[tuple[float, int, Job]] = []  # (due, ordinal, job), a heap
+        self._ordinal = 0
+        self.running: set[Job] = set()
+        self.enter(BlockPlan(body), (), self, 0, False)
+
+    # what the run's loop calls
+
+    def advance(self) -> None:
+        """Does everything that can be done without waiting, and hands jobs to the executor."""
+        while True:
+            while self._steps:
+                step, arguments = self._steps.popleft()
+                step(*arguments)
+            self._wake_delayed()
+            if not self._start_ready() and not self._steps:
+                return
+
+    def due_seconds(self) -> float | None:
+        """The time until a delayed attempt is due, None if there is none."""
+        return max(0.0, self._delayed[0][0] - time.monotonic()) if self._delayed else None
+
+    def abort(self) -> None:
+        """Begins nothing more, and forgets the attempts that were to be made again."""
+        self._phase = _ABORT
+        self._drop_delayed()
+
+    @property
+    def aborted(self) -> bool:
+        """Whether the run was aborted."""
+        return self._phase == _ABORT
+
+    def took(self, job: Job, result: JobResult) -> None:
+        """An executor is done with a job."""
+        self.running.discard(job)
+        frame, place = job.place
+        if result.outcome != "cached":
+            self.journal.attempt_ended(job, result)
+        if result.failure is None:
+            assert result.ref is not None, "a call that succeeded has an output"
+            self.journal.succeeded(job, result)
+            self._memory.put(job.node, job.index, result.output, result.ref)
+            self.settle(frame, place, DONE)
+        elif not self._try_again(job, result):
+            self.journal.failed(job, result)
+            self.settle(frame, place, Failure(job.node, job.index, result.failure, result.exception))
+
+    # what control nodes call
+
+    def plans(self, node: Node) -> tuple[BlockPlan, ...]:
+        """The plans of the blocks a control node holds."""
+        found = self._plans.get(node.id)
+        if found is None:
+            found = self._plans[node.id] = tuple(BlockPlan(block) for block in blocks(node))
+        return found
+
+    def enter(self, plan: BlockPlan, index: Index, owner: Owner, arm: int, protected: bool) -> None:
+        """Starts an instance of a block."""
+        frame = Frame(plan, index, owner, arm, protected)
+        if not frame.left:
+            self._steps.append((self._end, (frame,)))
+        for place, count in enumerate(plan.counts):
+            if not count:
+                self._release(frame, place)
+
+    def refuses(self, frame: Frame) -> bool:
+        """Whether nothing new may begin in `frame`."""
+        return self._phase == _ABORT or (self._phase == _WIND_DOWN and not frame.protected)
+
+    def settle(self, frame: Frame, place: int, ending: Ending) -> None:
+        """A node instance has ended: what waits for it may begin, or is skipped."""
+        waiting = [(place, ending)]
+        while waiting:
+            place, ending = waiting.pop()
+            if frame.endings[place] is not None:
+                continue
+            frame.endings[place] = ending
+            frame.left -= 1
+            if ending is DONE:
+                self._release_dependents(frame, place)
+                continue
+            self._note(frame, place, ending)
+            behind = CANCELLED if ending is CANCELLED else SKIPPED
+            waiting += [(dependent, behind) for dependent in frame.plan.dependents[place]]
+        if not frame.left:
+            self._steps.append((self._end, (frame,)))
+
+    def fail(self, control: Control, exception: Exception) -> None:
+        """A control node failed by itself."""
+        assert control.frame is not None, "a control node lies in a block"
+        failure = own_failure(control.node.id, control.index, exception)
+        self.journal.control_failed(failure.node, failure.index, failure.info)
+        self.settle(control.frame, control.place, failure)
+
+    def publish(self, node: str, index: Index, results: Mapping[str, Json]) -> None:
+        """Makes the results of a control node known to what refers to them."""
+        for port, tree in results.items():
+            self.resolver.known[node, index, port] = tree
+
+    def collect(self, node: str, index: Index, trees: Mapping[str, Json], types: Mapping[str, str]) -> None:
+        """Gives the lists a map made a version."""
+        self.journal.collected(node, index, {port: self._memory.ref(tree, types[port]) for port, tree in trees.items()})
+
+    def catch(self, node: str, index: Index, tree: Json) -> None:
+        """Makes a caught failure known to its handler."""
+        self._memory.caught_trees[node, index] = tree
+
+    # the run as the owner of the outermost block
+
+    def ended(self, _frame: Frame, ending: Ending, results: dict[str, Json]) -> None:
+        """The pipeline's own block has ended."""
+        self.ending = ending
+        self.results = results
+
+    def catches(self, _frame: Frame) -> bool:
+        """Nothing handles a failure out here."""
+        return False
+
+    # blocks
+
+    def _release(self, frame: Frame, place: int) -> None:
+        if self.refuses(frame):
+            self._steps.append((self.settle, (frame, place, CANCELLED)))
+        elif isinstance(frame.plan.nodes[place], Call):
+            self._ready.append((frame, place))
+        else:
+            self._steps.append((self._start_control, (frame, place)))
+
+    def _release_dependents(self, frame: Frame, place: int) -> None:
+        for dependent in frame.plan.dependents[place]:
+            frame.counts[dependent] -= 1
+            if not frame.counts[dependent] and frame.endings[dependent] is None:
+                self._release(frame, dependent)
+
+    def _note(self, frame: Frame, place: int, ending: Ending) -> None:
+        """What a node that didn't succeed means for its block and for the run."""
+        if ending is CANCELLED:
+            frame.cancelled = True
+        elif ending is SKIPPED:
+            self.journal.skipped(frame.plan.nodes[place].id, frame.index)
+        else:
+            frame.failure = place if frame.failure is None else min(place, frame.failure)
+            if self._fail_fast and self._phase == _GO_ON and self._escapes(frame):
+                self._phase = _WIND_DOWN
+                self._drop_delayed()
+
+    def _escapes(self, frame: Frame) -> bool:
+        """Whether no handler around `frame` may be for a failure in it (one that may be decides when its body ends)."""
+        inner: Frame | None = frame
+        while inner is not None:
+            if inner.owner.catches(inner):
+                return False
+            inner = inner.owner.frame
+        return True
+
+    def _start_control(self, frame: Frame, place: int) -> None:
+        control = CONTROLS[type(frame.plan.nodes[place])](self, frame, place)
+        if self.refuses(frame):
+            self.settle(frame, place, CANCELLED)
+            return
+        try:
+            control.prepare()
+        except Exception as exception:  # noqa: BLE001  # whatever the user's operands raise is the node's failure
+            self.fail(control, exception)
+        else:
+            control.start()
+
+    def _end(self, frame: Frame) -> None:
+        """A block's nodes have all ended: its results, or the failure that counts."""
+        ending = frame.ending()
+        results: dict[str, Json] = {}
+        if ending is DONE:
+            try:
+                results = {name: self.resolver.tree(operand, frame.index) for name, operand in frame.plan.block.results}
+            except Exception as exception:  # noqa: BLE001  # an expression among the results: its holder's failure
+                ending = self._results_failed(frame, exception)
+        self._memory.drop(frame.plan.nodes, frame.index, self.resolver)
+        frame.owner.ended(frame, ending, results)
+
+    def _results_failed(self, frame: Frame, exception: Exception) -> Failure:
+        owner = frame.owner
+        node, index = (owner.node.id, owner.index) if isinstance(owner, Control) else ("", ())
+        failure = own_failure(node, index, exception)
+        self.journal.control_failed(node, index, failure.info)
+        return failure
+
+    # calls
+
+    def _start_ready(self) -> bool:
+        """Hands ready calls to the executor as far as it has room; whether anything happened."""
+        happened = False
+        while self._ready and (len(self.running) < self.capacity or self._phase != _GO_ON):
+            frame, place = self._ready.popleft()
+            happened = True
+            if self.refuses(frame):
+                self.settle(frame, place, CANCELLED)
+            elif len(self.running) < self.capacity:
+                self._start_call(frame, place)
+            else:  # winding down, and a `final` block waits for room
+                self._ready.appendleft((frame, place))
+                return False
+        return happened
+
+    def _start_call(self, frame: Frame, place: int) -> None:
+        call = frame.plan.nodes[place]
+        assert isinstance(call, Call), "only calls are made ready"
+        plan = self._calls[call.id]
+        try:
+            inputs = [
+                (name, self.resolver.tree(operand, frame.index), self._known_ref(operand, frame.index))
+                for name, operand in call.inputs
+            ]
+        except Exception as exception:  # noqa: BLE001  # an expression among the inputs: the call's failure
+            failure = own_failure(call.id, frame.index, exception)
+            self.journal.control_failed(call.id, frame.index, failure.info)
+            self.settle(frame, place, failure)
+            return
+        job = Job(plan, frame.index, inputs, (frame, place))
+        if plan.policies.node_timeout_seconds is not None:
+            job.deadline = time.monotonic() + plan.policies.node_timeout_seconds
+        self._hand_over(job)
+
+    def _known_ref(self, operand: Operand, index: Index) -> ValueRef | None:
+        """The version of an input that is a whole value somebody made; that of a part has to be computed."""
+        if isinstance(operand, Output) and not operand.path:
+            return self._memory.made_ref(operand.node, index)
+        if isinstance(operand, Param) and not operand.path:
+            return self._memory.param_refs[operand.name]
+        return None
+
+    def _hand_over(self, job: Job) -> None:
+        self.running.add(job)
+        self._submit(job)
+
+    def _try_again(self, job: Job, result: JobResult) -> bool:
+        policies = job.plan.policies
+        failure: FailureInfo | None = result.failure
+        frame, _ = job.place
+        if failure is None or self.refuses(frame) or not is_retried(policies.retry, failure, job.attempt):
+            return False
+        pause = delay_seconds(policies.retry, job.attempt)
+        due = time.monotonic() + pause
+        if job.deadline is not None and due >= job.deadline:
+            why = node_late_diagnostic(job)
+            result.failure = engine_failure(TIMEOUT, why.what)
+            result.exception = NodeFailed(why)
+            return False
+        self.journal.retrying(job, failure, pause, result.log)
+        job.attempt += 1
+        self._ordinal += 1
+        heapq.heappush(self._delayed, (due, self._ordinal, job))
+        return True
+
+    def _wake_delayed(self) -> None:
+        now = time.monotonic()
+        while self._delayed and self._delayed[0][0] <= now and len(self.running) < self.capacity:
+            self._hand_over(heapq.heappop(self._delayed)[2])
+
+    def _drop_delayed(self) -> None:
+        kept = []
+        for entry in self._delayed:
+            frame, place = entry[2].place
+            if self.refuses(frame):
+                self._steps.append((self.settle, (frame, place, CANCELLED)))
+            else:
+                kept.append(entry)
+        heapq.heapify(kept)
+        self._delayed = kept

@@ -1,0 +1,94 @@
+"""A step of a compiled program: the process an engine starts, and the only place where a compiled run does its work.
+
+    --store URL --project P --run REF --step ID --index 0,3[;0,4...] --attempt N --out DIR
+
+It reads its slice of the program and the outcomes of the steps before it, does its part for each index vector,
+commits, and answers with an exit code of `ir.protocol` and the decisions in `--out`. Standard library alone until a
+codec or a storage scheme asks for more, and little of that: a step of an empty task should cost no more than starting
+Python.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+from drawloom.catalog.records import Index
+from drawloom.errors import DrawloomError
+from drawloom.ir.protocol import DONE, FAILED_FINAL, FAILED_RETRY, SKIPPED, parse_indices
+from drawloom.runtimes.context import StepContext, open_project, read_started
+
+__all__ = ["main", "read_options"]
+
+_OPTIONS = ("store", "project", "run", "step", "index", "attempt", "out")
+LOST = 1  # the step itself couldn't do its work: an engine treats it as any crash
+# of several index vectors, the one that asks most of the engine speaks for all
+_RANK = (FAILED_FINAL, FAILED_RETRY, SKIPPED, DONE)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Runs a step.
+
+    Args:
+        arguments: the command line after the program's name.
+
+    Returns:
+        An exit code of `ir.protocol`; 1 if the step couldn't do its work, with the reason on stderr.
+    """
+    try:
+        return _main(arguments)
+    except DrawloomError as error:
+        print(error, file=sys.stderr)
+        return LOST
+
+
+def _main(arguments: Sequence[str]) -> int:
+    options = read_options(arguments, _OPTIONS)
+    faults = os.environ.get("DRAWLOOM_FAULTS", "")
+    if faults:
+        from drawloom.runtimes.faults import at
+
+        at("start", faults)
+    storage = open_project(options["store"], options["project"], faults)
+    run = read_started(storage, options["run"])
+    step = StepContext(storage, run, options["step"], int(options["attempt"]), options["out"])
+    codes = {_run_one(step, index) for index in parse_indices(options["index"])}
+    return next(code for code in _RANK if code in codes)
+
+
+def _run_one(step: StepContext, index: Index) -> int:
+    does = step.slice.does
+    if does == "call":
+        from drawloom.runtimes.call import run_call
+
+        return run_call(step, index)
+    if does == "end":
+        from drawloom.runtimes.end import run_end
+
+        return run_end(step)
+    from drawloom.runtimes.decide import DECIDERS
+
+    code: int = DECIDERS[does](step, index)
+    return code
+
+
+def read_options(arguments: Sequence[str], names: Sequence[str]) -> dict[str, str]:
+    """The options of a command line, each of which must be there once.
+
+    Raises:
+        RunRefused: E713.
+    """
+    # not argparse: it would cost a step 6 ms, and nobody types these
+    options = {name.removeprefix("--"): value for name, value in zip(arguments[::2], arguments[1::2], strict=False)}
+    problem = ""
+    if len(arguments) % 2 or any(not name.startswith("--") for name in arguments[::2]):
+        problem = "it takes pairs of an option and its value"
+    elif set(options) != set(names) or len(arguments) != 2 * len(names):
+        wrong = sorted(set(options) ^ set(names))
+        problem = f"missing, unknown or doubled: {', '.join('--' + name for name in wrong) or 'an option'}"
+    if problem:
+        from drawloom.runtimes.step_errors import bad_arguments
+
+        raise bad_arguments(problem)
+    return options

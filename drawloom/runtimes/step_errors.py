@@ -1,0 +1,37 @@
+"""What a step says when it can't do its work: the run, the program or the order is wrong, not the user's code."""
+
+from __future__ import annotations
+
+from drawloom.catalog.records import Index
+from drawloom.errors import Diagnostic, RunRefused, StoreError
+from drawloom.ir.protocol import index_text
+from drawloom.runtimes.context import StepContext
+from drawloom.runtimes.resolve import UpstreamFailed
+
+__all__ = ["bad_arguments", "missing_input"]
+
+
+def missing_input(step: StepContext, index: Index, cause: UpstreamFailed) -> StoreError:
+    """E712: an input has no outcome, though nothing has failed."""
+    return StoreError(
+        Diagnostic(
+            "E712",
+            f"step `{step.slice.id}` [{index_text(index)}] needs the outcome of `{cause.node}` "
+            f"[{index_text(cause.index)}], which has none, and nothing has failed in run {step.run.run}",
+            None,
+            f"start `{cause.node}` first: the engine must keep the order of the compiled program",
+        )
+    )
+
+
+def bad_arguments(problem: str) -> RunRefused:
+    """E713: the command line of a step is wrong."""
+    return RunRefused(
+        Diagnostic(
+            "E713",
+            f"a step can't be started like this: {problem}",
+            None,
+            "use the command the compiler printed: --store URL --project P --run REF --step ID --index 0,3 "
+            "--attempt 1 --out DIR",
+        )
+    )

@@ -1,0 +1,142 @@
+"""Attempts with a time limit: the task runs in a child process of the step, which is killed with all it started.
+
+A limit kept inside the task's own process could be outlived by code that holds the interpreter, or catches everything.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+from base64 import b64decode, b64encode
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from typing import Any
+
+from drawloom.catalog.keys import attempt_key
+from drawloom.catalog.outcomes import decode_record
+from drawloom.catalog.records import AttemptStarted, FailureInfo, Index
+from drawloom.errors import Diagnostic
+from drawloom.ir.canonical import Json
+from drawloom.ir.policies import INFRA, TIMEOUT, Policies
+from drawloom.ir.tasks import TaskSpec
+from drawloom.runtimes.attempt import AttemptResult, engine_failure, run_attempt
+from drawloom.runtimes.context import StepContext
+from drawloom.storage.base import KeyMissing
+
+__all__ = ["node_seconds_left", "run_limited"]
+
+
+def node_seconds_left(step: StepContext, index: Index, policies: Policies) -> float:
+    """The seconds left of `node_timeout_seconds`, counted from the start of the first attempt."""
+    assert policies.node_timeout_seconds is not None, "there is a limit to ask for"
+    key = attempt_key(step.run.run, step.run.generation, step.slice.node, index, 1, "started")
+    try:
+        first = decode_record(step.storage.read(key), key)
+    except KeyMissing:
+        return policies.node_timeout_seconds
+    began = first.at if isinstance(first, AttemptStarted) else time.time()
+    return policies.node_timeout_seconds - (time.time() - began)
+
+
+def run_limited(
+    step: StepContext,
+    started: AttemptStarted,
+    function: Callable[..., Any],
+    spec: TaskSpec,
+    inputs: Mapping[str, Json],
+) -> AttemptResult:
+    """`run_attempt` under the limits of `spec.policies`; the outcome is `timeout` where one was reached."""
+    policies = spec.policies
+    limits = [(policies.attempt_timeout_seconds, _attempt_late(started, policies))]
+    if policies.node_timeout_seconds is not None:
+        limits.append((node_seconds_left(step, started.index, policies), _node_late(started, policies)))
+    seconds, late = min((limit, text) for limit, text in limits if limit is not None)
+    began = time.monotonic()
+    text = _run_child(lambda: _encode(run_attempt(function, spec, inputs, step.values, tee=True)), max(0.0, seconds))
+    if text is None:
+        return AttemptResult("timeout", None, engine_failure(TIMEOUT, str(late)), None, time.monotonic() - began)
+    if not text:
+        failure = engine_failure(INFRA, "the process of the attempt ended without a word")
+        return AttemptResult("failed", None, failure, None, time.monotonic() - began)
+    return _decode(json.loads(text))
+
+
+def _run_child(work: Callable[[], bytes], seconds: float) -> bytes | None:
+    """What `work` gives in a child process; None if it took longer than `seconds`, b"" if the child died."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            os.setsid()  # a group of its own: what the task starts is killed with it
+            os.close(reader)
+            with os.fdopen(writer, "wb") as pipe:
+                pipe.write(work())
+            sys.stdout.flush()
+            sys.stderr.flush()
+            code = 0
+        finally:
+            os._exit(code)  # nothing of the parent's may run twice: no exit handlers, no buffers
+    os.close(writer)
+    deadline = time.monotonic() + seconds
+    parts: list[bytes] = []
+    try:
+        while True:
+            ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
+            if not ready:
+                return None
+            part = os.read(reader, 1 << 16)
+            if not part:
+                return b"".join(parts)
+            parts.append(part)
+    finally:
+        os.close(reader)
+        with suppress(ProcessLookupError, PermissionError):  # PermissionError: on macOS, of a group of dead processes
+            os.killpg(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+def _encode(result: AttemptResult) -> bytes:
+    failure = result.failure
+    tree = {
+        "outcome": result.outcome,
+        "output": result.output,
+        "seconds": result.seconds,
+        "log": b64encode(result.log).decode("ascii"),
+        "failure": None
+        if failure is None
+        else [failure.type, failure.message, list(failure.bases), failure.traceback, failure.arguments],
+    }
+    return json.dumps(tree).encode("ascii")
+
+
+def _decode(tree: Json) -> AttemptResult:
+    failure = None
+    if tree["failure"] is not None:
+        name, message, bases, traceback, arguments = tree["failure"]
+        failure = FailureInfo(name, message, tuple(bases), traceback, arguments)
+    return AttemptResult(tree["outcome"], tree["output"], failure, None, tree["seconds"], b64decode(tree["log"]))
+
+
+def _attempt_late(started: AttemptStarted, policies: Policies) -> Diagnostic:
+    return Diagnostic(
+        "R514",
+        f"attempt {started.attempt} of `{started.node}` ran longer than "
+        f"attempt_timeout_seconds={policies.attempt_timeout_seconds or 0:g} and was ended",
+        None,
+        "raise attempt_timeout_seconds, make the task faster, or retry it on `timeout`",
+    )
+
+
+def _node_late(started: AttemptStarted, policies: Policies) -> Diagnostic:
+    return Diagnostic(
+        "R515",
+        f"the attempts at `{started.node}` took longer than node_timeout_seconds="
+        f"{policies.node_timeout_seconds or 0:g}, pauses included; attempt {started.attempt} was the last",
+        None,
+        "raise node_timeout_seconds, or make fewer or faster attempts",
+    )
