@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from drawloom.api import check, compile, run
+    from drawloom.api import check, compile, run  # noqa: A004  # a verb of the API, as `re.compile` is
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
     from drawloom.compilers.base import Bundle
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from drawloom.dsl.expressions import and_, choose, contains, is_none, length, not_, or_
     from drawloom.dsl.markers import Codec, Static
     from drawloom.dsl.pipeline import Pipeline, pipeline
+    from drawloom.dsl.run_facts import run_info
     from drawloom.dsl.task import Cache, Retry, Task, task
     from drawloom.errors import (
         BoundReached,
@@ -83,6 +84,7 @@ __all__ = [
     "or_",
     "pipeline",
     "run",
+    "run_info",
     "task",
     "try_",
     "while_loop",
@@ -99,6 +101,7 @@ _MODULES = {
     "dsl.expressions": "and_ choose contains is_none length not_ or_",
     "dsl.markers": "Codec Static",
     "dsl.pipeline": "Pipeline pipeline",
+    "dsl.run_facts": "run_info",
     "dsl.task": "Cache Retry Task task",
     "errors": (
         "BoundReached CheckFailed CompileError CorruptObject DefinitionError Diagnostic DrawloomError NodeFailed "

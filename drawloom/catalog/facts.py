@@ -40,8 +40,10 @@ class Facts:
         records: of one run, in any order; records about no run are passed over.
 
     Attributes:
-        generation: the highest one; the others hold its records alone.
-        started, finished: the run's own records, None where there are none.
+        generation: the highest one; all else here is of this one, except `started`.
+        started: how the run began: the record of the highest generation that has one; None if there is none.
+        finished: how it ended, None if it hasn't, or nobody wrote so.
+        first_at: the time of the generation's first record, in seconds since the epoch; 0 if none tells it.
         commits, decisions: one for each node instance.
         attempts: for each node instance, attempt number -> how it ended, None while that isn't known.
         events: for each node instance, (attempt, event) pairs an engine observed.
@@ -58,13 +60,20 @@ class Facts:
         self.events: dict[Instance, set[tuple[int, str]]] = {}
         self.first_at = min((r.at for r in found if r.at and r.generation == self.generation), default=0.0)
         for record in found:
-            if record.generation == self.generation:
+            if isinstance(record, RunStarted):
+                self._start(record)
+            elif record.generation == self.generation:
                 self._add(record)
 
-    def _add(self, record: Record) -> None:
-        if isinstance(record, RunStarted):
+    def _start(self, record: RunStarted) -> None:
+        """A run that is cleared and run again may keep the one record of its start."""
+        if self.started is None or record.generation > self.started.generation:
+            self.started = record
+        elif record.generation == self.started.generation:
             self.started = _earlier(self.started, record)
-        elif isinstance(record, RunFinished):
+
+    def _add(self, record: Record) -> None:
+        if isinstance(record, RunFinished):
             self.finished = _earlier(self.finished, record)
         elif isinstance(record, Commit):
             place = (record.node, record.index)

@@ -156,7 +156,8 @@ class Index:
             yield self._memory
             return
         with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)) as db:
-            db.execute("PRAGMA journal_mode=WAL")
+            with suppress(sqlite3.OperationalError):  # two that make the file at once: one of them need not switch
+                db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=NORMAL")
             _prepare(db)
             if not self._checked:
@@ -209,7 +210,7 @@ class Index:
             mark = digest_json([names, [self._size(key) for key in run_keys if key.endswith(".seg")], alive])
             if known is not None and known[0] == mark and not known[2]:
                 return
-        row, made, read = self._read(run, alive)
+        row, made, read = _project(self._storage, run, alive)
         ended = row.state in _SETTLED and not row.problem
         with _transaction(db):
             _forget(db, run)
@@ -221,22 +222,24 @@ class Index:
         except KeyMissing:
             return 0
 
-    def _read(self, run: str, alive: bool | None) -> tuple[RunRow, list[Made], set[tuple[str, str]]]:
-        try:
-            facts = Facts(read_records(self._storage, run))
-            started = facts.started
-            if started is None:
-                return RunRow(run, "", "pending", None, None, "it has no record of its start"), [], set()
-            pipeline = load_program(self._storage, started.program).pipeline
-        except DrawloomError as problem:
-            return RunRow(run, "", "pending", None, None, str(problem)), [], set()
-        found = run_state(pipeline, facts, alive=alive)
-        row = RunRow(run, started.pipeline, found.state, found.started_at, found.finished_at)
-        return row, list(made_by(started, facts)), read_by(facts)
-
 
 _MARKS: Final = "SELECT id, mark, state, problem FROM runs"
 _REF_FIELDS: Final = ("digest", "size_bytes", "tree", "object", "type")
+
+
+def _project(storage: Storage, run: str, alive: bool | None) -> tuple[RunRow, list[Made], set[tuple[str, str]]]:
+    """A run's rows: the run, what it made, and the (node, digest) pairs it read."""
+    try:
+        facts = Facts(read_records(storage, run))
+        started = facts.started
+        if started is None:
+            return RunRow(run, "", "pending", None, None, "it has no record of its start"), [], set()
+        pipeline = load_program(storage, started.program).pipeline
+    except DrawloomError as problem:
+        return RunRow(run, "", "pending", None, None, str(problem)), [], set()
+    found = run_state(pipeline, facts, alive=alive)
+    row = RunRow(run, started.pipeline, found.state, found.started_at, found.finished_at)
+    return row, list(made_by(started, facts)), read_by(facts)
 
 
 def _prepare(db: sqlite3.Connection) -> None:

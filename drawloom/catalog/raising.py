@@ -73,6 +73,8 @@ def _original(failure: FailureInfo, decode: Callable[[Json], object]) -> BaseExc
         if not (isinstance(found, type) and issubclass(found, BaseException) and isinstance(arguments, (tuple, list))):
             return None
         made = found(*arguments)
+        # a class whose arguments aren't those of its __init__ may take them all the same, and then say something else
+        same = type(made) is found and str(made) == failure.message
     except Exception:  # noqa: BLE001  # any class of the user's may refuse in any way; the record tells all there is
         return None
-    return made if type(made) is found else None
+    return made if same else None

@@ -6,7 +6,7 @@ wasn't taken or behind a failure; what such an instance's own records say comes 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from drawloom.catalog.facts import Facts, Instance
@@ -29,12 +29,12 @@ from drawloom.ir.walk import blocks, dependencies, walk
 
 __all__ = ["SETTLED", "STATES", "Reading"]
 
-STATES: Final = ("pending", "running", "succeeded", "cached", "skipped", "failed", "cancelled")
+STATES: Final[tuple[str, ...]] = ("pending", "running", "succeeded", "cached", "skipped", "failed", "cancelled")
 SETTLED: Final = frozenset(STATES[2:])
 _LEAF: Final = (Call, ContainerCall, EngineNode)
 
 
-class Reading:
+class Reading:  # over 150 lines: the rules of all kinds of nodes call each other, one walk long
     """The states of all node instances of a run.
 
     Args:
@@ -58,6 +58,7 @@ class Reading:
         self._unborn: dict[str, set[str]] = {}  # node id -> states of instances whose number isn't known, or is none
         self._numbers = facts.numbers_below(self.sources)
         self._too_late = 0  # how many tries that are past their body the walk is in
+        self._closed = 0  # how many nodes and arms the walk is in that nobody is known to have entered
         self._needs: dict[str, tuple[str, ...]] = {}
         self._whole = _together(self._block(pipeline.body, (), False))
 
@@ -120,7 +121,10 @@ class Reading:
         commit = self.facts.commits.get((node.id, index))
         outcome = commit.outcome if commit is not None else ""
         ended = doomed or outcome in ("skipped", "failed")  # whatever it didn't decide, it won't
+        waits = not self._needs_are(node, index, ("succeeded", "cached"), all)
+        self._closed += waits
         inner = self._inside(node, index, doomed or outcome == "skipped", ended)
+        self._closed -= waits
         if outcome in ("skipped", "failed"):
             return outcome
         if outcome:
@@ -144,6 +148,8 @@ class Reading:
         if isinstance(node, Try):
             return self._try(node, index, doomed, ended)
         assert isinstance(node, PipelineCall)
+        if self._closed and not node.body.nodes:
+            return self._unreached()  # nothing in it will ever tell that it was entered
         return _together(self._block(node.body, index, doomed))
 
     def _map(self, node: Map, index: Index, doomed: bool, ended: bool) -> str:
@@ -162,7 +168,9 @@ class Reading:
         decision = self.facts.decisions.get((node.id, index))
         arms = blocks(node)
         if decision is None:
+            self._closed += 1
             found = [s for arm in arms for s in self._block(arm, index, ended)]
+            self._closed -= 1
             begun = {"failed": "failed", "running": "running", "succeeded": self._running(), "cached": self._running()}
             live = [begun[s] for s in found if s in begun]
             return _together([*live, "skipped" if ended else self._unreached()])
@@ -212,11 +220,13 @@ class Reading:
         self._too_late += decided  # a handler was chosen, or none: what didn't begin in the body won't any more
         body = _together(self._block(node.body, index, doomed))
         self._too_late -= decided
+        self._closed += chosen is None
         handlers = []
         for arm, handler in enumerate(node.handlers, 1):
             missed = ended if chosen is None else chosen != arm
             handlers.append(_together(self._block(handler.block, index, doomed or missed)))
         final = _together(self._block(node.final, index, doomed)) if node.final is not None else "succeeded"
+        self._closed -= chosen is None
         if chosen is None:
             main = self._undecided_try(body, handlers)
         elif chosen == 0:
@@ -243,11 +253,16 @@ class Reading:
 
     def _behind(self, node: Node, index: Index) -> bool:
         """Whether something that `node`, or a node in it, needs has failed or was skipped (`ir.interpret`)."""
+        return self._needs_are(node, index, ("failed", "skipped"), any)
+
+    def _needs_are(
+        self, node: Node, index: Index, among: tuple[str, ...], quantifier: Callable[[Iterable[bool]], bool]
+    ) -> bool:
+        """Whether any, or all, of what a node, or a node in it, needs is in one of the states `among`."""
         if node.id not in self._needs:
             self._needs[node.id] = tuple(need for need in dependencies(node) if need in self.sources)
-        return any(
-            self.states[need].get(index[: self.sources[need].depth]) in ("failed", "skipped")
-            for need in self._needs[node.id]
+        return quantifier(
+            self.states[need].get(index[: self.sources[need].depth]) in among for need in self._needs[node.id]
         )
 
 

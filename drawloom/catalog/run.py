@@ -66,7 +66,7 @@ class NodeView:
     where: Span | None = None
 
 
-class Run:
+class Run:  # over 150 lines by its documentation: it is the whole of what a user asks a run
     """One execution of a pipeline.
 
     Args:

@@ -171,7 +171,8 @@ def is_alive(storage: Storage, run_id: str) -> bool | None:
 
     Returns:
         True or False; None if it can't be told: the run has no writer of ours (an engine runs it), or the store is an
-        object store and the writer ran on another machine.
+        object store and the writer ran on another machine. On an object store a process that has closed the run and
+        goes on counts as running it: ask only about a run that isn't finished.
     """
     told: list[bool | None] = []
     for key in storage.keys(keys.segments_prefix(run_id)):

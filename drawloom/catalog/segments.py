@@ -30,7 +30,7 @@ def encode_line(tree: Json) -> bytes:
     r"""One line: checksum, JSON, newline.
 
     >>> encode_line({"a": 1})
-    b'561a37a1 {"a":1}\n'
+    b'561bacaf {"a":1}\n'
     """
     text = canonical_json(tree).encode("ascii")
     return b"%08x %s\n" % (zlib.crc32(text), text)
@@ -66,7 +66,9 @@ def decode_segment(data: bytes, run: str, place: str) -> list[Json]:
     _check_header(header, run, place)
     last = trees[-1]
     if isinstance(last, dict) and set(last) == {"end"}:
-        if torn or last["end"] != len(trees) - 2:
+        if torn:
+            raise _corrupt(place, "something follows its end")
+        if last["end"] != len(trees) - 2:
             raise _corrupt(place, f"it ends after {len(trees) - 2} records and says {last['end']}")
         return trees[1:-1]
     if header["whole"]:
@@ -103,7 +105,7 @@ def newer_record(place: str, what: str) -> StoreError:
     """The error of a record this drawloom can't read rightly, because a newer one wrote it."""
     return store_error(
         "S415",
-        f"the store holds {what}, written by a newer drawloom",
+        f"a newer drawloom wrote what this one can't read: {what}",
         place,
         "upgrade drawloom (`pip install --upgrade drawloom`); nothing was changed",
     )

@@ -118,10 +118,16 @@ def run_state(pipeline: Pipeline, facts: Facts, *, alive: bool | None = None) ->
         nodes=nodes,
         failure=failure,
         generation=facts.generation,
-        started_at=facts.started.at if facts.started is not None and facts.started.at else facts.first_at or None,
+        started_at=_start_time(facts),
         finished_at=facts.finished.at or None if facts.finished is not None else None,
         lost=dead and outcome != "succeeded",
     )
+
+
+def _start_time(facts: Facts) -> float | None:
+    started = facts.started
+    own = started is not None and started.generation == facts.generation
+    return (started.at if own and started is not None else facts.first_at) or None
 
 
 def _outcome(facts: Facts, whole: str, dead: bool) -> str:
@@ -196,7 +202,7 @@ def _effort(facts: Facts, reading: Reading) -> tuple[dict[str, int], dict[str, f
 
 
 def _count(states: Iterable[str]) -> dict[str, int]:
-    counts = dict.fromkeys(STATES, 0)
+    counts: dict[str, int] = dict.fromkeys(STATES, 0)
     for one in states:
         counts[one] += 1
     return {name: count for name, count in counts.items() if count}

@@ -82,9 +82,7 @@ class _Check:
     def _corrupt_object(self, sha: str, quarantine: bool) -> Diagnostic:
         aside = False
         if quarantine:
-            with suppress(
-                StoreError
-            ):  # a store that can't be written: the problem is told all the same
+            with suppress(StoreError):  # a read-only store: the problem is told all the same
                 aside = not self._objects.verify(sha, quarantine=True)
         what = f"object {sha[:12]} is corrupt: its bytes don't have this digest"
         if aside:

@@ -10,7 +10,7 @@ from drawloom.catalog.artifacts import Artifact, Version
 from drawloom.cli.documents import artifact_document, diagnostic_document, version_document
 from drawloom.cli.export import export
 from drawloom.cli.options import catalog_options, json_option, open_catalog, settings_from
-from drawloom.cli.output import Column, format_bytes, format_time, note, table, write, write_json
+from drawloom.cli.output import Column, format_bytes, format_time, note, table, warnings_as_notes, write, write_json
 from drawloom.cli.problems import OK, STORE
 from drawloom.cli.values import value_text
 
@@ -128,7 +128,8 @@ def rebuild(as_json: bool, **values: Any) -> None:
     """Make the index anew from the store."""
     opened = open_catalog(settings_from(values), create=False)
     opened.rebuild()
-    runs, artifacts = len(opened.runs()), len(opened.artifacts())
+    with warnings_as_notes():
+        runs, artifacts = len(opened.runs()), len(opened.artifacts())
     if as_json:
         write_json({"catalog": opened.url, "runs": runs, "artifacts": artifacts})
     else:

@@ -39,7 +39,7 @@ def export(version: Version, name: str, catalog: Catalog, output: str | None) ->
     kind = str(tree.get("$")) if isinstance(tree, dict) else ""
     if output is None:
         if _has_leaf(tree):
-            raise ProjectError(_needs_file(name, version, kind))
+            raise ProjectError(_needs_file(name, version, kind, tree))
         return tree if isinstance(tree, str) else json.dumps(plain_tree(tree), indent=2, ensure_ascii=False)
     path = Path(output)
     try:
@@ -61,11 +61,11 @@ def _has_leaf(tree: Json) -> bool:
     return isinstance(inner, list) and any(map(_has_leaf, inner))
 
 
-def _needs_file(name: str, version: Version, kind: str) -> Diagnostic:
-    suffixes = "".join(_WRITERS.get(kind, {})) or ""
-    example = {"dataframe": ".csv", "series": ".csv", "figure": ".png", "ndarray": ".npy"}.get(kind, suffixes)
+def _needs_file(name: str, version: Version, kind: str, tree: Json) -> Diagnostic:
+    suffix = next(iter(_WRITERS.get(kind, {})), "")
+    example = str(tree.get("name")) if kind in ("file", "directory") else f"{name.rpartition('/')[2]}{suffix}"
     what = f"{name!r} version {version.number} is a {version.type or kind}, which can't be printed"
-    return Diagnostic("P632", what, None, f"give a file: `-o {name.rpartition('/')[2]}{example}`")
+    return Diagnostic("P632", what, None, f"give a file: `-o {example}`")
 
 
 def _write(value: Any, tree: Json, kind: str, path: Path, name: str) -> None:

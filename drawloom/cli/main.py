@@ -6,6 +6,7 @@ Imports nothing but click, so that `drawloom --help` answers at once.
 from __future__ import annotations
 
 import importlib
+import io
 import sys
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
@@ -71,18 +72,18 @@ class _Root(LazyGroup):
         kwargs["standalone_mode"] = False
         for stream in (sys.stdout, sys.stderr):
             # a name or a value may hold what the terminal can't show: escaped, not a crash
-            if hasattr(stream, "reconfigure"):
+            if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="backslashreplace")
         try:
             result = super().main(*args, **kwargs)
             code = result if isinstance(result, int) else 0
+            from drawloom.cli.output import flush  # not before a command that fails could tell why
+
+            flush()
         except BaseException as error:  # noqa: BLE001  # the last place that can tell it well
             from drawloom.cli.problems import exit_code_for  # only where something went wrong
 
             code = exit_code_for(error)
-        from drawloom.cli.output import flush
-
-        flush()
         sys.exit(code)
 
 

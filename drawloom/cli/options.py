@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from drawloom.cli.output import warnings_as_notes
 from drawloom.errors import Diagnostic, ProjectError
 from drawloom.project import Overrides, Settings, load_settings
 
@@ -57,7 +58,8 @@ def find_run(catalog: Catalog, name: str) -> Run:
     """
     if name != "last":
         return catalog.run(name)
-    found = catalog.runs(limit=1)
+    with warnings_as_notes():
+        found = catalog.runs(limit=1)
     if not found:
         fix = "run a pipeline first, or name another catalog with --catalog"
         raise ProjectError(Diagnostic("P630", f"there is no last run: {catalog.url} has no runs", None, fix))

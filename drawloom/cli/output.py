@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any, TextIO, cast
 
+from drawloom.errors import Diagnostic, ProjectError
+
 __all__ = [
     "Column",
+    "discard",
     "flush",
     "format_bytes",
     "format_seconds",
@@ -19,6 +26,7 @@ __all__ = [
     "note",
     "table",
     "tolerant",
+    "warnings_as_notes",
     "write",
     "write_json",
 ]
@@ -45,6 +53,16 @@ def note(text: str) -> None:
     _write(sys.stderr, text + "\n")
 
 
+@contextmanager
+def warnings_as_notes() -> Iterator[None]:
+    """Tells warnings of the block as lines on stderr, without the place in drawloom that gave them."""
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        yield
+    for warning in found:
+        note(f"warning: {warning.message}")
+
+
 def write_json(document: object) -> None:
     """Writes one JSON document to stdout, indented."""
     write(json.dumps(document, indent=2, ensure_ascii=False, default=str))
@@ -62,14 +80,14 @@ def _write(stream: TextIO | None, text: str) -> None:
     try:
         stream.write(text)
         stream.flush()
-    except BrokenPipeError:
-        _discard(stream)
     except OSError as error:
-        import errno
-
-        if error.errno not in (errno.EPIPE, errno.EINVAL, errno.EBADF):
-            raise
-        _discard(stream)
+        discard(stream)  # else Python meets what is left over again at exit
+        gone = isinstance(error, BrokenPipeError) or error.errno in (errno.EPIPE, errno.EINVAL, errno.EBADF)
+        if gone or stream is sys.stderr:  # nobody can be told where telling fails
+            return
+        what = f"the output can't be written: {error.strerror}"
+        fix = "make room, or send the output somewhere else"
+        raise ProjectError(Diagnostic("P634", what, None, fix)) from error
 
 
 def tolerant(stream: TextIO) -> TextIO:
@@ -92,7 +110,7 @@ class _Tolerant:
         return getattr(self._stream, name)
 
 
-def _discard(stream: TextIO) -> None:
+def discard(stream: TextIO) -> None:
     """Sends what is still to come into the void, Python's own flush at exit included."""
     try:
         void = os.open(os.devnull, os.O_WRONLY)
@@ -123,7 +141,11 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
     from rich.text import Text
 
     lines = [list(row) for row in rows]
-    console = Console() if _is_terminal() else Console(width=_PIPED_WIDTH, color_system=None, force_terminal=False)
+    text = io.StringIO()  # rich would write to stdout itself, and meet a reader that went away
+    if _is_terminal():
+        console = Console(file=text, force_terminal=True)
+    else:
+        console = Console(file=text, force_terminal=False, color_system=None, width=_PIPED_WIDTH)
     made = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for position, column in enumerate(columns):
         widest = max((len(row[position]) for row in lines), default=0)
@@ -135,9 +157,8 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
         )
     for row in lines:
         made.add_row(*[Text(cell, style=_style(column, cell)) for column, cell in zip(columns, row, strict=True)])
-    with console.capture() as captured:
-        console.print(made)
-    write("\n".join(line.rstrip() for line in captured.get().splitlines()))
+    console.print(made)
+    write("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
 
 
 def _style(column: Column, cell: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import traceback
 from pathlib import Path
@@ -10,9 +11,9 @@ from typing import Final
 import click
 
 from drawloom.cli.output import note
-from drawloom.errors import Diagnostic, DrawloomError, RunCancelled, RunFailed, StoreError
+from drawloom.errors import Diagnostic, DrawloomError, RunCancelled, RunFailed, Span, StoreError, did_you_mean
 
-__all__ = ["CANCELLED", "FAILED", "FAULT", "OK", "STORE", "USAGE", "exit_code_for", "users_traceback"]
+__all__ = ["CANCELLED", "FAILED", "FAULT", "NOT_THE_USERS", "OK", "STORE", "USAGE", "exit_code_for", "users_traceback"]
 
 OK: Final = 0
 FAILED: Final = 1
@@ -21,7 +22,9 @@ STORE: Final = 3
 FAULT: Final = 70  # EX_SOFTWARE of sysexits.h: drawloom itself is wrong
 CANCELLED: Final = 130  # 128 + SIGINT, as shells have it
 
-_PACKAGE = str(Path(__file__).resolve().parents[1])
+# drawloom's own files, and those of the import system
+NOT_THE_USERS = (str(Path(__file__).resolve().parents[1]), "<frozen", str(importlib.__file__))
+_TRACING = str(Path(__file__).resolve().parents[1] / "dsl" / "tracing.py")
 
 
 def exit_code_for(error: BaseException) -> int:
@@ -48,6 +51,11 @@ def exit_code_for(error: BaseException) -> int:
     if isinstance(error, DrawloomError):
         _tell(error)
         return _code(error)
+    raised_at = _in_pipeline(error)
+    if raised_at is not None:
+        note(users_traceback(error, since=_TRACING))
+        note(str(_raised(error, raised_at)))
+        return USAGE
     note(str(_fault(error)))
     return FAULT
 
@@ -73,7 +81,24 @@ def _usage(error: click.ClickException) -> Diagnostic:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "drawloom"
     text = error.format_message().rstrip(".")
+    if isinstance(error, click.NoSuchOption):
+        known = [name for p in context.command.get_params(context) for name in p.opts] if context is not None else []
+        text = f"there is no option `{error.option_name}`{did_you_mean(error.option_name, known)}"
     return Diagnostic("P640", text[:1].lower() + text[1:], None, f"see `{command} --help`")
+
+
+def _in_pipeline(error: BaseException) -> Span | None:
+    """The user's innermost line, if the exception came out of a pipeline's function while it was traced."""
+    frames = traceback.extract_tb(error.__traceback__)
+    first = next((i for i, frame in enumerate(frames) if frame.filename == _TRACING), len(frames))
+    users = [frame for frame in frames[first:] if not frame.filename.startswith(NOT_THE_USERS)]
+    return Span(users[-1].filename, users[-1].lineno or 0, users[-1].name) if users else None
+
+
+def _raised(error: BaseException, where: Span) -> Diagnostic:
+    what = f"the pipeline's function raised {type(error).__name__} while it was traced: {error}"
+    fix = "mend the function; when it is traced it runs once, with handles in place of the values"
+    return Diagnostic("P615", what, where, fix)
 
 
 def _fault(error: BaseException) -> Diagnostic:
@@ -82,12 +107,19 @@ def _fault(error: BaseException) -> Diagnostic:
     return Diagnostic("P699", what, None, fix)
 
 
-def users_traceback(error: BaseException) -> str:
-    """The traceback of an exception with drawloom's and the import system's frames left out."""
+def users_traceback(error: BaseException, since: str = "") -> str:
+    """The traceback of an exception with drawloom's and the import system's frames left out.
+
+    Args:
+        error: the exception.
+        since: leave out the frames before the first one of this file, too.
+    """
     told = traceback.TracebackException.from_exception(error)
+    first = next((i for i, frame in enumerate(told.stack) if frame.filename == since), 0)
+    told.stack = traceback.StackSummary.from_list(told.stack[first:])
     link: traceback.TracebackException | None = told
     while link is not None:
-        kept = [f for f in link.stack if not f.filename.startswith((_PACKAGE, "<frozen importlib"))]
+        kept = [f for f in link.stack if not f.filename.startswith(NOT_THE_USERS)]
         link.stack = traceback.StackSummary.from_list(kept)
         link = link.__cause__ or link.__context__
     return "".join(told.format()).rstrip()

@@ -12,7 +12,16 @@ from drawloom.catalog.records import Commit, ValueRef
 from drawloom.catalog.run import Run
 from drawloom.cli.documents import commits_of, node_document, run_document, run_line_document, seconds_of
 from drawloom.cli.options import catalog_options, find_run, json_option, open_catalog, settings_from
-from drawloom.cli.output import Column, format_bytes, format_seconds, format_time, table, write, write_json
+from drawloom.cli.output import (
+    Column,
+    format_bytes,
+    format_seconds,
+    format_time,
+    table,
+    warnings_as_notes,
+    write,
+    write_json,
+)
 from drawloom.cli.summary import counts_text, failure_lines
 from drawloom.cli.values import value_document, value_text
 
@@ -30,14 +39,20 @@ _RUN_STATES = ("pending", "running", "succeeded", "failed", "cancelled")
 def runs(pipeline: str | None, state: str | None, limit: int, as_json: bool, **values: Any) -> None:
     """List runs, the latest first."""
     catalog = open_catalog(settings_from(values), create=False)
-    found = catalog.runs(pipeline, state, limit)
+    with warnings_as_notes():  # a run that can't be read is left out, but not in silence
+        found = catalog.runs(pipeline, state, limit)
     if as_json:
         write_json({"runs": [run_line_document(run) for run in found]})
         return
     if not found:
         write(f"no runs{' like that' if pipeline or state else ''} in {catalog.url}")
         return
-    columns = [Column("run", whole=True), Column("pipeline"), Column("state", state=True), Column("started")]
+    columns = [
+        Column("run", whole=True),
+        Column("pipeline"),
+        Column("state", state=True),
+        Column("started", whole=True),
+    ]
     columns += [Column("took", right=True), Column("nodes")]
     table(columns, [[*_run_cells(run), counts_text(run.counts)] for run in found])
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from drawloom.catalog.catalog import Catalog
@@ -36,9 +36,8 @@ def summary_lines(run: Run, catalog: Catalog) -> Iterator[str]:
     yield f"run     {run.id}    drawloom show {run.id}"
 
 
-def counts_text(counts: object) -> str:
+def counts_text(counts: Mapping[str, int]) -> str:
     """`3 succeeded, 1 failed`."""
-    assert hasattr(counts, "items")
     return ", ".join(f"{count} {name}" for name, count in counts.items()) or "no nodes"
 
 

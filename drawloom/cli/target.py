@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from drawloom.cli.problems import NOT_THE_USERS
 from drawloom.dsl.pipeline import Pipeline
 from drawloom.dsl.task import Task
 from drawloom.errors import Diagnostic, DrawloomError, ProjectError, Span, did_you_mean
@@ -125,8 +126,7 @@ def _place_of(error: BaseException, path: Path | None) -> Span | None:
     """The innermost line of the user's files in the traceback; of a syntax error, the line itself."""
     if isinstance(error, SyntaxError) and error.filename:
         return Span(error.filename, error.lineno or 0)
-    ours = str(Path(__file__).resolve().parents[1])
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith((ours, "<frozen"))]
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(NOT_THE_USERS)]
     if frames:
         return Span(frames[-1].filename, frames[-1].lineno or 0)
     return Span(str(path), 0) if path else None
@@ -144,9 +144,17 @@ def _find(module: ModuleType, name: str, target: str) -> Pipeline[..., Any]:
         what = f"`{module.__name__}` has no pipeline `{name}`{did_you_mean(name, names)}"
         fix = f"it has {', '.join(names)}" if names else "put @pipeline above the function that composes the tasks"
         raise ProjectError(Diagnostic("P613", what, where, fix))
-    kind = "a task" if isinstance(found, Task) else f"a {type(found).__name__}"
+    kind = _kind(found)
     fix = (
         "call it in a function under @pipeline, and name that" if isinstance(found, Task) else "put @pipeline above it"
     )
     fix = f"name a pipeline: {', '.join(names)}" if names else fix
     raise ProjectError(Diagnostic("P613", f"`{name}` in {target!r} is {kind}, not a pipeline", where, fix))
+
+
+def _kind(found: object) -> str:
+    if isinstance(found, Task):
+        return "a task"
+    if isinstance(found, type):
+        return "a class"
+    return "a plain function" if callable(found) else f"a value of the type {type(found).__name__}"

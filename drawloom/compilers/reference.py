@@ -25,12 +25,13 @@ __all__ = ["COMPILER", "ENGINE_FORMAT", "compile_reference", "program_files"]
 ENGINE_FORMAT: Final = 0
 
 
-def compile_reference(program: Program, *, root: str | None = None) -> Bundle:
+def compile_reference(program: Program, *, root: str | None = None, allow_pickle: bool = False) -> Bundle:
     """The files the reference engine runs.
 
     Args:
         program: a checked program.
         root: the project's folder; None to find it by the modules of the program's tasks.
+        allow_pickle: whether the project allows the codec `pickle`.
 
     Raises:
         CompileError: E701, a feature the engine doesn't have; E703, E704, the bundle can't be made.
@@ -41,7 +42,7 @@ def compile_reference(program: Program, *, root: str | None = None) -> Bundle:
     if root is None and modules:
         root = project_root(modules)
     code = code_bundle(root, modules)
-    plan = lower_steps(pipeline)
+    plan = lower_steps(pipeline, allow_pickle=allow_pickle)
     engine = {
         "format": ENGINE_FORMAT,
         "engine": "reference",

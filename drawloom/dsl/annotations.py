@@ -71,7 +71,7 @@ class Names(NamedTuple):
     locals: Mapping[str, Any]
 
 
-class UnknownName(Exception):
+class UnknownName(Exception):  # noqa: N818  # on its way to a Diagnostic
     """A quoted annotation names something that isn't there at run time."""
 
     def __init__(self, text: str, reason: str) -> None:
@@ -79,7 +79,7 @@ class UnknownName(Exception):
         self.text, self.reason = text, reason
 
 
-class UnsupportedType(Exception):
+class UnsupportedType(Exception):  # noqa: N818  # on its way to a Diagnostic
     """An annotation, or a part of one, stands for no port type; `text` shows it."""
 
     def __init__(self, text: str) -> None:
@@ -110,7 +110,8 @@ def _read(annotation: Any, names: Names, inside: tuple[type, ...]) -> Type:
     if annotation is None:
         return NONE
     if annotation is Any or isinstance(annotation, (typing.TypeVar, typing.ParamSpec)):
-        return _read(annotation.__bound__, names, inside) if getattr(annotation, "__bound__", None) else ANY
+        bound: Any = getattr(annotation, "__bound__", None)
+        return ANY if bound is None else _read(bound, names, inside)
     if annotation in (typing.LiteralString, typing.AnyStr):
         return STR
     if hasattr(annotation, "__supertype__"):  # a NewType
@@ -130,7 +131,7 @@ def _resolve(text: str, names: Names) -> Any:
         return eval(text, names.globals, names.locals)  # noqa: S307  # the user's own annotation, as typing does it
     except NameError as error:
         raise UnknownName(text, f"the name `{error.name}` isn't there at run time") from None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # anything may go wrong in the user's text
         raise UnknownName(text, f"{type(error).__name__}: {error}") from None
 
 
@@ -191,7 +192,7 @@ _GENERICS: Final[dict[Any, Callable[[list[Type], bool], Type]]] = {
     frozenset: _named("frozenset"),
     dict: _named("dict"),
     tuple: _read_tuple,
-    type: lambda args, _: _no_type(),
+    type: lambda *_: _no_type(),
     _abc.Sequence: _read_sequence,
     _abc.Mapping: _named("dict"),
     _abc.MutableSequence: _named("list"),
@@ -254,25 +255,28 @@ def _fields(cls: Any, kind: str, inside: tuple[type, ...]) -> tuple[tuple[str, T
 
 
 def _inherited(cls: type, name: str) -> Any:
-    for base in cls.__mro__:
-        if name in base.__dict__.get("__annotations__", {}):
-            return base.__dict__["__annotations__"][name]
-    return Any
+    return _own_annotations(_owner(cls, name)).get(name, Any)
+
+
+def _owner(cls: type, field: str) -> type:
+    return next((base for base in cls.__mro__ if field in _own_annotations(base)), cls)
+
+
+def _own_annotations(cls: type) -> dict[str, Any]:
+    found: dict[str, Any] = vars(cls).get("__annotations__", {})
+    return found
 
 
 def _names_of(cls: type, field: str) -> Names:
     """The names a field's annotation may use: those of the class that declares it, and of that class's module."""
-    owner = next((base for base in cls.__mro__ if field in base.__dict__.get("__annotations__", {})), cls)
+    owner = _owner(cls, field)
     module = sys.modules.get(owner.__module__)
     params = {p.__name__: p for p in getattr(owner, "__type_params__", ())}
     return Names(vars(module) if module else {}, params | {owner.__name__: owner} | dict(vars(owner)))
 
 
 def _shown(annotation: Any) -> str:
-    if isinstance(annotation, type) and not typing.get_args(annotation):
-        return (
-            annotation.__qualname__
-            if annotation.__module__ == "builtins"
-            else f"{annotation.__module__}.{annotation.__qualname__}"
-        )
-    return str(annotation)
+    if not isinstance(annotation, type) or typing.get_args(annotation):
+        return str(annotation)
+    name = annotation.__qualname__
+    return name if annotation.__module__ == "builtins" else f"{annotation.__module__}.{name}"

@@ -13,7 +13,7 @@ from drawloom.ir.operands import Apply, Operand
 from drawloom.ir.types import Type
 
 if TYPE_CHECKING:
-    from drawloom.dsl.tracing import Tracer
+    from drawloom.dsl.tracer import Tracer
 
 __all__ = ["MAX_DEPTH", "MAX_OPERATORS", "OpenBlock"]
 

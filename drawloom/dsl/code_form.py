@@ -144,7 +144,7 @@ def _field_annotations(node: ast.AST) -> Iterator[ast.AST]:
 
 def _free_names(table: symtable.SymbolTable) -> Iterator[str]:
     for symbol in table.get_symbols():
-        if symbol.is_referenced() and (symbol.is_global() or symbol.is_free()):
+        if symbol.is_referenced() and symbol.is_global():  # what is free in the text is bound in the text
             yield symbol.get_name()
     for child in table.get_children():
         yield from _free_names(child)

@@ -9,7 +9,7 @@ from drawloom.dsl.handles import LEAK_MARK, Effect, Handle
 from drawloom.dsl.place import refusal
 from drawloom.ir.assign import union_of
 from drawloom.ir.canonical import canonical_json
-from drawloom.ir.envelope import NotEncodable, class_ref, encode
+from drawloom.ir.envelope import NotEncodable, encode
 from drawloom.ir.operands import Const
 from drawloom.ir.types import ANY, BOOL, FLOAT, INT, NONE, STR, Type
 
@@ -23,7 +23,7 @@ _LOCAL = ("drawloom.values.files:File", "drawloom.values.files:Directory")
 _LEAKED = canonical_json(LEAK_MARK)[1:-1]
 
 
-class _HandleInside(Exception):
+class _HandleInside(Exception):  # noqa: N818  # on its way to a Diagnostic
     """A record that is being encoded holds a handle."""
 
     def __init__(self, handle: Handle) -> None:

@@ -15,7 +15,7 @@ from drawloom.dsl.constants import value_type
 from drawloom.dsl.current import CURRENT
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
-from drawloom.dsl.tracing import Recorded, Tracer, joined
+from drawloom.dsl.tracer import Recorded, Tracer, joined
 from drawloom.errors import BoundReached, DefinitionError
 from drawloom.ir.assign import assignable, union_of
 from drawloom.ir.envelope import class_ref, decode
@@ -63,7 +63,8 @@ def for_each(
     if tracer is None or not (_is_open_ended(items) or limited):
         return [body(item) for item in items]
     source: Any = items if isinstance(items, Handle) else list(items)
-    return _record_map(tracer, source, body, parallelism, batch_size, sys._getframe(1))
+    made: list[R] = _record_map(tracer, source, body, parallelism, batch_size, sys._getframe(1))
+    return made
 
 
 def _is_open_ended(items: object) -> bool:
@@ -167,7 +168,8 @@ def while_loop(
         raise _bad("while_loop", "on_limit", on_limit, '"fail" or "stop"')
     tracer = CURRENT.get()
     if tracer is not None:
-        return _record_loop(tracer, test, body, initial, (max_iterations, on_limit), sys._getframe(1))
+        made: S = _record_loop(tracer, test, body, initial, (max_iterations, on_limit), sys._getframe(1))
+        return made
     state = initial
     for _ in range(max_iterations):
         if not test(state):
@@ -325,8 +327,10 @@ def try_(
             raise _bad("try_", "handlers", cls, "exception classes with their functions")
     tracer = CURRENT.get()
     if tracer is None:
-        return _try_here(body, known, finally_)
-    return _record_try(tracer, body, known, finally_, sys._getframe(1))
+        here: R | H = _try_here(body, known, finally_)
+        return here
+    made: R | H = _record_try(tracer, body, known, finally_, sys._getframe(1))
+    return made
 
 
 def _try_here(

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from drawloom.dsl.tracing import Tracer
+    from drawloom.dsl.tracer import Tracer
 
 __all__ = ["CURRENT"]
 

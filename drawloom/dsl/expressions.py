@@ -24,7 +24,7 @@ def length(value: Sized) -> int:
     Args:
         value: anything with a length.
     """
-    return _apply("len", value) if _staged(value) else len(value)  # type: ignore[no-any-return]  # a handle, typed int
+    return _apply("len", value) if _staged(value) else len(value)
 
 
 def not_(value: object) -> bool:
@@ -33,7 +33,7 @@ def not_(value: object) -> bool:
     Args:
         value: anything with a truth value.
     """
-    return _apply("not", value) if _staged(value) else not value  # type: ignore[no-any-return]  # a handle, typed bool
+    return _apply("not", value) if _staged(value) else not value
 
 
 def and_(first: A, second: B) -> A | B:
@@ -45,7 +45,8 @@ def and_(first: A, second: B) -> A | B:
     """
     if not _staged(first):
         return second if first else first
-    return _apply("and", first, second)  # type: ignore[no-any-return]  # a handle
+    made: A | B = _apply("and", first, second)
+    return made
 
 
 def or_(first: A, second: B) -> A | B:
@@ -56,8 +57,9 @@ def or_(first: A, second: B) -> A | B:
         second: given back else. Calls in it are made in any case: use `branch` to make them only if `first` is false.
     """
     if not _staged(first):
-        return first if first else second
-    return _apply("or", first, second)  # type: ignore[no-any-return]  # a handle
+        return first or second
+    made: A | B = _apply("or", first, second)
+    return made
 
 
 def is_none(value: object) -> bool:
@@ -66,7 +68,7 @@ def is_none(value: object) -> bool:
     Args:
         value: anything.
     """
-    return _apply("is_none", value) if _staged(value) else value is None  # type: ignore[no-any-return]  # a handle
+    return _apply("is_none", value) if _staged(value) else value is None
 
 
 def contains(container: Container[Any], item: object) -> bool:  # Any: whatever Python's `in` takes
@@ -77,7 +79,8 @@ def contains(container: Container[Any], item: object) -> bool:  # Any: whatever 
         item: what is looked for.
     """
     if _staged(container) or _staged(item):
-        return _apply("contains", container, item)  # type: ignore[no-any-return]  # a handle, typed bool
+        made: bool = _apply("contains", container, item)
+        return made
     return item in container
 
 
@@ -91,7 +94,8 @@ def choose(test: object, first: A, second: B) -> A | B:
     """
     if not _staged(test):
         return first if test else second
-    return _apply("select", test, first, second)  # type: ignore[no-any-return]  # a handle
+    made: A | B = _apply("select", test, first, second)
+    return made
 
 
 def _staged(value: object) -> bool:

@@ -89,7 +89,7 @@ def _is_constant(value: Any) -> bool:
 
 
 class _Reach:
-    """What a function reaches, in the order in which it is found: names of modules don't matter, moving code is free."""
+    """What a function reaches, in the order in which it is found; modules' names don't count: moving code is free."""
 
     def __init__(self) -> None:
         self.parts: list[Json] = []

@@ -14,7 +14,20 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from drawloom.dsl.place import refusal
 from drawloom.ir.envelope import decode
 from drawloom.ir.infer import TypeProblem, member_type
-from drawloom.ir.operands import Apply, Carried, Caught, Const, Field, Item, Key, Operand, Output, Param, Reference
+from drawloom.ir.operands import (
+    Apply,
+    Carried,
+    Caught,
+    Const,
+    Field,
+    Item,
+    Key,
+    Operand,
+    Output,
+    Param,
+    Reference,
+    RunInfo,
+)
 from drawloom.ir.types import ANY, Type
 
 if TYPE_CHECKING:
@@ -50,6 +63,8 @@ class Handle:
         if name == "after" and "after" not in dict(self._dl_type.fields):
             return self._dl_after
         operand = self._dl_operand
+        if isinstance(operand, RunInfo):
+            raise refusal("D116", f"`.{name}` is asked of {_shown(self)}", "take the part in a @task")
         if isinstance(operand, Const):
             return self._dl_block.known(getattr(decode(json.loads(operand.json)), name))
         if isinstance(operand, Apply):
@@ -60,13 +75,13 @@ class Handle:
             )
         return self._part(operand, Field(name))
 
-    def __getitem__(self, key: Any) -> Any:
+    def __getitem__(self, key: Any) -> Any:  # Any: a known key, a handle, or a slice
         if isinstance(key, slice):
             raise refusal("D118", f"a slice is taken of {_shown(self)}", "take the slice in a @task")
         operand = self._dl_operand
         if isinstance(operand, Const) and not isinstance(key, Handle):
             return self._dl_block.known(decode(json.loads(operand.json))[key])
-        if type(key) in (str, int) and not isinstance(operand, (Apply, Const)):
+        if type(key) in (str, int) and not isinstance(operand, (Apply, Const, RunInfo)) and not isinstance(key, Handle):
             return self._part(operand, Key(key))
         return self._dl_block.apply("get", (self, key))
 
@@ -94,110 +109,15 @@ class Handle:
 
     def __len__(self) -> int:
         type_ = self._dl_type
-        if type_.name in ("tuple", "namedtuple"):
-            return len(type_.args) or len(type_.fields)
-        _refuse_value(self, "`len()` is taken of {}", "use `length(x)`, which gives a run-time number")
+        if type_.name not in ("tuple", "namedtuple"):
+            _refuse_value(self, "`len()` is taken of {}", "use `length(x)`, which gives a run-time number")
+        return len(type_.args) or len(type_.fields)
 
     # order
 
     def _dl_after(self, *upstream: object) -> Any:
         self._dl_block.tracer.order_after(self, upstream)
         return self
-
-    # what needs the value itself
-
-    def __bool__(self) -> bool:
-        _refuse_value(
-            self,
-            "{} is used as a condition",
-            "use `branch(test, then, otherwise)`, `and_`, `or_`, `not_`, or test inside a @task",
-        )
-
-    def __hash__(self) -> int:
-        _refuse_value(self, "{} is used as a dict key or a set item", "build the dict or set in a @task")
-
-    def __contains__(self, item: object) -> bool:
-        _refuse_value(self, "`in` looks into {}", "use `contains(container, item)`")
-
-    def __str__(self) -> str:
-        _refuse_value(self, "the text of {} is asked for", "make the text in a @task")
-
-    def __format__(self, spec: str) -> str:
-        _refuse_value(self, "{} is put into an f-string", "make the text in a @task")
-
-    def __bytes__(self) -> bytes:
-        _refuse_value(self, "the bytes of {} are asked for", "make them in a @task")
-
-    def __int__(self) -> int:
-        _refuse_value(self, "`int()` is called on {}", "convert it in a @task")
-
-    def __float__(self) -> float:
-        _refuse_value(self, "`float()` is called on {}", "convert it in a @task")
-
-    def __complex__(self) -> complex:
-        _refuse_value(self, "`complex()` is called on {}", "convert it in a @task")
-
-    def __index__(self) -> int:
-        _refuse_value(
-            self,
-            "{} is used as an index or a count",
-            "index a run-time value with it, or use `for_each`; else do it in a @task",
-        )
-
-    def __round__(self, digits: int | None = None) -> Any:
-        _refuse_value(self, "`round()` is called on {}", "round it in a @task")
-
-    def __trunc__(self) -> int:
-        _refuse_value(self, "{} is truncated", "convert it in a @task")
-
-    def __divmod__(self, other: object) -> Any:
-        _refuse_value(self, "`divmod()` is called on {}", "use `//` and `%`, or a @task")
-
-    __rdivmod__ = __divmod__
-
-    def __fspath__(self) -> str:
-        _refuse_value(self, "{} is used as a path", "open it in a @task")
-
-    def __reversed__(self) -> Any:
-        _refuse_value(self, "`reversed()` is called on {}", "reverse it in a @task")
-
-    def __next__(self) -> Any:
-        _refuse_value(self, "`next()` is called on {}", "take the item in a @task")
-
-    def __enter__(self) -> Any:
-        _refuse_value(self, "{} is used in a `with`", "open it in a @task")
-
-    def __exit__(self, *_: object) -> None: ...
-
-    def __await__(self) -> Any:
-        _refuse_value(self, "{} is awaited", "a task's result needs no `await`: take it out")
-
-    def __call__(self, *args: object, **kwargs: object) -> Any:
-        name = _called_name(self)
-        raise refusal(
-            "D117",
-            f"{name} is called, but it would run on a value that isn't known yet",
-            "put the call in a @task",
-        )
-
-    def __reduce_ex__(self, protocol: object) -> Any:
-        _refuse_value(self, "{} is copied or pickled", "give it to a @task instead")
-
-    def __setitem__(self, key: object, value: object) -> None:
-        _refuse_value(self, "an item of {} is assigned", "make the changed value in a @task and return it")
-
-    def __delitem__(self, key: object) -> None:
-        _refuse_value(self, "an item of {} is deleted", "make the changed value in a @task and return it")
-
-    def __setattr__(self, name: str, value: object) -> None:
-        _refuse_value(
-            self, f"the attribute `{name}` of {{}} is assigned", "make the changed value in a @task and return it"
-        )
-
-    def __delattr__(self, name: str) -> None:
-        _refuse_value(
-            self, f"the attribute `{name}` of {{}} is deleted", "make the changed value in a @task and return it"
-        )
 
     # numpy and pandas must leave `array * handle` to us, instead of making an array of handles
     __array_ufunc__ = None
@@ -287,7 +207,51 @@ def _extend(operand: Reference, step: Field | Key) -> Reference:
             return Carried(loop, name, (*path, step))
         case Caught(node, path):
             return Caught(node, (*path, step))
-    raise AssertionError(f"{type(operand).__name__} has no path")  # RunInfo: no handle is made of one
+    raise AssertionError(f"{type(operand).__name__} has no path")
+
+
+# what Python asks of a value and a handle can't answer: (special methods, what is done to it, the fix)
+_CHANGED = "make the changed value in a @task and return it"
+_UNANSWERED = (
+    (
+        "bool",
+        "{} is used as a condition",
+        "use `branch(test, then, otherwise)`, `and_`, `or_`, `not_`, or test inside a @task",
+    ),
+    ("hash", "{} is used as a dict key or a set item", "build the dict or set in a @task"),
+    ("contains", "`in` looks into {}", "use `contains(container, item)`"),
+    ("str", "the text of {} is asked for", "make the text in a @task"),
+    ("format", "{} is put into an f-string", "make the text in a @task"),
+    ("bytes", "the bytes of {} are asked for", "make them in a @task"),
+    ("int", "`int()` is called on {}", "convert it in a @task"),
+    ("float", "`float()` is called on {}", "convert it in a @task"),
+    ("complex", "`complex()` is called on {}", "convert it in a @task"),
+    (
+        "index",
+        "{} is used as an index or a count",
+        "index a run-time value with it, or use `for_each`; else do it in a @task",
+    ),
+    ("round", "`round()` is called on {}", "round it in a @task"),
+    ("trunc", "{} is truncated", "convert it in a @task"),
+    ("divmod rdivmod", "`divmod()` is called on {}", "use `//` and `%`, or a @task"),
+    ("fspath", "{} is used as a path", "open it in a @task"),
+    ("reversed", "`reversed()` is called on {}", "reverse it in a @task"),
+    ("next", "`next()` is called on {}", "take the item in a @task"),
+    ("enter exit", "{} is used in a `with`", "open it in a @task"),
+    ("await aiter", "{} is awaited", "a task's result needs no `await`: take it out"),
+    ("reduce_ex", "{} is copied or pickled", "give it to a @task instead"),
+    ("setitem", "an item of {} is assigned", _CHANGED),
+    ("delitem", "an item of {} is deleted", _CHANGED),
+    ("setattr", "an attribute of {} is assigned", _CHANGED),
+    ("delattr", "an attribute of {} is deleted", _CHANGED),
+)
+
+
+def _unanswered(what: str, fix: str) -> Any:
+    def special(self: Handle, *_: object) -> NoReturn:
+        _refuse_value(self, what, fix)
+
+    return special
 
 
 def _install_operators() -> None:
@@ -303,7 +267,16 @@ def _install_operators() -> None:
     for name, sign in (("and", "&"), ("or", "|"), ("xor", "^"), ("lshift", "<<"), ("rshift", ">>"), ("matmul", "@")):
         for prefix in ("", "r", "i"):
             setattr(Handle, f"__{prefix}{name}__", _unsupported(sign))
-    Handle.__invert__ = _unsupported("~")  # type: ignore[attr-defined]
+    setattr(Handle, "__invert__", _unsupported("~"))  # noqa: B010  # so the type checkers leave `~Handle` alone
+    for names, what, fix in _UNANSWERED:
+        for name in names.split():
+            setattr(Handle, f"__{name}__", _unanswered(what, fix))
+    setattr(Handle, "__call__", _called)  # noqa: B010
+
+
+def _called(self: Handle, *_: object, **__: object) -> NoReturn:
+    what = f"{_called_name(self)} is called, but it would run on a value that isn't known yet"
+    raise refusal("D117", what, "put the call in a @task")
 
 
 def _binary(op: str, *, swapped: bool = False) -> Any:

@@ -6,7 +6,7 @@ policies are not wanted and would cost more to import than all the rest of `draw
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from drawloom.dsl.place import refusal
@@ -133,7 +133,7 @@ def _packages(value: Any) -> str:
     return "" if is_list and all(type(v) is str for v in value) else 'a list of requirements (["pandas>=2"])'
 
 
-_CHECKS = {
+_CHECKS: dict[str, Callable[[Any], str]] = {
     "retry": lambda value: "" if type(value) is Retry else "a Retry(...)",
     "attempt_timeout_seconds": _seconds,
     "node_timeout_seconds": _seconds,

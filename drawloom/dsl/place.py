@@ -42,9 +42,14 @@ def symbol_of(code: CodeType) -> str:
 
 
 def user_span() -> Span | None:
-    """The place in the user's source that is being executed."""
-    frame = user_frame(sys._getframe(1))
-    return None if frame is None else span_at(frame.f_code, frame.f_lasti)
+    """The place in the user's source that is being executed: libraries they called in between are passed over."""
+    from drawloom.dsl.source import is_users  # lazy: see the module docstring
+
+    innermost = frame = user_frame(sys._getframe(1))
+    while frame is not None and not is_users(frame.f_code.co_filename):
+        frame = frame.f_back
+    found = frame or innermost
+    return None if found is None else span_at(found.f_code, found.f_lasti)
 
 
 def function_span(function: Any) -> Span | None:  # Any: whatever a decorator was given

@@ -43,14 +43,14 @@ def is_users(filename: str) -> bool:
         return False
     real = os.path.realpath(filename)
     parts = real.split(os.sep)
-    return not real.startswith(_library_folders()) and "site-packages" not in parts and "dist-packages" not in parts
+    return not (real.startswith(_library_folders()) or "site-packages" in parts or "dist-packages" in parts)
 
 
 def is_users_module(module: Any) -> bool:
     """Whether a module is the user's. One without a file (a notebook's `__main__`) is; built-in ones are not."""
     filename = getattr(module, "__file__", None)
     if filename is None:
-        return module.__name__ == "__main__"
+        return bool(module.__name__ == "__main__")
     return is_users(filename)
 
 
@@ -137,14 +137,21 @@ def class_definition(cls: Any) -> Definition | None:
         heads = [i for i, line in enumerate(lines) if re.match(rf"class\s+{re.escape(cls.__name__)}\b", line)]
         if len(heads) == 1 and not _is_decorated(lines, heads[0]):
             return _definition_at(lines, heads[0])
-    body: list[Any] = ast.parse(text).body
-    for part in cls.__qualname__.split("."):
-        named = [n for n in body if isinstance(n, ast.ClassDef) and n.name == part]
+    found = _class_named(ast.parse(text), cls.__qualname__.split("."))
+    if found is None:
+        return None
+    first = min([found.lineno, *(d.lineno for d in found.decorator_list)])
+    shown = "".join(lines[first - 1 : found.end_lineno])
+    return Definition(f"if 1:\n{shown}" if shown[0].isspace() else shown, found)
+
+
+def _class_named(tree: Any, qualname: list[str]) -> ast.ClassDef | None:
+    for part in qualname:
+        named = [n for n in tree.body if isinstance(n, ast.ClassDef) and n.name == part]
         if len(named) != 1:
             return None
-        body = named[0].body
-    shown = "".join(lines[min(n.lineno for n in (named[0], *named[0].decorator_list)) - 1 : named[0].end_lineno])
-    return Definition(f"if 1:\n{shown}" if shown[0].isspace() else shown, named[0])
+        tree = named[0]
+    return tree if isinstance(tree, ast.ClassDef) else None
 
 
 def _is_decorated(lines: list[str], head: int) -> bool:

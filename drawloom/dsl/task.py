@@ -78,7 +78,7 @@ class Task(Generic[P, R]):
         tracer = CURRENT.get()
         if tracer is None:
             return self.function(*args, **kwargs)
-        return tracer.call(self, args, kwargs, sys._getframe(1))  # type: ignore[no-any-return]  # a handle, typed R
+        return tracer.call(self, args, kwargs, sys._getframe(1))  # type: ignore[return-value]  # a handle, typed R
 
     def with_options(
         self,
@@ -201,20 +201,14 @@ def checked_function(function: Any, decorator: str) -> Any:
     """
     if type(function) is not FunctionType or function.__name__ == "<lambda>":
         raise _not_a_function(function, decorator)
-    code = (
-        getattr(function, "__wrapped__", function).__code__ if hasattr(function, "__wrapped__") else function.__code__
-    )
+    code = getattr(getattr(function, "__wrapped__", function), "__code__", function.__code__)
     flags = code.co_flags | function.__code__.co_flags
     if flags & (_GENERATOR | _COROUTINE | _ITERABLE_COROUTINE | _ASYNC_GENERATOR):
-        kind = "a generator" if flags & _GENERATOR else "an async function"
-        fix = (
-            "return a list instead of yielding"
-            if flags & _GENERATOR
-            else "write `def`, and run the event loop inside it"
-        )
-        raise refusal(
-            "D102", f"`{function.__name__}` is {kind}; a {decorator} returns its result", fix, function_span(function)
-        )
+        kind, fix = "an async function", "write `def`, and run the event loop inside it"
+        if flags & _GENERATOR:
+            kind, fix = "a generator", "return a list instead of yielding"
+        what = f"`{function.__name__}` is {kind}; a {decorator} returns its result"
+        raise refusal("D102", what, fix, function_span(function))
     owner = function.__qualname__.rpartition(".")[0]
     if owner and not owner.endswith("<locals>") and code.co_varnames[: code.co_argcount][:1] in (("self",), ("cls",)):
         raise refusal(

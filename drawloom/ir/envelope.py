@@ -33,6 +33,7 @@ __all__ = [
     "encode",
     "encode_part",
     "normalise",
+    "show_key",
     "too_deep",
     "value_digest",
 ]
@@ -54,14 +55,15 @@ Hooks = tuple[LeafEncoder | None, Mapping[type, LeafEncoder]]
 Encoder = Callable[[Any, Hooks, int], Json]
 
 
-class NotEncodable(TypeError):
+class NotEncodable(TypeError):  # noqa: N818  # said of the value, not of a mistake of ours
     """A value, or a part of one, can't be put in an envelope; `path` leads from the value to the part.
 
     Args:
         value: the part.
         path: the way to it, as Python writes it: `['a'][3].x`.
         reason: why not, "" where its type is simply unknown.
-        code: `V301` unknown type, `V302` a class that can't be imported again, `V303` too deep, `V304` and up: a codec's.
+        code: `V301` unknown type, `V302` a class that can't be imported again, `V303` too deep,
+            others a codec's.
         fix: what to do about it, "" for the advice that goes with the code.
     """
 
@@ -87,7 +89,7 @@ class NotEncodable(TypeError):
         return self
 
 
-class NotDecodable(ValueError):
+class NotDecodable(ValueError):  # noqa: N818  # as above
     """A tree isn't the envelope of any value here: an unknown tag, or a class that is gone or has changed."""
 
 
@@ -199,9 +201,9 @@ def _is_plain(values: list[Any]) -> bool:
     kind = kinds.pop()
     if kind is float:
         total = sum(values)
-        return total - total == 0.0  # a NaN or an infinity would have survived the sum
+        return bool(total - total == 0.0)  # a NaN or an infinity would have survived the sum
     if kind is int:
-        return min(values) > -_SAFE_INT and max(values) < _SAFE_INT
+        return bool(min(values) > -_SAFE_INT and max(values) < _SAFE_INT)
     if kind is str:
         return all(map(str.isascii, values))
     return kind is bool
@@ -248,20 +250,23 @@ def _encode_dict(value: dict[Any, Any], hooks: Hooks, depth: int) -> Json:
         try:
             name = encode_part(key, _NO_HOOKS, depth + 1)  # keys are compared and hashed: never a leaf
         except NotEncodable as error:
-            raise error.inside(f" key {_show(key)}") from None
+            raise error.inside(f" key {show_key(key)}") from None
         try:
             pairs.append([name, encode_part(item, hooks, depth + 1)])
         except NotEncodable as error:
-            raise error.inside(f"[{_show(key)}]") from None
+            raise error.inside(f"[{show_key(key)}]") from None
     return {"$": "dict", "v": pairs}
 
 
-def _show(key: Any) -> str:
+def show_key(key: Any) -> str:
     """A key as its user would write it: short, and without an object's address."""
-    shown = (
-        repr(key) if type(key) in (str, int, float, bool, bytes, tuple, type(None)) else f"<{_type_name(type(key))}>"
-    )
-    return shown if len(shown) <= 60 and " at 0x" not in shown else shown[:24] + "..."
+    kind = type(key)
+    if kind in (str, bytes, float, bool, type(None)) or (kind is int and -_SAFE_INT < key < _SAFE_INT):
+        shown = repr(key)
+        return shown if len(shown) <= 60 else shown[:56] + "..."
+    if kind is tuple and len(key) <= 4:
+        return f"({', '.join(map(show_key, key))})"
+    return f"<{_type_name(kind)}>"
 
 
 def _encode_bytes(value: bytes | bytearray, hooks: Hooks, _depth: int) -> Json:
@@ -334,8 +339,19 @@ _DECODERS: dict[Any, Callable[[Json, LeafDecoder | None], Any]] = {
     "bytes": lambda t, _: a2b_base64(t["v"]),
     "bytearray": lambda t, _: bytearray(a2b_base64(t["v"])),
     **dict.fromkeys(
-        ("enum", "flag", "dataclass", "namedtuple", "pydantic")
-        + ("datetime", "time", "date", "timedelta", "decimal", "uuid"),
+        (
+            "enum",
+            "flag",
+            "dataclass",
+            "namedtuple",
+            "pydantic",
+            "datetime",
+            "time",
+            "date",
+            "timedelta",
+            "decimal",
+            "uuid",
+        ),
         _decode_record,
     ),
 }

@@ -1,7 +1,8 @@
 """pydantic models in an envelope, field by field, without importing pydantic: its models describe themselves.
 
-A model comes back through `__setstate__`, not through validation: a validator that changes what it is given would change
-it twice. Private attributes, extra fields and which fields were set come along; cached properties are made again.
+A model comes back through `__setstate__`, not through validation: a validator that changes what it is given would
+change it twice. Private attributes, extra fields and which fields were set come along; cached properties are
+made again.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def encode_model(value: Any, hooks: Hooks, depth: int) -> Json:
     if missing:
         raise NotEncodable(value, "", f"its field {missing[0]!r} is not set")
     fields = [(name, held[name]) for name in cls.__pydantic_fields__]
-    tree = {"$": "pydantic", "class": ref, "v": encode_pairs(value, fields, ".{}", hooks, depth)}
+    tree: dict[str, Json] = {"$": "pydantic", "class": ref, "v": encode_pairs(value, fields, ".{}", hooks, depth)}
     tree["set"] = sorted(value.__pydantic_fields_set__)
     for key, part in (("extra", value.__pydantic_extra__), ("private", value.__pydantic_private__)):
         if part is not None:

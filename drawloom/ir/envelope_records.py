@@ -135,9 +135,8 @@ def _refuse_extra(value: Any, names: Any) -> None:
     extra = [name for name in held if name not in names and not _is_derived(type(value), name)]
     for cls in type(value).__mro__:
         slots = cls.__dict__.get("__slots__", ())
-        for slot in (slots,) if isinstance(slots, str) else slots:
-            if slot not in names and slot not in ("__weakref__", "__dict__") and hasattr(value, slot):
-                extra.append(slot)
+        own = [slot for slot in ((slots,) if isinstance(slots, str) else slots) if not slot.startswith("__")]
+        extra += [slot for slot in own if slot not in names and hasattr(value, slot)]
     if extra:
         told = ", ".join(repr(name) for name in sorted(extra))
         fix = "declare it as a field (`field(init=False)` if it is derived), or compute it when it is asked for"
@@ -246,7 +245,7 @@ def _decode_fields(tree: Json, leaf: LeafDecoder | None) -> Any:
     cls = class_of(tree, tuple if is_tuple else object)
     specs = getattr(cls, "__dataclass_fields__", {})
     fields = [name for name, spec in specs.items() if spec._field_type.name == "_FIELD"]
-    names = list(getattr(cls, "_fields", ())) if is_tuple else fields
+    names: list[str] = list(getattr(cls, "_fields", ())) if is_tuple else fields
     check_fields(tree, names)
     if not is_tuple and not hasattr(cls, "__dataclass_fields__"):
         raise NotDecodable(f"{tree['class']} is not a dataclass any more")

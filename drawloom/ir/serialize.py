@@ -51,7 +51,10 @@ def _fields(cls: type) -> tuple[tuple[str, Any], ...]:
 def to_json(value: Any) -> Json:
     """The JSON tree of a dataclass, a tuple of them, or a scalar."""
     if isinstance(value, tuple):
-        return [to_json(v) for v in value]
+        items: list[Json] = []
+        for item in value:  # not a comprehension: before Python 3.12 it takes a stack frame at each level
+            items.append(to_json(item))  # noqa: PERF401
+        return items
     if value is None or isinstance(value, (str, int, float, bool)):
         return value
     cls: Any = type(value)
@@ -114,7 +117,10 @@ def _list_reader(hint: Any) -> Reader:
             raise MalformedDocument(f"{path} must be a list, got {type(tree).__name__}")
         if not item:
             item.append(_reader(hint))
-        return tuple(item[0](t, f"{path}[{i}]") for i, t in enumerate(tree))
+        made = []
+        for i, t in enumerate(tree):  # as in `to_json`
+            made.append(item[0](t, f"{path}[{i}]"))
+        return tuple(made)
 
     return read
 
@@ -123,7 +129,10 @@ def _tuple_reader(hints: tuple[Any, ...]) -> Reader:
     def read(tree: Json, path: str) -> Any:
         if not isinstance(tree, list) or len(tree) != len(hints):
             raise MalformedDocument(f"{path} must be a list of {len(hints)}")
-        return tuple(_reader(h)(t, f"{path}[{i}]") for i, (h, t) in enumerate(zip(hints, tree, strict=True)))
+        made = []
+        for i, (hint, t) in enumerate(zip(hints, tree, strict=True)):
+            made.append(_reader(hint)(t, f"{path}[{i}]"))
+        return tuple(made)
 
     return read
 

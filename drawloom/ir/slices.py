@@ -75,7 +75,8 @@ class StepSlice:
         on_limit: a loop's `on_limit`.
         handlers: the exception classes of each handler of a try.
         covers: settle: the nodes it looks at; results: the node that fails with them, if that isn't for a try to say.
-        ports: begin: the pipeline's parameters; end: its results; others: the result ports of `node`.
+        ports: begin: the pipeline's parameters; end: its results; call: its one result.
+        allow_pickle: whether the project allows the codec `pickle`.
     """
 
     id: str
@@ -93,6 +94,7 @@ class StepSlice:
     handlers: tuple[tuple[str, ...], ...] = ()
     covers: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
+    allow_pickle: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,8 @@
 Grammar, by lines; indentation shows what holds what:
 
     pipeline NAME(PORT, ...) [-> PORT, ...] [with OPTIONS]
-    task NAME(PORT, ...) -> TYPE [effect] [at FUNCTION] [with OPTIONS]    type REF = KIND(...)
+    task NAME(PORT, ...) -> TYPE [effect] [at FUNCTION] [#DIGEST] [in SCOPE] [with OPTIONS]
+    type REF = KIND(FIELD: TYPE, ...) [under BASE, ...]
     ID = TASK(INPUT, ...) -> TYPE | pipeline NAME(INPUT, ...) | map OPERAND of TYPE | branch | try
        | loop(NAME: TYPE = OPERAND, ...) max N | container(...) | engine(...)
        each followed by [-> PORT, ...] [after ID, ...] [with OPTIONS], and by its blocks:
@@ -41,6 +42,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -83,6 +85,7 @@ __all__ = [
     "numbered",
 ]
 
+_HEX: Final = re.compile(r"[0-9a-f]+")
 _LONGEST_LINE: Final = 140
 _MOST_PRODUCERS: Final = 3
 _HERE: Final = "<- here"
@@ -125,14 +128,16 @@ class Printer:
         """The line of a task's interface."""
         function = spec.function
         place = f"{function.module}:{function.qualname}"
-        at = "" if place == spec.name else f" at {format_ref(place)}"
-        digest = f" #{format_name(function.digest)}" if function.digest else ""
-        scope = "" if function.scope == "function" else f" in {format_name(function.scope)}"
+        facts = [" effect"] if spec.effect else []
+        if place != spec.name:
+            facts.append(f" at {format_ref(place)}")
+        if function.digest:
+            facts.append(f" #{function.digest if _HEX.fullmatch(function.digest) else format_name(function.digest)}")
+        if function.scope != "function":
+            facts.append(f" in {format_name(function.scope)}")
         inputs = ", ".join(self._port(p) for p in spec.inputs)
-        effect = " effect" if spec.effect else ""
-        result = self.type(spec.result)
         options = _with(_options(spec.policies))
-        return f"task {format_ref(spec.name)}({inputs}) -> {result}{effect}{at}{digest}{scope}{options}"
+        return f"task {format_ref(spec.name)}({inputs}) -> {self.type(spec.result)}{''.join(facts)}{options}"
 
     def block(self, block: Block, indent: str, lines: list[str]) -> None:
         """The lines of a block and of all it holds."""

@@ -11,7 +11,7 @@ import types
 from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Final, Literal, NotRequired, Required, get_args, get_origin, get_type_hints
 
 from drawloom.parameters.forms import container, describe, members, plain, record_maker
 from drawloom.parameters.scalars import ReadingError, literal_has_member, read_literal, text_reader
@@ -218,7 +218,7 @@ def _read_record(tree: Mapping[str, Any], bare: Any, maker: Callable[..., Any]) 
     if unknown:
         raise ReadingError(f"{describe(bare)} with the fields {', '.join(hints)}", f"the unknown field {unknown[0]!r}")
     fields = {name: _at(f".{name}", read_json, value, hints[name]) for name, value in tree.items()}
-    absent = sorted(getattr(bare, "__required_keys__", frozenset()) - set(tree))
+    absent = sorted(_required_keys(bare, hints) - set(tree))
     if absent:
         raise ReadingError(describe(bare), f"no field {absent[0]!r}")
     try:
@@ -231,6 +231,16 @@ def _text_members(union: Any) -> list[Any]:
     """The alternatives a text is tried as: not None where str is one, for then `null` is a text like any other."""
     options = list(members(union))
     return [m for m in options if plain(m) not in (None, types.NoneType)] if str in map(plain, options) else options
+
+
+def _required_keys(bare: Any, hints: Mapping[str, Any]) -> set[str]:
+    """The keys a typed dict needs; where annotations are texts, its `__required_keys__` knows no `NotRequired`."""
+    keys: frozenset[str] = getattr(bare, "__required_keys__", frozenset())
+    return {
+        name
+        for name, hint in hints.items()
+        if get_origin(hint) is Required or (name in keys and get_origin(hint) is not NotRequired)
+    }
 
 
 def _first_fitting(given: Any, options: Sequence[Any], expected: str, read: Reader, shown: str) -> Any:

@@ -177,6 +177,6 @@ def _unknown(name: str, parameters: Sequence[Parameter]) -> Diagnostic:
 def _refusal(parameter: Parameter, given: Given, error: ReadingError) -> Diagnostic:
     place = f" at {error.path}" if error.path else ""
     source = given.source or parameter.name
-    fix = error.fix or f"give {error.expected}"
+    fix = error.fix or f"give a value of that type: {error.expected}"
     what = f"`{source}` needs {error.expected}{place}, got {error.got}"
     return Diagnostic("P620", what, parameter.where, fix)

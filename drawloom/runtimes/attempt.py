@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from drawloom.catalog.records import FailureInfo
-from drawloom.errors import Diagnostic, ValueRefused
+from drawloom.errors import Diagnostic, DrawloomError, ValueRefused
 from drawloom.ir.canonical import Json, canonical_json
 from drawloom.ir.envelope import class_by_ref, class_ref
 from drawloom.ir.policies import INFRA, TIMEOUT
@@ -217,8 +217,10 @@ def _traceback(exception: BaseException) -> str:
 def _arguments(exception: BaseException, redact: Callable[[str], str]) -> Json:
     from drawloom.ir.envelope import NotEncodable, encode
 
+    # drawloom's own are made from diagnostics, of which `args` has only the text
+    given = [tuple(exception.diagnostics)] if isinstance(exception, DrawloomError) else list(exception.args)
     try:
-        tree = _redacted_tree(encode(list(exception.args)), redact)
+        tree = _redacted_tree(encode(given), redact)
         return tree if len(canonical_json(tree)) <= _ARGUMENTS_LIMIT_BYTES else None
     except (NotEncodable, ValueError, TypeError):
         return None

@@ -113,7 +113,7 @@ class StepContext:
         self.out = out
         self.slice: StepSlice = self._read_slice(step)
         self.objects = Objects(storage)
-        self.values = Values(self.objects)
+        self.values = Values(self.objects, allow_pickle=self.slice.allow_pickle)
         self.outcomes = StoredOutcomes(self)
         sources = {source.id: source for source in self.slice.sources}
         self.resolver = StepResolver(sources, self.outcomes, self.values)

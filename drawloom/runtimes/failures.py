@@ -45,7 +45,7 @@ class FailedNodes:
         found = [
             c
             for c in self._commits
-            if c.index[: len(index)] == index and self._lies_in(c.node, node, arm) and self._counts(c, node)
+            if c.index[: len(index)] == index and self._lies_in(c.node, node, arm) and self._counts(c, node, arm)
         ]
         return min(found, key=self._order, default=None)
 
@@ -67,12 +67,13 @@ class FailedNodes:
             node = place.parent
         return False
 
-    def _counts(self, commit: Commit, outer: str) -> bool:
-        """Whether a failure gets out of every try between it and `outer`, `outer` itself included."""
+    def _counts(self, commit: Commit, outer: str, arm: int | None) -> bool:
+        """Whether a failure gets out of every try between it and `outer`; of `outer` itself, where no arm is asked for."""
         place = self._places[commit.node]
         while place.id != outer and place.parent:
             around = self._places[place.parent]
-            if around.role == "try" and not self._gets_out(place, around, commit.index[: around.depth]):
+            asked = around.id != outer or arm is None
+            if asked and around.role == "try" and not self._gets_out(place, around, commit.index[: around.depth]):
                 return False
             place = around
         return True

@@ -6,6 +6,7 @@ trees and gives back trees. It never raises: what goes wrong, in the task or in 
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -192,13 +193,20 @@ class Performer:
         limit = job.limit()
         worker = self._pool.lease()
         try:
-            return worker.attempt(job.plan.spec, inputs, limit)
+            attempt, ref = worker.attempt(job.plan.spec, inputs, limit)
+            self._echo(attempt.log)
+            return attempt, ref
         except WorkerTimeout as late:
             return _ended("timeout", TIMEOUT, late_diagnostic(job, limit), began, late.log), None
         except WorkerLost as lost:
             return _ended("infra", INFRA, lost_diagnostic(job, lost), began, lost.log), None
         finally:
             self._pool.release(worker)
+
+    def _echo(self, log: bytes) -> None:
+        """Shows what a worker process wrote, where nobody else does."""
+        if self._tee and log:
+            sys.stdout.write(log.decode("utf-8", "replace"))
 
     def _result(
         self, job: Job, key: str, refs: tuple[tuple[str, ValueRef], ...], attempt: AttemptResult, ref: ValueRef | None

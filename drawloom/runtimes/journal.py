@@ -1,4 +1,4 @@
-"""What a local run writes down: each event becomes one record, appended to the run's log, and is shown as progress."""
+"""What a local run writes down: each event becomes one record, appended to the log of the run, and is shown."""
 
 from __future__ import annotations
 

@@ -141,7 +141,7 @@ class _LocalRun:
         values = self.catalog.values
         types = {port.name: str(port.type) for port in self.pipeline.params}
         memory = Memory(params, {**info, "run_id": self.id}, values, types)
-        self._write_start(memory, executor)
+        self._write_start(memory, info, executor)
         pool = WorkerPool(
             {"storage": self.catalog.storage.url, "allow_pickle": self.catalog.allow_pickle, "main": describe_main()}
         )
@@ -183,8 +183,10 @@ class _LocalRun:
             return InlineExecutor(performer, self.done)
         return ThreadExecutor(performer, self.done, workers)
 
-    def _write_start(self, memory: Memory, executor: str) -> None:
+    def _write_start(self, memory: Memory, info: Mapping[str, Json], executor: str) -> None:
         digest = save_program(self.catalog.storage, self.program)
+        decode = self.catalog.values.decode
+        times = {name: decode(tree).isoformat() for name, tree in info.items() if tree is not None}
         write_run(
             self.catalog.storage,
             RunStarted(
@@ -193,6 +195,8 @@ class _LocalRun:
                 digest,
                 params=tuple(memory.param_refs.items()),
                 executor=executor,
+                logical_time=times.get("logical_time", ""),
+                interval=tuple(times[name] for name in ("interval_start", "interval_end") if name in times),
                 at=time.time(),
                 drawloom=_version(),
                 python=python_minor(),
@@ -210,10 +214,7 @@ class _LocalRun:
                 scheduler.advance()
                 if scheduler.ending is None:
                     self._take(scheduler, deadline)
-        except KeyboardInterrupt:
-            if not isinstance(self.executor, InlineExecutor) and not self.interrupted:
-                self._stop(scheduler, pool)
-                raise
+        except KeyboardInterrupt:  # inline, or a handler of somebody else's raised it, or the second came at once
             self.interrupted = True
         except BaseException:
             self._stop(scheduler, pool)
@@ -222,9 +223,9 @@ class _LocalRun:
 
     def _take(self, scheduler: Scheduler, deadline: float | None) -> None:
         """Waits for the next thing to happen."""
-        waits = [wait for wait in (scheduler.due_seconds(), _left(deadline)) if wait is not None]
-        if waits and not scheduler.running:
-            waits = [min(waits)]
+        due = scheduler.due_seconds()
+        assert scheduler.running or due is not None, "nothing runs and nothing is due: the run would wait for ever"
+        waits = [wait for wait in (due, _left(deadline)) if wait is not None]
         try:
             happened = self.done.get(timeout=min(waits) if waits else None)
         except queue.Empty:
@@ -254,7 +255,7 @@ class _LocalRun:
             if happened is not None:
                 job, result = happened
                 if result.outcome == "infra":  # its worker was killed by us
-                    result.outcome = "cancelled"
+                    result.outcome, result.failure = "cancelled", None
                     self.journal.attempt_ended(job, result)
                     scheduler.running.discard(job)
                 else:

@@ -1,7 +1,7 @@
 """The script a run was started from, in a worker process: `__main__` there too, without running what it guards.
 
-Functions and classes of a script are known as `__main__:name`, in the run's records too. A worker loads the script's file
-under another name, so that `if __name__ == "__main__":` is false, then lets it stand for `__main__`.
+Functions and classes of a script are known as `__main__:name`, in the run's records too. A worker loads the script's
+file under another name, so that `if __name__ == "__main__":` is false, then lets it stand for `__main__`.
 """
 
 from __future__ import annotations

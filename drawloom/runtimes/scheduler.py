@@ -95,8 +95,10 @@ class Scheduler:
                 return
 
     def due_seconds(self) -> float | None:
-        """The time until a delayed attempt is due, None if there is none."""
-        return max(0.0, self._delayed[0][0] - time.monotonic()) if self._delayed else None
+        """The time until a delayed attempt can be made, None if that isn't a question of time alone."""
+        if not self._delayed or len(self.running) >= self.capacity:
+            return None
+        return max(0.0, self._delayed[0][0] - time.monotonic())
 
     def abort(self) -> None:
         """Begins nothing more, and forgets the attempts that were to be made again."""
@@ -185,12 +187,12 @@ class Scheduler:
 
     # the run as the owner of the outermost block
 
-    def ended(self, _frame: Frame, ending: Ending, results: dict[str, Json]) -> None:
+    def ended(self, frame: Frame, ending: Ending, results: dict[str, Json]) -> None:  # noqa: ARG002  # there is one
         """The pipeline's own block has ended."""
         self.ending = ending
         self.results = results
 
-    def catches(self, _frame: Frame) -> bool:
+    def catches(self, frame: Frame) -> bool:  # noqa: ARG002
         """Nothing handles a failure out here."""
         return False
 

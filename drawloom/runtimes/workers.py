@@ -68,7 +68,15 @@ class Worker:
         self._closed = False
         try:
             self._process = subprocess.Popen(
-                [sys.executable, *_flags(), "-c", _START, str(theirs_in), str(theirs_out), json.dumps(sys.path)],
+                [
+                    sys.executable,
+                    *_flags(),
+                    "-c",
+                    _START,
+                    str(theirs_in),
+                    str(theirs_out),
+                    json.dumps([str(p) for p in sys.path]),
+                ],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
                 stderr=self._log,
@@ -83,6 +91,7 @@ class Worker:
         self._setup: Mapping[str, Json] | None = setup
         self.pid = self._process.pid
         self.broken = False
+        self._known: set[str] = set()  # the tasks it has loaded
 
     def attempt(
         self, spec: TaskSpec, inputs: Mapping[str, Json], limit_seconds: float | None
@@ -92,7 +101,7 @@ class Worker:
         Args:
             spec: the task.
             inputs: parameter name -> tree.
-            limit_seconds: the longest it may take, the start of the worker left out; None for no limit.
+            limit_seconds: the longest it may take, the worker's start and imports left out; None for no limit.
 
         Returns:
             How it ended, and the reference of its output.
@@ -104,7 +113,11 @@ class Worker:
         if self._setup is not None:  # the interpreter's start is no part of the attempt
             setup, self._setup = self._setup, None
             self._ask(dict(setup), None)
-        answer = self._ask({"spec": canonical_json(to_json(spec)), "inputs": dict(inputs)}, limit_seconds)
+        text = canonical_json(to_json(spec))
+        if text not in self._known:  # nor is the import of the user's module
+            self._known.add(text)
+            self._ask({"load": text}, None)
+        answer = self._ask({"spec": text, "inputs": dict(inputs)}, limit_seconds)
         log = self._take_log()
         commit = record_from_json(answer["commit"])
         assert isinstance(commit, Commit), "a worker answers with a commit"

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import errno
 import os
-import re
 
 from drawloom.errors import CorruptObject, Diagnostic, Span, StoreError
 
@@ -26,8 +25,8 @@ __all__ = [
 ]
 
 KEY_LIMIT = 512  # characters; far below S3's 1,024 bytes and PATH_MAX, so that a prefix always fits before it
-# A part never begins with a dot: neither `.` nor `..` is a key, and dotted names are free for a storage's own files.
-_KEY = re.compile(r"(?:[a-z0-9_-][a-z0-9_.-]{0,127}/)*[a-z0-9_-][a-z0-9_.-]{0,127}")
+_PART_LIMIT = 128
+_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_./")
 
 _READ_ONLY = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
@@ -40,7 +39,10 @@ def store_error(code: str, what: str, where: str, fix: str) -> StoreError:
 
 def is_key(key: str) -> bool:
     """Whether `key` is one that every storage can hold."""
-    return len(key) <= KEY_LIMIT and _KEY.fullmatch(key) is not None
+    if len(key) > KEY_LIMIT or not _CHARACTERS.issuperset(key):
+        return False
+    # A part never begins with a dot: neither `.` nor `..` is a key, and dotted names are a storage's own files.
+    return all(part and part[0] != "." and len(part) <= _PART_LIMIT for part in key.split("/"))
 
 
 def check_key(key: str, url: str) -> None:
@@ -61,8 +63,10 @@ def check_key(key: str, url: str) -> None:
 
 def check_prefix(prefix: str, url: str) -> None:
     """Refuses a prefix that is neither empty nor a key with a `/` behind it (S406)."""
-    if prefix:
-        check_key(prefix[:-1] if prefix.endswith("/") else prefix + "//", url)
+    if prefix.endswith("/"):
+        check_key(prefix[:-1], url)
+    elif prefix:
+        raise store_error("S406", f"{_shown(prefix)} is not a prefix: it must end with `/`", url, "put a `/` behind it")
 
 
 def _shown(key: str) -> str:

@@ -52,7 +52,7 @@ class Answer:
         return found.group(1).decode("ascii") if found else ""
 
 
-class S3Endpoint:
+class S3Endpoint:  # over 150 lines: a request's whole way, from address to retry
     """The endpoint that serves one bucket.
 
     A custom endpoint (`AWS_ENDPOINT_URL_S3`, `AWS_ENDPOINT_URL`) gets the bucket in the path, AWS in the host name.

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from drawloom.ir.canonical import canonical_json
-from drawloom.ir.envelope import NotEncodable, encode
+from drawloom.ir.envelope import NotEncodable, encode, show_key
 from drawloom.ir.types import Type
 
 __all__ = ["conform"]
@@ -50,10 +50,10 @@ def _check(value: Any, kind: Type) -> _Problem | None:
 
 def _numpy_kind(value: Any) -> str:
     """The kind of a numpy scalar's dtype, "" for anything else."""
-    if value.__class__.__module__ != "numpy":
+    if value.__class__.__module__ != "numpy" or not _has_base(value, ("numpy:generic",)):
         return ""
-    found: str = getattr(getattr(value, "dtype", None), "kind", "") if getattr(value, "shape", None) == () else ""
-    return found
+    kind: str = value.dtype.kind
+    return kind
 
 
 def _is_float(value: Any) -> bool:
@@ -97,10 +97,9 @@ def _check_items(items: Any, kind: Type, step: Callable[[int], str]) -> _Problem
     if kind.name == "any":
         return None
     test = _SIMPLE.get(kind.name)
-    if test is not None and kind.name in _BY_CLASS:
-        # an item's class decides, so one of each class speaks for all: a million floats are two look-ups
-        if all(test(item) for item in {item.__class__: item for item in items}.values()):
-            return None
+    # an item's class decides, so one of each class speaks for all: a million floats are two look-ups
+    if test is not None and all(test(item) for item in {item.__class__: item for item in items}.values()):
+        return None
     for i, item in enumerate(items):
         problem = _check(item, kind)
         if problem is not None:
@@ -126,8 +125,8 @@ def _check_dict(value: Any, kind: Type) -> _Problem | None:
     if not kind.args:
         return None
     keys = list(value)
-    problem = _check_items(keys, kind.args[0], lambda i: f" key {keys[i]!r:.60}")
-    return problem or _check_items(value.values(), kind.args[1], lambda i: f"[{keys[i]!r:.60}]")
+    problem = _check_items(keys, kind.args[0], lambda i: f" key {show_key(keys[i])}")
+    return problem or _check_items(value.values(), kind.args[1], lambda i: f"[{show_key(keys[i])}]")
 
 
 def _check_tuple(value: Any, kind: Type) -> _Problem | None:
@@ -182,10 +181,10 @@ def _check_typed_dict(value: Any, kind: Type) -> _Problem | None:
     fields = dict(kind.fields)
     for key, item in value.items():
         if key not in fields:
-            return "", str(kind), f"a dict with the key {key!r:.60}"
+            return "", str(kind), f"a dict with the key {show_key(key)}"
         problem = _check(item, fields[key])
         if problem is not None:
-            return f"[{key!r}]{problem[0]}", problem[1], problem[2]
+            return f"[{show_key(key)}]{problem[0]}", problem[1], problem[2]
     return None
 
 
@@ -209,7 +208,7 @@ def _check_table(value: Any, kind: Type) -> _Problem | None:
 
 
 _SIMPLE: Final[dict[str, Callable[[Any], bool]]] = {
-    "any": lambda value: True,
+    "any": lambda _: True,
     "none": lambda value: value is None,
     "bool": lambda value: isinstance(value, bool) or _numpy_kind(value) == "b",
     "int": lambda value: isinstance(value, int) or (_numpy_kind(value) or "-") in "iub",
@@ -217,7 +216,6 @@ _SIMPLE: Final[dict[str, Callable[[Any], bool]]] = {
     "str": lambda value: isinstance(value, str),
     "bytes": lambda value: isinstance(value, bytes),
 }
-_BY_CLASS: Final = frozenset({"none", "bool", "int", "float", "str", "bytes"})
 _STRUCTURED: Final[dict[str, Callable[[Any, Type], _Problem | None]]] = {
     "list": _check_list,
     "set": _check_set,

@@ -53,7 +53,7 @@ class External:
             return open(path, mode, encoding=None if "b" in mode else "utf-8")
         import fsspec
 
-        opened = fsspec.open(self.uri, mode)
+        opened: Any = fsspec.open(self.uri, mode)
         return opened.open()
 
     def __repr__(self) -> str:

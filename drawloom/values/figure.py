@@ -1,4 +1,4 @@
-"""`Picture`: a picture as bytes. A matplotlib figure arrives as one: what was drawn can be shown and saved, not redrawn.
+"""`Picture`: a picture as bytes. A matplotlib figure arrives as one: it can be shown and saved, not redrawn.
 
 Standard library alone.
 """

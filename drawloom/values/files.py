@@ -68,7 +68,7 @@ class _Stored:
         return made
 
     def tree_in(self, home: object) -> Any:
-        """The tree it was read from, if nobody has seen the copy since and `home` is where its objects are; else None."""
+        """The tree it was read from, if nobody has seen the copy since and its objects are in `home`; else None."""
         return self._tree if self._home is home else None
 
     @property

@@ -1,4 +1,4 @@
-"""Leaves: what an envelope doesn't take apart, each kind kept by a codec of its own, loaded when the first one turns up.
+"""Leaves: what an envelope doesn't take apart, each kind kept by a codec of its own, loaded on demand.
 
 A codec is a module of `values.codecs` with `encode(value, leaves) -> tree` and `decode(tree, leaves) -> value`. Its
 trees have the tag the codec is found by, a `digest` by content, and `object` and `size` where bytes are kept apart.
@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final, Protocol
 
 from drawloom.ir.canonical import Json
@@ -105,7 +106,7 @@ class Leaves:
         return self.objects.get(tree["object"])
 
     def place(self, data: bytes) -> dict[str, Json]:
-        """Keeps bytes, in the tree itself where they are few; returns the part of a tree that holds or refers to them."""
+        """Keeps bytes, in the tree itself where they are few; returns the part of a tree that tells where."""
         if len(data) <= INLINE_LEAF_BYTES:
             return {"v": b2a_base64(data, newline=False).decode("ascii")}
         return self.put(data)
@@ -123,9 +124,8 @@ class Leaves:
         for cls in type(value).__mro__[:-1]:
             module = cls.__module__
             name = _CODEC_BY_MODULE.get(module) or _CODEC_BY_MODULE.get(module.partition(".")[0])
-            if name == "blobs":
-                if cls not in (bytes, bytearray) or cls is not type(value):
-                    continue
+            if name == "blobs" and (cls not in (bytes, bytearray) or cls is not type(value)):
+                continue  # other built-in classes, and what is derived from bytes
             if name is not None:
                 return _codec(name).encode(value, self)
         raise NotEncodable(value, "", fix=_advice(value))
@@ -160,7 +160,7 @@ class Leaves:
                     reason = f"the codec {part.codec!r} is named for a part of the type {part}"
                     fix = "name a codec for a class, or for all of what the task returns"
                     raise NotEncodable(part, "", reason, "V311", fix)
-                made[class_by_ref(part.ref)] = lambda value, codec=part.codec: self.encode_named(value, codec)
+                made[class_by_ref(part.ref)] = partial(self.encode_named, codec=part.codec)
             made.update(self.chosen(part))
         return made
 

@@ -1,4 +1,4 @@
-"""Folders that last as long as this process: where files are made when a task reads them, and where a task writes its own.
+"""Folders that last as long as this process: for files that tasks read and write.
 
 Standard library alone: a step loads this module.
 """
@@ -24,7 +24,7 @@ def new_folder(parent: str = "") -> str:
     Raises:
         OSError: it can't be made there.
     """
-    global _count  # noqa: PLW0603  # one numbering per process
+    global _count  # one numbering per process
     with _lock:
         _count += 1
         made = os.path.join(_root(parent or os.environ.get("DRAWLOOM_SCRATCH", "")), str(_count))

@@ -78,7 +78,7 @@ class Secret:
 
 
 def _remember(secret: str) -> None:
-    global _pattern  # noqa: PLW0603  # one registry per process, as there is one environment
+    global _pattern  # one registry per process, as there is one environment
     if not secret:
         return
     import json

@@ -67,7 +67,7 @@ class Values:
         """The value of a tree: a copy of its own at each call, so that nobody changes anybody else's.
 
         Raises:
-            ValueRefused: V307, the class or library is missing or has changed; V306, it is a pickle and none is allowed.
+            ValueRefused: V307, the class or library is missing or has changed; V306, it is a pickle.
             StoreError: an object is missing or corrupt.
         """
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -95,3 +96,9 @@ def catalog(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Catalog:
 @pytest.fixture
 def recorder(catalog: Catalog) -> Recorder:
     return Recorder(catalog)
+
+
+@pytest.fixture
+def new_recorder() -> Callable[[Catalog], Recorder]:
+    """Makes a recorder for another catalog than the test's own."""
+    return Recorder

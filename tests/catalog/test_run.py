@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +19,7 @@ def text(error: pytest.ExceptionInfo[BaseException]) -> str:
     return str(error.value)
 
 
-def test_a_succeeded_run_tells_everything(recorder) -> None:  # type: ignore[no-untyped-def]
+def test_a_succeeded_run_tells_everything(recorder: Any) -> None:
     run = recorder.good("r1", n=3, at=10.0)
     assert (run.id, run.pipeline, run.state, run.result, run.params) == ("r1", "p", "succeeded", 6, {"n": 3})
     assert run.counts == {"succeeded": 4}
@@ -36,32 +37,32 @@ def test_a_succeeded_run_tells_everything(recorder) -> None:  # type: ignore[no-
     assert run.nodes(state="failed") == []
 
 
-def test_values_of_calls_maps_items_and_the_pipeline_are_loaded(recorder) -> None:  # type: ignore[no-untyped-def]
+def test_values_of_calls_maps_items_and_the_pipeline_are_loaded(recorder: Any) -> None:
     run = recorder.good("r1", n=3)
     assert [run.load("first"), run.load("one", (0,)), run.load("all"), run.load("")] == [[6], 12, [12], 6]
 
 
-def test_a_map_without_a_commit_of_its_own_is_found_from_its_items(recorder) -> None:  # type: ignore[no-untyped-def]
+def test_a_map_without_a_commit_of_its_own_is_found_from_its_items(recorder: Any) -> None:
     commits = [recorder.commit("r1", "one", 10 * k, k) for k in range(3)]
     run = recorder.run("r1", recorder.commit("r1", "first", [0, 1, 2]), Decision("r1", "all", value=3), *commits)
     assert run.load("all") == [0, 10, 20]
 
 
-def test_each_load_is_a_copy_of_its_own(recorder) -> None:  # type: ignore[no-untyped-def]
+def test_each_load_is_a_copy_of_its_own(recorder: Any) -> None:
     run = recorder.good("r1")
     run.load("first").append("changed")
     assert run.load("first") == [6]
 
 
-def test_a_failed_run_raises_from_the_tasks_own_exception(recorder) -> None:  # type: ignore[no-untyped-def]
+def test_a_failed_run_raises_from_the_tasks_own_exception(recorder: Any) -> None:
     run = recorder.failed("r1", BOOM)
     with pytest.raises(RunFailed) as error:
         _ = run.result
     assert text(error) == (
         "error[S470] run r1 of `p` failed: node `first`: ValueError: no rows\n"
         "  where  flow.py:10, p\n"
-        "  fix    `drawloom logs r1 first` shows what it printed; mend it and run again: what succeeded is answered from "
-        "the cache"
+        "  fix    `drawloom logs r1 first` shows what it printed; mend it and run again: what succeeded is "
+        "answered from the cache"
     )
     cause = error.value.__cause__
     assert type(cause) is ValueError
@@ -70,7 +71,7 @@ def test_a_failed_run_raises_from_the_tasks_own_exception(recorder) -> None:  # 
     assert run.counts == {"skipped": 3, "failed": 1}
 
 
-def test_the_live_exception_is_raised_from_where_there_is_one(recorder) -> None:  # type: ignore[no-untyped-def]
+def test_the_live_exception_is_raised_from_where_there_is_one(recorder: Any) -> None:
     run, live = recorder.failed("r1", BOOM), KeyError("live")
     run.attach_failure(live)
     with pytest.raises(RunFailed) as error:
@@ -86,9 +87,10 @@ def test_the_live_exception_is_raised_from_where_there_is_one(recorder) -> None:
         FailureInfo("builtins:dict", "lost", arguments=[]),  # no exception at all
         FailureInfo("builtins:ValueError", "lost", arguments={"$": "unknown-leaf"}),
         FailureInfo("builtins:ValueError", "lost"),
+        FailureInfo("builtins:ValueError", "lost", arguments=["something else"]),  # would tell another story
     ],
 )
-def test_an_exception_that_cannot_be_made_again_becomes_a_node_failed(recorder, info) -> None:  # type: ignore[no-untyped-def]
+def test_an_exception_that_cannot_be_made_again_becomes_a_node_failed(recorder: Any, info: FailureInfo) -> None:
     with pytest.raises(RunFailed) as error:
         _ = recorder.failed("r1", info).result
     cause = error.value.__cause__
@@ -101,7 +103,7 @@ def test_an_exception_that_cannot_be_made_again_becomes_a_node_failed(recorder, 
     )
 
 
-def test_a_step_that_was_killed_is_told_as_such(recorder) -> None:  # type: ignore[no-untyped-def]
+def test_a_step_that_was_killed_is_told_as_such(recorder: Any) -> None:
     with pytest.raises(RunFailed) as error:
         _ = recorder.failed("r1", FailureInfo("timeout", "over 5 s")).result
     assert "failed: node `first`: timeout: over 5 s" in text(error)
@@ -110,7 +112,7 @@ def test_a_step_that_was_killed_is_told_as_such(recorder) -> None:  # type: igno
     )
 
 
-def test_a_cancelled_run_raises(recorder) -> None:  # type: ignore[no-untyped-def]
+def test_a_cancelled_run_raises(recorder: Any) -> None:
     run = recorder.run("r1", outcome="cancelled")
     with pytest.raises(RunCancelled) as error:
         _ = run.result
@@ -122,7 +124,7 @@ def test_a_cancelled_run_raises(recorder) -> None:  # type: ignore[no-untyped-de
     assert run.counts == {"cancelled": 4}
 
 
-def test_a_run_of_a_killed_process_is_lost(recorder) -> None:  # type: ignore[no-untyped-def]
+def test_a_run_of_a_killed_process_is_lost(recorder: Any) -> None:
     run = recorder.run("r1", AttemptStarted("r1", "first"), outcome=None)
     with pytest.raises(RunFailed) as error:
         _ = run.result
@@ -132,7 +134,7 @@ def test_a_run_of_a_killed_process_is_lost(recorder) -> None:  # type: ignore[no
     assert run.counts == {"skipped": 3, "failed": 1}
 
 
-def test_a_run_that_goes_on_is_read_anew_each_time(recorder, catalog: Catalog) -> None:  # type: ignore[no-untyped-def]
+def test_a_run_that_goes_on_is_read_anew_each_time(recorder: Any, catalog: Catalog) -> None:
     run = recorder.run("r1", outcome=None)
     with RunWriter(catalog.storage, "r1") as writer:
         assert (run.state, run.counts) == ("running", {"pending": 4})
@@ -151,7 +153,7 @@ def test_a_run_that_goes_on_is_read_anew_each_time(recorder, catalog: Catalog) -
     assert run.state == "cancelled"
 
 
-def test_logs_of_one_attempt_stand_alone_and_of_several_have_titles(recorder, catalog: Catalog) -> None:  # type: ignore[no-untyped-def]
+def test_logs_of_one_attempt_stand_alone_and_of_several_have_titles(recorder: Any, catalog: Catalog) -> None:
     one, two, item = (catalog.objects.put(data) for data in (b"first try", b"second try\n", b"item\n"))
     run = recorder.run(
         "r1",
@@ -165,7 +167,7 @@ def test_logs_of_one_attempt_stand_alone_and_of_several_have_titles(recorder, ca
     assert run.logs("last") == ""
 
 
-def test_an_unknown_node_is_refused_with_a_near_name(recorder) -> None:  # type: ignore[no-untyped-def]
+def test_an_unknown_node_is_refused_with_a_near_name(recorder: Any) -> None:
     run = recorder.good("r1")
     for ask in (run.logs, run.load):
         with pytest.raises(StoreError) as error:
@@ -177,7 +179,7 @@ def test_an_unknown_node_is_refused_with_a_near_name(recorder) -> None:  # type:
         )
 
 
-def test_a_node_in_a_map_needs_an_index(recorder) -> None:  # type: ignore[no-untyped-def]
+def test_a_node_in_a_map_needs_an_index(recorder: Any) -> None:
     with pytest.raises(StoreError) as error:
         recorder.good("r1").load("one")
     assert text(error) == (
@@ -186,7 +188,7 @@ def test_a_node_in_a_map_needs_an_index(recorder) -> None:  # type: ignore[no-un
     )
 
 
-def test_a_value_that_was_never_made_is_refused(recorder) -> None:  # type: ignore[no-untyped-def]
+def test_a_value_that_was_never_made_is_refused(recorder: Any) -> None:
     run = recorder.failed("r1", BOOM)
     with pytest.raises(StoreError) as error:
         run.load("last")
@@ -197,7 +199,7 @@ def test_a_value_that_was_never_made_is_refused(recorder) -> None:  # type: igno
     )
 
 
-def test_a_port_that_is_not_there_is_refused(recorder) -> None:  # type: ignore[no-untyped-def]
+def test_a_port_that_is_not_there_is_refused(recorder: Any) -> None:
     with pytest.raises(StoreError) as error:
         recorder.good("r1").load("first", port="results")
     assert text(error) == (
@@ -207,7 +209,7 @@ def test_a_port_that_is_not_there_is_refused(recorder) -> None:  # type: ignore[
     )
 
 
-def test_a_run_without_its_first_record_is_refused(recorder, catalog: Catalog, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_run_without_its_first_record_is_refused(recorder: Any, catalog: Catalog, tmp_path: Path) -> None:
     run = recorder.good("r1")
     catalog.storage.delete("runs/r1/run.json")
     again = type(run)("r1", catalog.storage, catalog.objects, catalog.values)

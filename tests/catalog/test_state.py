@@ -283,6 +283,14 @@ def test_a_nested_pipeline_is_what_its_nodes_are() -> None:
     assert states(state(pipeline, [START, done("a"), done("b", outcome="cached")]))["g"] == "succeeded"
 
 
+def test_a_nested_pipeline_of_no_nodes_waits_for_what_it_comes_after() -> None:
+    pipeline = of(call("a"), PipelineCall("g", "inner", Block(), after=("a",)))
+    assert states(state(pipeline, [START]))["g"] == "pending"
+    assert states(state(pipeline, [START, done("a")]))["g"] == "succeeded"
+    assert states(state(pipeline, [START, done("a", outcome="failed")]))["g"] == "skipped"
+    assert states(state(pipeline, [START, over("cancelled")]))["g"] == "cancelled"
+
+
 def test_a_failure_of_the_results_alone_is_the_pipelines_own() -> None:
     found = state(of(call("a")), [START, done("a"), done("", outcome="failed"), over("failed")])
     assert found.failure == FailurePlace("", (), BOOM)

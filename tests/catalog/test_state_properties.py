@@ -184,7 +184,7 @@ def _loop_decisions(node: Loop, index: tuple[int, ...], outcome: Outcome) -> Ite
             return
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(pipelines())
 def test_a_finished_run_is_what_the_interpreter_says(pipeline: Pipeline) -> None:
     outcome = interpret(pipeline, FUNCTIONS)
@@ -196,7 +196,7 @@ def test_a_finished_run_is_what_the_interpreter_says(pipeline: Pipeline) -> None
         assert (found.failure.node, found.failure.index) == outcome.failed
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(pipelines(), st.data())
 def test_order_and_doubles_of_records_do_not_matter(pipeline: Pipeline, data: st.DataObject) -> None:
     records = records_of(pipeline, interpret(pipeline, FUNCTIONS))
@@ -205,7 +205,7 @@ def test_order_and_doubles_of_records_do_not_matter(pipeline: Pipeline, data: st
     assert state(pipeline, shuffled) == state(pipeline, part)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(pipelines(), st.data())
 def test_more_records_only_move_states_forward(pipeline: Pipeline, data: st.DataObject) -> None:
     records = records_of(pipeline, interpret(pipeline, FUNCTIONS))[:-1]  # while it runs
@@ -217,7 +217,7 @@ def test_more_records_only_move_states_forward(pipeline: Pipeline, data: st.Data
     assert _rank(before.state) <= _rank(after.state)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(pipelines(), st.data(), st.booleans())
 def test_once_a_run_is_over_every_node_is_settled(pipeline: Pipeline, data: st.DataObject, died: bool) -> None:
     *records, end = records_of(pipeline, interpret(pipeline, FUNCTIONS))

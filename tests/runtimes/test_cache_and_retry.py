@@ -1,16 +1,16 @@
-"""The environment that is part of a cache key."""
+"""What a cache key is made of, which calls have one, and which failures are tried again."""
 
 import sys
 
 import pytest
 
+from drawloom.catalog.records import FailureInfo
 from drawloom.ir.operands import Param
 from drawloom.ir.policies import CachePolicy, Policies, RetryPolicy
 from drawloom.ir.tasks import FunctionRef, TaskSpec
 from drawloom.ir.types import Type
 from drawloom.runtimes.cache import cache_key, is_cacheable
 from drawloom.runtimes.environment import environment_digest, installed, normal_name, python_minor
-from drawloom.catalog.records import FailureInfo
 from drawloom.runtimes.retry import delay_seconds, is_retried
 
 
@@ -37,8 +37,8 @@ def test_declared_packages_count_by_their_installed_version_alone():
     assert environment_digest(("pytest",)) != environment_digest(("pytest", "hypothesis"))
 
 
-def spec(digest="d", effect=False, result=Type("int")):
-    return TaskSpec("m:f", FunctionRef("m", "f", digest), result=result, effect=effect)
+def spec(digest="d", effect=False, result="int"):
+    return TaskSpec("m:f", FunctionRef("m", "f", digest), result=Type(result), effect=effect)
 
 
 INPUTS = (("a", Param("p")),)
@@ -61,13 +61,13 @@ def test_the_cache_rule(inputs, task, enabled, expected):
 
 
 def test_the_key_depends_on_all_that_the_result_depends_on():
-    base = dict(spec=spec(), policies=Policies(), inputs={"a": "1"})
+    base = {"spec": spec(), "policies": Policies(), "inputs": {"a": "1"}}
     keys = {
         cache_key(**(base | change))
         for change in (
             {},
             {"spec": spec(digest="e")},
-            {"spec": spec(result=Type("float"))},
+            {"spec": spec(result="float")},
             {"policies": Policies(cache=CachePolicy(version="2"))},
             {"policies": Policies(packages=("pytest",))},
             {"inputs": {"a": "2"}},

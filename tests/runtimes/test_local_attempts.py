@@ -83,7 +83,7 @@ def test_an_attempt_that_takes_too_long_is_killed(run, tmp_path, executor):
     call = sheet.call("slow", tasks.hang, path=str(path), policies=Policies(attempt_timeout_seconds=0.5))
     found = run(sheet, call, result=out("slow"), executor=executor)
     with pytest.raises(RunFailed) as failed:
-        found.result
+        _ = found.result
     assert str(failed.value.__cause__) == (
         "error[R514] attempt 1 of `slow` ran longer than attempt_timeout_seconds=0.5 and was ended\n"
         "  fix    raise attempt_timeout_seconds, make the task faster, or retry it on `timeout`"
@@ -109,9 +109,11 @@ def test_all_attempts_together_may_take_no_longer_than_the_node(run, tmp_path):
     retry = RetryPolicy(9, delay_seconds=0.3)
     path = str(tmp_path / "tries")
     policies = Policies(retry=retry, node_timeout_seconds=1.0)
-    found = run(sheet, sheet.call("risky", tasks.lucky_at, path=path, attempt=99, policies=policies), result=out("risky"))
+    found = run(
+        sheet, sheet.call("risky", tasks.lucky_at, path=path, attempt=99, policies=policies), result=out("risky")
+    )
     with pytest.raises(RunFailed) as failed:
-        found.result
+        _ = found.result
     attempts = node(found, "risky").attempts
     assert 1 <= attempts <= 4
     assert str(failed.value.__cause__) == (
@@ -129,7 +131,7 @@ def test_a_run_may_take_no_longer_than_its_own_timeout(run, executor):
     found = run(sheet, *calls, result=out("next"), run_timeout_seconds=0.5, executor=executor)
     assert time.monotonic() - began < 3
     with pytest.raises(RunFailed) as failed:
-        found.result
+        _ = found.result
     assert str(failed.value.__cause__) == (
         "error[R519] `slow_one` took longer than run_timeout_seconds=0.5\n"
         "  fix    raise run_timeout_seconds; what succeeded is answered from the cache when it is run again"
@@ -157,9 +159,11 @@ def test_a_lost_worker_fails_its_node_and_no_other(run, tmp_path, function, inpu
     sheet = Sheet()
     paths = {"path": str(tmp_path / "tries")} if function is tasks.die else {}
     mortal = sheet.call("mortal", function, **paths, **inputs)
-    found = run(sheet, mortal, sheet.call("other", tasks.one), result=out("mortal"), executor="processes", fail_fast=False)
+    found = run(
+        sheet, mortal, sheet.call("other", tasks.one), result=out("mortal"), executor="processes", fail_fast=False
+    )
     with pytest.raises(RunFailed) as failed:
-        found.result
+        _ = found.result
     assert str(failed.value.__cause__) == (
         f"error[R516] the worker process of attempt 1 of `mortal` {how}\n"
         "  fix    see the node's log; if it ran out of memory, give it less to do at once; "
@@ -186,7 +190,9 @@ def test_workers_are_used_again(run):
 def test_each_node_has_its_own_output(run, executor):
     sheet = Sheet()
     words = [f"word{k}" for k in range(4)]
-    found = run(sheet, *(sheet.call(w, tasks.talk, word=w) for w in words), executor=executor, workers=4, progress=Quiet())
+    found = run(
+        sheet, *(sheet.call(w, tasks.talk, word=w) for w in words), executor=executor, workers=4, progress=Quiet()
+    )
     for word in words:
         assert sorted(found.logs(word).splitlines()) == [f"WARNING:sample:log {word}", f"err {word}", f"out {word}"]
 
@@ -197,10 +203,31 @@ def test_a_worker_captures_what_child_processes_write(run):
     assert sorted(found.logs("talks").splitlines()) == ["child w", "raw w"]
 
 
-def test_output_reaches_the_terminal_where_nobody_shows_progress(run, capsys):
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_output_reaches_the_terminal_where_nobody_shows_progress(run, capsys, executor):
     sheet = Sheet()
-    run(sheet, sheet.call("talks", tasks.talk, word="w"))
-    assert capsys.readouterr().out == "out w\n"
+    run(sheet, sheet.call("talks", tasks.talk, word="w"), executor=executor)
+    assert "out w\n" in capsys.readouterr().out
+
+
+def test_the_import_of_the_users_module_is_no_part_of_the_attempt(run, tmp_path, monkeypatch):
+    (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(0.7)\ndef one():\n    return 1\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import slow_to_import
+
+    sheet = Sheet()
+    call = sheet.call("one", slow_to_import.one, policies=Policies(attempt_timeout_seconds=0.5))
+    assert run(sheet, call, result=out("one")).result == 1
+
+
+def test_a_delayed_attempt_that_is_due_waits_for_a_worker_without_spinning(run, tmp_path):
+    sheet = Sheet()
+    policies = Policies(retry=RetryPolicy(2, delay_seconds=0.05))
+    risky = sheet.call("risky", tasks.lucky_at, path=str(tmp_path / "tries"), attempt=2, policies=policies)
+    began = time.process_time()
+    found = run(sheet, risky, sheet.call("slow", tasks.sleep, seconds=0.8), result=out("risky"), workers=1)
+    assert found.result == "at last"
+    assert time.process_time() - began < 0.4
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
@@ -227,7 +254,7 @@ def test_a_result_of_another_type_than_declared_fails_its_node(run):
     sheet = Sheet()
     found = run(sheet, sheet.call("text", tasks.says_int, result=Type("int")), result=out("text"))
     with pytest.raises(RunFailed) as failed:
-        found.result
+        _ = found.result
     assert str(failed.value.__cause__) == (
         "error[R520] task `sample_tasks:says_int` is declared to return int: expected int, got str\n"
         "  fix    make the function return what its annotation says, or correct the annotation"
@@ -238,7 +265,7 @@ def test_a_failure_keeps_the_tasks_own_exception_and_traceback(run):
     sheet = Sheet()
     found = run(sheet, sheet.call("risky", tasks.fails, n=1), result=out("risky"))
     with pytest.raises(RunFailed) as failed:
-        found.result
+        _ = found.result
     assert type(failed.value.__cause__) is tasks.Unlucky
     failure = node(found, "risky").failure.info
     assert failure.bases[:2] == ("sample_tasks:Unlucky", "builtins:Exception")
@@ -250,7 +277,7 @@ def test_an_exception_from_a_worker_is_made_again(run):
     sheet = Sheet()
     found = run(sheet, sheet.call("risky", tasks.fails, n=1), result=out("risky"), executor="processes")
     with pytest.raises(RunFailed) as failed:
-        found.result
+        _ = found.result
     assert type(failed.value.__cause__) is tasks.Unlucky
     assert str(failed.value.__cause__) == "no luck with 1"
 

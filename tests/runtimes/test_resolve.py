@@ -20,7 +20,12 @@ class Outcomes:
     """Outcomes as dicts of plain values."""
 
     def __init__(self, outputs=None, decisions=None, params=None, caught=None):
-        self.outputs, self.decisions, self.params, self.caughts = outputs or {}, decisions or {}, params or {}, caught or {}
+        self.outputs, self.decisions, self.params, self.caughts = (
+            outputs or {},
+            decisions or {},
+            params or {},
+            caught or {},
+        )
 
     def output(self, node, index, port):
         assert port == "result"
@@ -104,7 +109,8 @@ def test_an_item_is_that_of_its_own_index(resolver):
 
 
 @pytest.mark.parametrize(
-    ("value", "items"), [([1, 2], [1, 2]), ((1, "a"), [1, "a"]), ({3, 1, 2}, [1, 2, 3]), ("ab", ["a", "b"]), ({"k": 1}, ["k"])]
+    ("value", "items"),
+    [([1, 2], [1, 2]), ((1, "a"), [1, "a"]), ({3, 1, 2}, [1, 2, 3]), ("ab", ["a", "b"]), ({"k": 1}, ["k"])],
 )
 def test_items_come_in_order(resolver, value, items):
     assert item_trees(encode(value), resolver(())._values) == items
@@ -118,7 +124,9 @@ def test_what_python_does_not_iterate_over_has_no_items(resolver, value):
 
 @pytest.mark.parametrize(("arm", "expected"), [(0, "yes"), (1, "no")])
 def test_a_branch_gives_the_chosen_arms_result(resolver, arm, expected):
-    node = Branch("b", (Case(const(True), Block((), (("result", const("yes")),))),), Block((), (("result", const("no")),)))
+    node = Branch(
+        "b", (Case(const(True), Block((), (("result", const("yes")),))),), Block((), (("result", const("no")),))
+    )
     assert resolver((node,), decisions={("b", ()): arm}).tree(out("b")) == expected
 
 

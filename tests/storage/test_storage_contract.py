@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -138,30 +139,34 @@ def test_a_reader_never_sees_half_an_object(storage: Storage) -> None:
     writer.join()
 
 
-@pytest.mark.parametrize(
-    "key",
-    ["", "/etc/passwd", "../up", "a/../b", "a//b", "a/", "Upper", "a:b", ".hidden", "a/.tmp/x", "ü",
-     "a\n", "a b", "a\\b",
-     "x" * 129, "/".join(["x" * 100] * 6), "a\0b", "~", "%2e%2e/x"],
-)  # fmt: skip
-def test_what_is_no_key_is_refused(storage: Storage, key: str, tmp_path: Path) -> None:
+HOSTILE_KEYS = [
+    *("", "/etc/passwd", "../up", "a/../b", "a//b", "a/", "Upper", "a:b", ".hidden", "a/.tmp/x", "ü", "a\n", "a b"),
+    *("a\\b", "x" * 129, "/".join(["x" * 100] * 6), "a\0b", "~", "%2e%2e/x", "."),
+]
+
+
+def test_what_is_no_key_is_refused(storage: Storage, tmp_path: Path) -> None:
     (tmp_path / "source").write_bytes(b"x")
     path = str(tmp_path / "source")
-    asks = (
-        lambda: storage.read(key),
-        lambda: storage.write(key, b""),
-        lambda: storage.create(key, b""),
-        lambda: storage.exists(key),
-        lambda: storage.size_bytes(key),
-        lambda: storage.delete(key),
-        lambda: storage.create_from_file(key, path),
-        lambda: storage.read_to_file(key, path),
-        *([lambda: list(storage.keys(key)), lambda: list(storage.folders(key))] if key and key != "a/" else []),
-    )
-    for ask in asks:
-        with pytest.raises(StoreError) as caught:
-            ask()
-        assert [diagnostic.code for diagnostic in caught.value.diagnostics] == ["S406"]
+    asks: list[Callable[[str], object]] = [
+        storage.read,
+        storage.exists,
+        storage.size_bytes,
+        storage.delete,
+        lambda key: storage.write(key, b""),
+        lambda key: storage.create(key, b""),
+        lambda key: storage.create_from_file(key, path),
+        lambda key: storage.read_to_file(key, path),
+    ]
+    listings: list[Callable[[str], object]] = [
+        lambda prefix: list(storage.keys(prefix)),
+        lambda prefix: list(storage.folders(prefix)),
+    ]
+    for key in HOSTILE_KEYS:
+        for ask in asks + (listings if key not in ("", "a/") else []):
+            with pytest.raises(StoreError) as caught:
+                ask(key)
+            assert [diagnostic.code for diagnostic in caught.value.diagnostics] == ["S406"]
 
 
 def test_a_storage_goes_to_another_process_by_pickle(storage: Storage) -> None:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import http.server
 import json
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -23,7 +20,6 @@ from drawloom.storage.base import KeyMissing
 from drawloom.storage.open import open_storage
 from drawloom.storage.remote import S3fsStorage
 from drawloom.storage.s3 import S3Storage
-from drawloom.storage.s3_credentials import find_credentials, find_region
 from drawloom.storage.s3_http import S3Endpoint
 from drawloom.storage.s3_sign import EMPTY_SHA256, canonical_path, canonical_query, sign
 
@@ -49,7 +45,7 @@ def _published(method: str, path: str, query: dict[str, str], headers: dict[str,
 
 
 def test_signatures_are_those_of_the_s3_api_reference() -> None:
-    """ "Authenticating Requests: Using the Authorization Header", examples 1 to 4."""
+    """The examples of its chapter on authenticating requests with the Authorization header."""
     body = "44ce7dd67c959e0d3524ffac1771dfbba87d2b6b4b4e99e42034a8b803f8b072"
     put = {"date": "Fri, 24 May 2013 00:00:00 GMT", "x-amz-storage-class": "REDUCED_REDUNDANCY"}
     assert _published("GET", "/test.txt", {}, {"range": "bytes=0-9"}, EMPTY_SHA256) == (
@@ -173,77 +169,29 @@ def test_connections_are_kept(s3_url: str, monkeypatch: pytest.MonkeyPatch) -> N
     assert len(opened) == 1
 
 
-# A server that fails on request, to see what the client makes of it.
-
-
-class _Faulty(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-    script: list[Callable[[_Faulty], None]]
-    seen: list[tuple[str, str, dict[str, str], bytes]]
-
-    def _serve(self) -> None:
-        body = self.rfile.read(int(self.headers.get("content-length") or 0))
-        headers = {name.lower(): value for name, value in self.headers.items()}
-        type(self).seen.append((self.command, self.path, headers, body))
-        type(self).script.pop(0)(self)
-
-    do_GET = do_PUT = do_HEAD = do_POST = do_DELETE = _serve
-
-    def log_message(self, *arguments: object) -> None:
-        pass
-
-    def answer(self, status: int, body: bytes = b"", **headers: str) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name.replace("_", "-"), value)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(body)
-
-    def drop(self) -> None:
-        self.close_connection = True
-
-
-def _answers(status: int, body: bytes = b"", **headers: str) -> Callable[[_Faulty], None]:
-    return lambda handler: handler.answer(status, body, **headers)
-
-
-def _error(status: int, code: str, **headers: str) -> Callable[[_Faulty], None]:
-    return _answers(status, f"<Error><Code>{code}</Code><Message>no</Message></Error>".encode(), **headers)
-
-
-def _drop(handler: _Faulty) -> None:
-    handler.drop()
-
-
-@pytest.fixture
-def faulty(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[_Faulty]]:
-    monkeypatch.setattr(s3_http, "_FIRST_DELAY_SECONDS", 0.001)
-    handler: Any = type("Handler", (_Faulty,), {"script": [], "seen": []})
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    handler.url = f"http://127.0.0.1:{server.server_port}"
-    yield handler
-    server.shutdown()
-    thread.join()
-    server.server_close()
-
-
 def _storage(faulty: Any, **more: str) -> S3Storage:
     keys = {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET, "AWS_ENDPOINT_URL": faulty.url}
     return S3Storage("s3://lake/p", {**keys, **more})
 
 
 def test_what_passes_is_tried_again(faulty: Any) -> None:
-    faulty.script += [_answers(500), _error(503, "SlowDown"), _drop, _error(400, "RequestTimeout"), _answers(200, b"x")]
+    faulty.script += [
+        faulty.answers(500),
+        faulty.error(503, "SlowDown"),
+        faulty.drop,
+        faulty.error(400, "RequestTimeout"),
+        faulty.answers(200, b"x"),
+    ]
     assert _storage(faulty).read("a") == b"x"
     assert len(faulty.seen) == 5
 
 
 def test_a_crossing_conditional_write_is_tried_again(faulty: Any) -> None:
-    faulty.script += [_error(409, "ConditionalRequestConflict"), _error(412, "PreconditionFailed"), _answers(200)]
+    faulty.script += [
+        faulty.error(409, "ConditionalRequestConflict"),
+        faulty.error(412, "PreconditionFailed"),
+        faulty.answers(200),
+    ]
     assert not _storage(faulty).create("a", b"x")
     assert [(method, headers.get("if-none-match")) for method, _, headers, _ in faulty.seen] == [
         ("PUT", "*"),
@@ -256,7 +204,7 @@ def test_a_create_whose_answer_was_lost_knows_its_own_object(faulty: Any) -> Non
     def head(handler: Any) -> None:
         handler.answer(200, b"", **{"x-amz-meta-drawloom-writer": faulty.seen[0][2]["x-amz-meta-drawloom-writer"]})
 
-    faulty.script += [_drop, _error(412, "PreconditionFailed"), head]
+    faulty.script += [faulty.drop, faulty.error(412, "PreconditionFailed"), head]
     assert _storage(faulty).create("a", b"x")
 
 
@@ -265,7 +213,7 @@ def test_an_idle_connection_the_endpoint_closed_is_no_fault(faulty: Any) -> None
         handler.answer(200, b"1")
         handler.drop()
 
-    faulty.script += [answer_and_leave, _answers(200, b"2")]
+    faulty.script += [answer_and_leave, faulty.answers(200, b"2")]
     storage = _storage(faulty)
     assert storage.read("a") == b"1"
     time.sleep(0.05)
@@ -282,7 +230,7 @@ def test_a_body_that_breaks_off_is_not_taken_for_whole(faulty: Any, tmp_path: Pa
         handler.wfile.write(b"12345")
         handler.drop()
 
-    faulty.script += [half, _answers(200, b"1234567890"), half, _answers(200, b"1234567890")]
+    faulty.script += [half, faulty.answers(200, b"1234567890"), half, faulty.answers(200, b"1234567890")]
     storage = _storage(faulty)
     assert storage.read("a") == b"1234567890"
     storage.read_to_file("a", str(tmp_path / "f"))
@@ -291,15 +239,15 @@ def test_a_body_that_breaks_off_is_not_taken_for_whole(faulty: Any, tmp_path: Pa
 
 def test_the_region_is_taken_from_the_answer(faulty: Any) -> None:
     faulty.script += [
-        _error(400, "AuthorizationHeaderMalformed", x_amz_bucket_region="eu-north-1"),
-        _answers(200, b"x"),
+        faulty.error(400, "AuthorizationHeaderMalformed", x_amz_bucket_region="eu-north-1"),
+        faulty.answers(200, b"x"),
     ]
     assert _storage(faulty).read("a") == b"x"
     assert "/eu-north-1/s3/aws4_request" in faulty.seen[1][2]["authorization"]
 
 
 def test_a_store_that_stays_away_is_told(faulty: Any) -> None:
-    faulty.script += [_drop] * 6
+    faulty.script += [faulty.drop] * 6
     with pytest.raises(StoreError) as caught:
         _storage(faulty).read("a")
     host = faulty.url.removeprefix("http://")
@@ -311,7 +259,7 @@ def test_a_store_that_stays_away_is_told(faulty: Any) -> None:
 
 
 def test_a_missing_bucket_is_told(faulty: Any) -> None:
-    faulty.script += [_error(404, "NoSuchBucket")]
+    faulty.script += [faulty.error(404, "NoSuchBucket")]
     with pytest.raises(StoreError) as caught:
         _storage(faulty).read("a")
     assert str(caught.value) == (
@@ -322,7 +270,7 @@ def test_a_missing_bucket_is_told(faulty: Any) -> None:
 
 
 def test_a_refused_request_is_told_without_secrets(faulty: Any) -> None:
-    faulty.script += [_error(403, "AccessDenied")]
+    faulty.script += [faulty.error(403, "AccessDenied")]
     with pytest.raises(StoreError) as caught:
         _storage(faulty, AWS_SESSION_TOKEN="the-token").write("a", b"x")
     assert str(caught.value) == (
@@ -336,7 +284,7 @@ def test_a_refused_request_is_told_without_secrets(faulty: Any) -> None:
 
 
 def test_a_store_without_conditional_writes_is_refused(faulty: Any) -> None:
-    faulty.script += [_error(501, "NotImplemented")]
+    faulty.script += [faulty.error(501, "NotImplemented")]
     with pytest.raises(StoreError, match=r"error\[S410\]") as caught:
         _storage(faulty).create("a", b"x")
     assert str(caught.value) == (
@@ -383,114 +331,6 @@ def test_where_a_request_goes(
     keys = {"AWS_ACCESS_KEY_ID": ACCESS, "AWS_SECRET_ACCESS_KEY": SECRET, **NO_KEYS}
     S3Storage(url, {**keys, **environment}).read("a")
     assert seen == [(host, path)]
-
-
-def test_credentials_from_the_environment() -> None:
-    found = find_credentials({"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", "AWS_SESSION_TOKEN": "c"}, "")
-    assert (found.access_key, found.secret_key, found.token, found.are_stale) == ("a", "b", "c", False)
-
-
-def test_credentials_and_region_from_files(tmp_path: Path) -> None:
-    (tmp_path / "credentials").write_text(
-        "[default]\naws_access_key_id = a\naws_secret_access_key = b%b\n"
-        "[team]\naws_access_key_id = c\naws_secret_access_key = d\naws_session_token = e\n"
-    )
-    (tmp_path / "config").write_text("[default]\nregion = eu-west-1\n[profile team]\nregion = eu-west-2\n")
-    files = {
-        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "credentials"),
-        "AWS_CONFIG_FILE": str(tmp_path / "config"),
-    }
-    found = find_credentials(files, "")
-    assert (found.access_key, found.secret_key, find_region(files)) == ("a", "b%b", "eu-west-1")
-    team = {**files, "AWS_PROFILE": "team"}
-    found = find_credentials(team, "")
-    assert (found.access_key, found.token, find_region(team)) == ("c", "e", "eu-west-2")
-
-
-def test_a_broken_credentials_file_is_told_without_its_text(tmp_path: Path) -> None:
-    path = tmp_path / "credentials"
-    path.write_text("aws_secret_access_key = geheim\n")
-    with pytest.raises(StoreError) as caught:
-        find_credentials({"AWS_SHARED_CREDENTIALS_FILE": str(path)}, "")
-    assert "error[S418] the file can't be read as an AWS configuration" in str(caught.value)
-    assert "geheim" not in str(caught.value)
-
-
-def test_credentials_from_a_web_identity(faulty: Any, tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("jwt\n")
-    faulty.script.append(
-        _answers(
-            200,
-            b"<R><AccessKeyId>a</AccessKeyId><SecretAccessKey>b</SecretAccessKey><SessionToken>c</SessionToken>"
-            b"<Expiration>2020-01-01T00:00:00Z</Expiration></R>",
-        )
-    )
-    environment = {
-        "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
-        "AWS_ROLE_ARN": "arn:aws:iam::1:role/x",
-        "AWS_ENDPOINT_URL_STS": faulty.url,
-    }
-    found = find_credentials(environment, "eu-west-1")
-    assert (found.access_key, found.secret_key, found.token, found.are_stale) == ("a", "b", "c", True)
-    assert b"WebIdentityToken=jwt" in faulty.seen[0][3]
-    assert b"Action=AssumeRoleWithWebIdentity" in faulty.seen[0][3]
-
-
-def test_a_refused_web_identity_is_told(faulty: Any, tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("jwt")
-    faulty.script.append(_error(400, "ExpiredTokenException"))
-    environment = {
-        "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "token"),
-        "AWS_ROLE_ARN": "r",
-        "AWS_ENDPOINT_URL_STS": faulty.url,
-    }
-    with pytest.raises(StoreError) as caught:
-        find_credentials(environment, "")
-    assert "the endpoint answered 400 ExpiredTokenException" in str(caught.value)
-    assert "jwt" not in str(caught.value)
-
-
-def test_credentials_from_a_container(faulty: Any, tmp_path: Path) -> None:
-    (tmp_path / "token").write_text("pod-token")
-    fields = {"AccessKeyId": "a", "SecretAccessKey": "b", "Token": "c", "Expiration": "2999-01-01T00:00:00Z"}
-    faulty.script.append(_answers(200, json.dumps(fields).encode()))
-    environment = {
-        **NO_KEYS,
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{faulty.url}/v1/credentials",
-        "AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE": str(tmp_path / "token"),
-    }
-    found = find_credentials(environment, "")
-    assert (found.access_key, found.secret_key, found.token, found.are_stale) == ("a", "b", "c", False)
-    assert faulty.seen[0][:2] == ("GET", "/v1/credentials")
-    assert faulty.seen[0][2]["authorization"] == "pod-token"
-
-
-def test_a_container_endpoint_elsewhere_is_refused() -> None:
-    with pytest.raises(StoreError, match="neither https nor a host AWS names"):
-        find_credentials({**NO_KEYS, "AWS_CONTAINER_CREDENTIALS_FULL_URI": "http://evil.example/x"}, "")
-
-
-def test_ended_credentials_are_fetched_anew(faulty: Any, tmp_path: Path) -> None:
-    fields = {"AccessKeyId": "a", "SecretAccessKey": "b", "Token": "c", "Expiration": "2999-01-01T00:00:00Z"}
-    given = _answers(200, json.dumps(fields).encode())
-    faulty.script += [given, _error(400, "ExpiredToken"), given, _answers(200, b"x")]
-    environment = {
-        **NO_KEYS,
-        "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{faulty.url}/credentials",
-        "AWS_ENDPOINT_URL": faulty.url,
-    }
-    assert S3Storage("s3://lake", environment).read("a") == b"x"
-    assert [path for _, path, _, _ in faulty.seen] == ["/credentials", "/lake/a", "/credentials", "/lake/a"]
-
-
-def test_no_credentials_are_told() -> None:
-    with pytest.raises(StoreError) as caught:
-        S3Storage("s3://lake", NO_KEYS).read("a")
-    assert str(caught.value) == (
-        "error[S418] there are no credentials for S3\n"
-        "  fix    set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY; or AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN; or "
-        "AWS_PROFILE with ~/.aws/credentials; or run in a container with AWS_CONTAINER_CREDENTIALS_FULL_URI"
-    )
 
 
 @pytest.mark.parametrize("url", ["s3://key:geheim@lake/p", "s3://", "s3:///p", "s3://lake/p?region=x", "s3://a:1/p"])

@@ -47,7 +47,7 @@ from drawloom.ir.operands import (
     RunInfo,
 )
 from drawloom.ir.policies import CachePolicy, Parallelism, PipelinePolicies, Policies, RetryPolicy
-from drawloom.ir.types import BOOL, FLOAT, INT, NONE, STR, Type
+from drawloom.ir.types import FLOAT, INT, NONE, STR, Type
 
 __all__ = ["FUNCTIONS", "HOSTILE", "INFO", "PARAMS", "TASKS", "Point", "pipelines"]
 
@@ -62,7 +62,20 @@ class Point:
 
 INTS = Type("list", (INT,))
 POINT = Type("dataclass", ref=f"{__name__}:Point", fields=(("x", INT), ("y", INT)))
-HOSTILE = ("{{a}}", "${b}", "'\"`", "y", "1e-7", "", "two\nlines", "\x00\x7f\x1b[31m", "☃😀‮", "a" * 300, "-> x", "null")
+HOSTILE = (
+    "{{a}}",
+    "${b}",
+    "'\"`",
+    "y",
+    "1e-7",
+    "",
+    "two\nlines",
+    "\x00\x7f\x1b[31m",
+    "☃😀\u202e",
+    "a" * 300,
+    "-> x",
+    "null",
+)
 PARAMS: dict[str, Any] = {"n": 3, "numbers": [4, 5, 0], "text": "{{x}}"}
 INFO = {"run_id": "run-1"}
 
@@ -131,7 +144,9 @@ _PARAM_PORTS = (Port("n", INT), Port("numbers", INTS, "[1,2]"), Port("text", STR
 _POLICIES = (
     Policies(),
     Policies(RetryPolicy(3, 0.5, 2.0, 60.0, ("builtins:ValueError", "infra"))),
-    Policies(attempt_timeout_seconds=5.0, node_timeout_seconds=60.0, cache=CachePolicy(False, "v2"), packages=("a>=1",)),
+    Policies(
+        attempt_timeout_seconds=5.0, node_timeout_seconds=60.0, cache=CachePolicy(False, "v2"), packages=("a>=1",)
+    ),
 )
 _EXCEPTIONS = ("builtins:ValueError", "builtins:ArithmeticError", "builtins:LookupError", "builtins:Exception")
 Scope = dict[str, list[Operand]]  # type name -> the operands of that type that may be used
@@ -307,9 +322,11 @@ class _Builder:
 
     def _container(self, name: str, scope: Scope, _: int, after: tuple[str, ...]) -> Node:
         command = ("sh", "-c", self.pick(*HOSTILE))
-        scope["int"].append(Output(name, "size"))
         inputs = (("text", self.str(scope)),)
-        return ContainerCall(name, "alpine:3", command, inputs, (Port("size", INT),), after, self.pick(None, *_POLICIES))
+        scope["int"].append(Output(name, "size"))
+        return ContainerCall(
+            name, "alpine:3", command, inputs, (Port("size", INT),), after, self.pick(None, *_POLICIES)
+        )
 
     def _engine(self, name: str, scope: Scope, _: int, after: tuple[str, ...]) -> Node:
         spec = canonical_json({"text": self.pick(*HOSTILE)})

@@ -42,20 +42,22 @@ class _Around:
     guards: frozenset[str] = frozenset()
 
 
-def lower_steps(pipeline: Pipeline) -> StepPlan:
+def lower_steps(pipeline: Pipeline, *, allow_pickle: bool = False) -> StepPlan:
     """The steps of a pipeline and what an engine does with them.
 
     Args:
         pipeline: a checked pipeline without `ContainerCall` and `EngineNode` (features refuse those before).
+        allow_pickle: whether the project allows the codec `pickle`.
     """
-    return _Lowering(pipeline).plan()
+    return _Lowering(pipeline, allow_pickle).plan()
 
 
 class _Lowering:
     """One run of the pass: the steps found so far, and the look-ups over the whole pipeline."""
 
-    def __init__(self, pipeline: Pipeline) -> None:
+    def __init__(self, pipeline: Pipeline, allow_pickle: bool) -> None:
         self.pipeline = pipeline
+        self.allow_pickle = allow_pickle
         self.tasks = {task.name: task for task in pipeline.tasks}
         self.sources = layout(pipeline)
         self.needs = {node.id: dependencies(node) for node in walk(pipeline.body)}
@@ -258,7 +260,7 @@ class _Lowering:
         return place
 
     def add(self, *, also: Sequence[Operand] = (), **fields: object) -> None:
-        step = StepSlice(pipeline=self.pipeline.name, **fields)  # type: ignore[arg-type]  # the callers' keywords are StepSlice's
+        step = StepSlice(pipeline=self.pipeline.name, allow_pickle=self.allow_pickle, **fields)  # type: ignore[arg-type]  # the callers' keywords are StepSlice's
         wanted = [*(operand for _, operand in step.inputs), *also]
         self.steps.append(replace(step, sources=self.reachable(wanted)))
 

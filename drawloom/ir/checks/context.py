@@ -62,6 +62,7 @@ class Context:
         self.fitting: set[tuple[int | str, int]] = set()  # (source, target) that fit; see `edge`
         self.sound_policies: set[int] = set()  # ids of policies without a problem
         self.told: set[object] = set()  # cycles and types that have been reported
+        self.hints: dict[str, str] = {}  # unknown node ids, and what they may have meant
         self._nodes: dict[str, tuple[int, Node]] | None = None
         self._sources: dict[str, Source] | None = None
         self._graphs: dict[tuple[str, int], tuple[dict[str, list[str]], dict[str, int]]] = {}

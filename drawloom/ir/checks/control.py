@@ -13,8 +13,9 @@ from drawloom.ir.nodes import Block, Branch, ContainerCall, EngineNode, Loop, Ma
 from drawloom.ir.operators import iterated_type
 from drawloom.ir.types import ANY, Type
 
-__all__ = ["check_control"]
+__all__ = ["MAX_NESTING", "check_control"]
 
+MAX_NESTING: Final = 100  # blocks inside each other; readers and engines recurse through them
 Nodes = Callable[[Block], list[str]]  # checks the nodes of a block, returns what became visible
 
 
@@ -31,6 +32,7 @@ def check_control(context: Context, node: Node, nodes: Nodes) -> Ports:
     """
     rule = _RULES.get(type(node))
     if rule is None:
+        context.node = None  # there is no text form of it to show
         what = f"the node `{node.id}` has the kind `{type(node).__name__}`, which this drawloom doesn't know"
         context.report("G227", what, "use a newer drawloom, or one of the kinds in drawloom.ir.nodes")
         return UNKNOWN_PORTS
@@ -39,6 +41,10 @@ def check_control(context: Context, node: Node, nodes: Nodes) -> Ports:
 
 def _inside(context: Context, node: Node, arm: int, block: Block, nodes: Nodes, results: Callable[[], None]) -> None:
     """Checks a block and, with its nodes visible, what `results` checks of its results."""
+    if len(context.open) > MAX_NESTING:
+        what = f"`{node.id}` holds a block {MAX_NESTING + 1} levels deep; {MAX_NESTING} are the most"
+        context.report("G234", what, "make it flatter: put an inner part into a @task")
+        return
     context.open.append((node.id, arm))
     added = nodes(block)
     context.node = node

@@ -47,7 +47,7 @@ def _explain_node(context: Context, node: str, order: bool) -> None:
     verb = "comes after" if order else "takes a value from"
     source = context.sources().get(node)
     if source is None:
-        what = f"{user} {verb} `{node}`, and there is no such node{did_you_mean(node, _alike(node, context.sources()))}"
+        what = f"{user} {verb} `{node}`, and there is no such node{_hint(context, node)}"
         context.report("G205", what, "refer to a node of this pipeline")
         return
     inside = next((arm for owner, arm in context.open if owner == node), None)
@@ -116,7 +116,13 @@ def _list(names: list[str]) -> str:
     return ", ".join(f"`{n}`" for n in names) if names else "it has none"
 
 
-_MOST_COMPARED = 2_000  # comparing a name takes some microseconds
+_MOST_COMPARED = 1_000  # comparing a name takes some microseconds
+
+
+def _hint(context: Context, name: str) -> str:
+    if name not in context.hints:
+        context.hints[name] = did_you_mean(name, _alike(name, context.sources()))
+    return context.hints[name]
 
 
 def _alike(name: str, known: Iterable[str]) -> Iterable[str]:

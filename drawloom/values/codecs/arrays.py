@@ -55,18 +55,20 @@ def _dtype_name(dtype: np.dtype[Any]) -> str:
 def _check(dtype: np.dtype[Any], value: Any) -> None:
     if dtype.hasobject:
         raise NotEncodable(value, "", f"its dtype {dtype} holds Python objects", "V304", _OBJECTS_FIX)
-    base = dtype.base
-    if base.names is not None:
-        for name in base.names:
-            _check(base.fields[name][0], value)  # type: ignore[index]  # a dtype with names has fields
-    elif base.kind not in "biufcmMSUV" or base.char in "gG":
+    if not _is_portable(dtype):
         fix = "convert it to a dtype that is the same everywhere: `value.astype('float64')`, `value.astype(str)`"
-        raise NotEncodable(
-            value, "", f"its dtype {dtype} can't be written to a file that every machine reads", "V304", fix
-        )
+        raise NotEncodable(value, "", f"its dtype {dtype} can't be read on every machine", "V304", fix)
     if dtype.metadata is not None or np.lib.format.descr_to_dtype(np.lib.format.dtype_to_descr(dtype)) != dtype:
         fix = "make a copy with a plain dtype: `numpy.array(value, dtype=...)`"
         raise NotEncodable(value, "", f"its dtype {dtype} would come back changed", "V304", fix)
+
+
+def _is_portable(dtype: np.dtype[Any]) -> bool:
+    base = dtype.base
+    if base.names is not None:
+        assert base.fields is not None  # a dtype with names has fields
+        return all(_is_portable(base.fields[name][0]) for name in base.names)
+    return base.kind in "biufcmMSUV" and base.char not in "gG"
 
 
 def array_digest(array: Any) -> str:

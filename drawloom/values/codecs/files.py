@@ -127,12 +127,21 @@ def decode(tree: Json, leaves: Leaves) -> Any:
 
 
 def _make_file(tree: Json, name: str, leaves: Leaves) -> str:
-    path = os.path.join(new_folder(leaves.scratch), name)
-    leaves.objects.get_to_file(tree["object"], path)
+    folder = new_folder(leaves.scratch)
+    path = os.path.join(folder, name)
+    _fetch(tree["object"], folder, path, leaves)
     return path
 
 
+def _fetch(sha: str, folder: str, path: str, leaves: Leaves) -> None:
+    """Makes the file `path`; first under a short name, since a name may be as long as a name can be."""
+    part = os.path.join(folder, "content")
+    leaves.objects.get_to_file(sha, part)
+    os.replace(part, path)
+
+
 def _make_directory(tree: Json, name: str, leaves: Leaves) -> str:
+    parts = new_folder(leaves.scratch)
     root = os.path.join(new_folder(leaves.scratch), name)
     os.mkdir(root)
     for folder in tree["folders"]:
@@ -140,5 +149,5 @@ def _make_directory(tree: Json, name: str, leaves: Leaves) -> str:
     for file in tree["files"]:
         path = os.path.join(root, file["name"])
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        leaves.objects.get_to_file(file["object"], path)
+        _fetch(file["object"], parts, path, leaves)
     return root

@@ -1,6 +1,7 @@
-"""Columns of pandas objects: each dtype to an Arrow array and back, with its content digest. What isn't listed is refused.
+"""Columns of pandas objects: each dtype to an Arrow array and back, with its content digest.
 
-A column's *form* is what the Arrow array doesn't tell: a numpy dtype's name, or an object with a `kind`.
+What isn't listed is refused. A column's *form* is what the Arrow array doesn't tell: a numpy dtype's name, or an
+object with a `kind`.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def pack(array: Any, leaves: Leaves) -> Column:
     Raises:
         NotEncodable: V304, its dtype or one of its items wouldn't come back the same.
     """
-    if isinstance(array, pd.arrays.NumpyExtensionArray):
+    if type(array) is pd.arrays.NumpyExtensionArray:  # a StringArray is one of its kind
         array = array.to_numpy()
     dtype = array.dtype
     if isinstance(dtype, np.dtype):
@@ -44,7 +45,8 @@ def pack(array: Any, leaves: Leaves) -> Column:
         return _pack_objects(values, leaves) if dtype.hasobject else _pack_numpy(values)
     for kind, packer in _PACKERS:
         if isinstance(dtype, kind):
-            return packer(array, dtype, leaves)
+            packed: Column = packer(array, dtype, leaves)
+            return packed
     if isinstance(getattr(dtype, "numpy_dtype", None), np.dtype):  # Int64, Float32, boolean: values and a mask
         data = pa.array(array)
         return Column(data, {"kind": "masked", "dtype": dtype.name}, digest_json([dtype.name, arrow_digest(data)]))
@@ -194,7 +196,7 @@ def _unpack_object(data: Any, form: Json, _leaves: Leaves) -> Any:
     values = np.empty(len(data), object)
     values[:] = data.to_pylist()
     if form["missing"] == "nan":
-        values[pa.compute.is_null(data).to_numpy()] = np.nan
+        values[data.is_null().to_numpy()] = np.nan
     return values
 
 
@@ -207,11 +209,13 @@ def _unpack_cells(data: Any, _form: Json, leaves: Leaves) -> Any:
 
 def _unpack_string(data: Any, form: Json, _leaves: Leaves) -> Any:
     missing = pd.NA if form["na"] == "NA" else np.nan
-    return pd.StringDtype(form["storage"], na_value=missing).__from_arrow__(data)
+    dtype: Any = pd.StringDtype(form["storage"], na_value=missing)  # pandas-stubs leave `__from_arrow__` out
+    return dtype.__from_arrow__(data)
 
 
 def _unpack_masked(data: Any, form: Json, _leaves: Leaves) -> Any:
-    return pd.api.types.pandas_dtype(form["dtype"]).__from_arrow__(data).copy()
+    dtype: Any = pd.api.types.pandas_dtype(form["dtype"])  # as above
+    return dtype.__from_arrow__(data).copy()
 
 
 def _unpack_categorical(data: Any, form: Json, leaves: Leaves) -> Any:
@@ -231,8 +235,8 @@ def _unpack_period(data: Any, form: Json, _leaves: Leaves) -> Any:
 
 def _unpack_interval(data: Any, form: Json, leaves: Leaves) -> Any:
     left, right = (pa.chunked_array([c.field(side) for c in data.chunks], t) for side, t in _sides(data.type))
-    made = [unpack(side, form[name], leaves) for side, name in ((left, "left"), (right, "right"))]
-    return pd.arrays.IntervalArray.from_arrays(*made, closed=form["closed"])
+    low, high = unpack(left, form["left"], leaves), unpack(right, form["right"], leaves)
+    return pd.arrays.IntervalArray.from_arrays(low, high, closed=form["closed"])
 
 
 def _sides(kind: Any) -> list[tuple[str, Any]]:

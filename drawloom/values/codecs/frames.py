@@ -185,7 +185,8 @@ def decode(tree: Json, leaves: Leaves) -> Any:
     tag = tree["$"]
     if tag == "pandas":
         if tree["kind"] == "Interval":
-            return pd.Interval(*[decode_part(end, leaves.decode) for end in tree["v"]], closed=tree["closed"])
+            left, right = (decode_part(end, leaves.decode) for end in tree["v"])
+            return pd.Interval(left, right, closed=tree["closed"])
         return decode_scalar(tree)
     file = _File.of(tree, leaves)
     if tag == "index":
@@ -215,7 +216,8 @@ def _decode_series(tree: Json, file: _File, leaves: Leaves) -> Any:
 def _unpack_index(form: Json, file: _File, leaves: Leaves) -> Any:
     names = [decode_part(name, leaves.decode) for name in form["names"]]
     if form["kind"] == "range":
-        return pd.RangeIndex(*form["v"], name=names[0])
+        start, stop, step = form["v"]
+        return pd.RangeIndex(start, stop, step, name=names[0])
     if form["kind"] == "multi":
         levels = [leaves.decode(level) for level in form["levels"]]
         codes = [file.take().to_numpy() for _ in levels]
@@ -226,7 +228,7 @@ def _unpack_index(form: Json, file: _File, leaves: Leaves) -> Any:
     else:
         data = file.take()
     array = unpack(data, form["dtype"], leaves)
-    index = pd.Index(array, dtype=array.dtype, name=names[0], copy=False)
+    index: Any = pd.Index(array, dtype=array.dtype, name=names[0], copy=False)
     if "freq" in form:
         index.freq = form["freq"]
     return index

@@ -36,7 +36,8 @@ def encode(value: Any, name: str, leaves: Leaves) -> Json:
     except (NotDecodable, ImportError, AttributeError) as error:
         raise NotEncodable(value, "", f"its codec {name!r} can't be used ({error})", "V311", _FIX) from error
     try:
-        data, digest = codec.encode(value), codec.digest(value)
+        data: object = codec.encode(value)
+        digest: object = codec.digest(value)
     except Exception as error:  # the project's own code
         reason = f"its codec {name!r} failed ({type(error).__name__}: {error})"
         raise NotEncodable(value, "", reason, "V311", "mend the codec, or the value it can't take") from error

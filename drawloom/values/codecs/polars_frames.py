@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from typing import Any
 
-import polars as pl
+import polars as pl  # pyright: ignore[reportMissingImports]  # not among the tools of development
 
 from drawloom.ir.canonical import Json, digest_json
 from drawloom.ir.envelope import NotEncodable

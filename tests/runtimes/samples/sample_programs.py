@@ -37,7 +37,7 @@ class Sheet:
 
     def call(
         self,
-        id: str,
+        node: str,
         function: Callable[..., Any],
         *,
         after: tuple[str, ...] = (),
@@ -53,7 +53,7 @@ class Sheet:
         self.functions[name] = function
         self.specs[name] = TaskSpec(name, ref, ports, NONE if effect else result, effect)
         operands = tuple((k, v if isinstance(v, Operand) else const(v)) for k, v in inputs.items())
-        return Call(id, name, operands, after, policies)
+        return Call(node, name, operands, after, policies)
 
     def program(
         self,
@@ -74,5 +74,3 @@ class Sheet:
             PipelinePolicies(run_timeout_seconds=run_timeout_seconds),
         )
         return Program(pipeline)
-
-

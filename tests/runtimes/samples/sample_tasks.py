@@ -23,6 +23,10 @@ def one():
     return 1
 
 
+def nothing():
+    return None
+
+
 def number(n):
     return n
 

@@ -1,0 +1,204 @@
+"""The index: catches up by itself, and may be deleted, broken or shared at any time."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.index import SCHEMA_VERSION, Index, index_path
+from drawloom.catalog.records import AttemptStarted, RunFinished, RunStarted
+from drawloom.catalog.runlog import RunWriter, finish_run
+from drawloom.errors import StoreError
+
+
+def numbering(catalog: Catalog) -> list[tuple[str, list[tuple[int, str, str]]]]:
+    return [(a.name, [(v.number, v.digest, v.made.run) for v in a.versions]) for a in catalog.artifacts()]
+
+
+def fill(recorder: Any) -> None:
+    for number, n in enumerate((3, 1, 2, 1)):
+        recorder.good(f"r{number}", n=n, at=10.0 * number)
+
+
+def path_of(catalog: Catalog) -> Path:
+    path = index_path(catalog.url)
+    assert path is not None
+    return Path(path)
+
+
+def test_it_lies_in_the_cache_folder_not_in_the_store(recorder: Any, catalog: Catalog, tmp_path: Path) -> None:
+    fill(recorder)
+    catalog.runs()
+    assert path_of(catalog).is_file()
+    assert path_of(catalog).is_relative_to(tmp_path / "cache")
+    assert not list((tmp_path / "store").rglob("*sqlite*"))
+
+
+def test_without_an_override_the_place_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("DRAWLOOM_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert str(index_path("u")).startswith(f"{tmp_path}/drawloom/")
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    assert str(index_path("u")).startswith(f"{tmp_path}/home/.cache/drawloom/")
+
+
+def test_new_runs_grown_runs_and_removed_runs_are_noticed(recorder: Any, catalog: Catalog) -> None:
+    recorder.run("r1", outcome=None)
+    assert [run.state for run in catalog.runs(state="failed")] == ["failed"]  # its writer is gone
+    with RunWriter(catalog.storage, "r1") as writer:
+        assert len(catalog.runs(state="running")) == 1
+        writer.append(recorder.commit("r1", "first", [1]))
+        writer.flush()
+        assert "p/first" in [artifact.name for artifact in catalog.artifacts()]
+        writer.append(RunFinished("r1", "cancelled", at=9.0))
+    assert len(catalog.runs(state="cancelled")) == 1
+    for key in list(catalog.storage.keys("runs/r1/")):
+        catalog.storage.delete(key)
+    assert (catalog.runs(), catalog.artifacts()) == ([], [])
+
+
+def test_a_new_generation_of_an_ended_run_is_noticed(recorder: Any, catalog: Catalog) -> None:
+    recorder.good("r1")
+    assert len(catalog.runs(state="succeeded")) == 1
+    finish_run(catalog.storage, RunFinished("r1", "failed", generation=1, at=99.0))
+    assert len(catalog.runs(state="failed")) == 1
+
+
+def test_an_ended_run_is_not_read_again(recorder: Any, catalog: Catalog) -> None:
+    recorder.good("r1")
+    catalog.runs()
+    segment = next(key for key in catalog.storage.keys("runs/r1/") if key.endswith(".seg"))
+    catalog.storage.write(segment, b"not a segment\n")  # would be refused if it were read
+    assert len(catalog.index.runs()) == 1
+    assert catalog.index.runs()[0].problem == ""
+
+
+def test_deleted_at_any_time_it_is_made_anew_with_the_same_numbers(recorder: Any, catalog: Catalog) -> None:
+    fill(recorder)
+    before = numbering(catalog)
+    for path in path_of(catalog).parent.iterdir():
+        path.unlink()
+    assert numbering(catalog) == before
+    catalog.rebuild()
+    assert numbering(catalog) == before
+
+
+@pytest.mark.parametrize("damage", ["text", "pages", "empty", "schema", "table"])
+def test_broken_in_any_way_it_is_made_anew(recorder: Any, catalog: Catalog, damage: str) -> None:
+    fill(recorder)
+    before, path = numbering(catalog), path_of(catalog)
+    if damage == "text":
+        path.write_bytes(b"no database at all" * 1000)
+    elif damage == "pages":
+        data = bytearray(path.read_bytes())
+        data[4096:] = b"\xa5" * (len(data) - 4096)
+        path.write_bytes(data)
+    elif damage == "empty":
+        path.write_bytes(b"")
+    else:
+        statement = f"PRAGMA user_version={SCHEMA_VERSION + 1}" if damage == "schema" else "DROP TABLE made"
+        db = sqlite3.connect(path)
+        db.execute(statement)
+        db.commit()
+        db.close()
+    assert numbering(Catalog.open(catalog.url.partition("/projects/")[0])) == before
+
+
+def test_numbers_do_not_depend_on_when_runs_were_brought_in(recorder: Any, catalog: Catalog) -> None:
+    for number, n in reversed(list(enumerate((3, 1, 2, 1)))):
+        recorder.good(f"r{number}", n=n, at=10.0 * number)
+        numbering(catalog)
+    piecemeal = numbering(catalog)
+    catalog.rebuild()
+    assert numbering(catalog) == piecemeal
+
+
+@pytest.mark.parametrize("place", ["file", "folder"])
+def test_without_a_place_for_it_it_lives_in_memory(recorder: Any, catalog: Catalog, tmp_path: Path, place: str) -> None:
+    fill(recorder)
+    before = numbering(catalog)
+    blocked = tmp_path / "blocked"
+    if place == "file":
+        blocked.write_text("in the way")
+        index = Index(catalog.storage, str(blocked / "x" / "index.sqlite"))
+    else:
+        blocked.mkdir()
+        index = Index(catalog.storage, str(blocked))
+    catalog._index = index
+    assert numbering(catalog) == before
+    recorder.good("r9", at=99.0)
+    assert len(catalog.runs()) == 5
+
+
+def _list_and_write(root: str, number: int) -> None:
+    catalog = Catalog.open(root)
+    for _ in range(5):
+        assert len(catalog.runs()) >= 4
+        assert len(catalog.artifacts()) == 5
+    os._exit(0)
+
+
+def test_processes_may_use_it_at_once(recorder: Any, catalog: Catalog) -> None:
+    fill(recorder)
+    context = multiprocessing.get_context("spawn")
+    root = catalog.url.partition("/projects/")[0]
+    processes = [context.Process(target=_list_and_write, args=(root, n)) for n in range(2)]
+    for process in processes:
+        process.start()
+    for _ in range(5):
+        assert len(catalog.runs()) == 4
+    for process in processes:
+        process.join(60)
+        assert process.exitcode == 0
+
+
+def test_threads_may_use_it_at_once(recorder: Any, catalog: Catalog) -> None:
+    fill(recorder)
+    found: list[int] = []
+    threads = [threading.Thread(target=lambda: found.append(len(catalog.runs()))) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == [4] * 8
+
+
+def test_a_lock_that_is_never_given_back_is_told(
+    recorder: Any, catalog: Catalog, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(recorder)
+    catalog.runs()
+    recorder.good("r9", at=99.0)
+    monkeypatch.setattr("drawloom.catalog.index._BUSY_SECONDS", 0.05)
+    path = path_of(catalog)
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    with pytest.raises(StoreError) as error:
+        catalog.runs()
+    db.execute("ROLLBACK")
+    db.close()
+    assert str(error.value) == (
+        f"error[S459] the index {path} has been locked by another process for 0 s\n"
+        "  fix    wait for that process, or delete the file: the index is made anew from the store"
+    )
+    assert len(catalog.runs()) == 5
+
+
+def test_a_run_that_lost_its_program_is_told_and_the_rest_is_listed(recorder: Any, catalog: Catalog) -> None:
+    from drawloom.catalog.runlog import write_run
+
+    recorder.good("r1")
+    write_run(catalog.storage, RunStarted("r2", "p", "0" * 64))
+    with RunWriter(catalog.storage, "r2") as writer:
+        writer.append(AttemptStarted("r2", "first"))
+    problems = {row.id: row.problem.splitlines()[0] if row.problem else "" for row in catalog.index.runs()}
+    assert problems["r1"] == ""
+    assert problems["r2"] == "error[S452] the program 000000000000 can't be read: it isn't in the store"

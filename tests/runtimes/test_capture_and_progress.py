@@ -1,0 +1,130 @@
+"""What attempts write is kept apart; what a run tells of itself is readable."""
+
+import io
+import logging
+import re
+import sys
+import threading
+
+import sample_tasks as tasks
+from sample_programs import Sheet, out
+
+from drawloom.ir.policies import Policies, RetryPolicy
+from drawloom.runtimes.capture import Log, capturing, routed
+from drawloom.runtimes.local import run_local
+from drawloom.runtimes.progress import LinesProgress, LiveProgress, choose_progress
+
+
+def test_threads_write_to_their_own_logs():
+    logs = [Log() for _ in range(8)]
+
+    def write(number):
+        with capturing(logs[number]):
+            for _ in range(200):
+                print(number)
+                print(number, file=sys.stderr)
+
+    with routed():
+        threads = [threading.Thread(target=write, args=(k,)) for k in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert [log.content() for log in logs] == [f"{k}\n".encode() * 400 for k in range(8)]
+
+
+def test_outside_an_attempt_output_goes_where_it_went(capsys):
+    with routed():
+        print("outside")
+        with capturing(Log()):
+            print("inside")
+    assert capsys.readouterr().out == "outside\n"
+
+
+def test_a_tee_lets_output_through_as_well(capsys):
+    with routed(), capturing(Log(tee=True)) as log:
+        print("both")
+    assert (log.content(), capsys.readouterr().out) == (b"both\n", "both\n")
+
+
+def test_bytes_and_lone_surrogates_are_kept():
+    with routed(), capturing(Log()) as log:
+        sys.stdout.buffer.write(b"\xff\n")
+        print("\ud83d")
+    assert log.content() == b"\xff\n\\ud83d\n"
+
+
+def test_streams_are_put_back_when_the_last_block_ends():
+    before = (sys.stdout, sys.stderr)
+    with routed():
+        with routed():
+            pass
+        assert sys.stdout is not before[0]
+    assert (sys.stdout, sys.stderr) == before
+
+
+def test_log_records_go_to_the_attempt_that_made_them():
+    with routed(), capturing(Log()) as log:
+        logging.getLogger("some.place").warning("careful: %s", 3)
+        logging.getLogger("some.place").debug("not asked for")
+    assert log.content() == b"WARNING:some.place:careful: 3\n"
+    assert not [h for h in logging.getLogger().handlers if type(h).__name__ == "RoutedHandler"]
+
+
+def test_a_handler_that_writes_to_the_routed_stream_is_not_doubled():
+    with routed():
+        handler = logging.StreamHandler(sys.stderr)
+        logging.getLogger().addHandler(handler)
+        try:
+            with capturing(Log()) as log:
+                logging.getLogger("x").warning("once")
+        finally:
+            logging.getLogger().removeHandler(handler)
+    assert log.content().count(b"once") == 1
+
+
+def told(catalog, tmp_path, progress):
+    sheet = Sheet("flow")
+    policies = Policies(retry=RetryPolicy(2))
+    program = sheet.program(
+        sheet.call("talks", tasks.talk_below, word="hello"),
+        sheet.call("risky", tasks.lucky_at, path=str(tmp_path / "tries"), attempt=2, policies=policies),
+        sheet.call("bad", tasks.fails, n=1, after=("talks", "risky")),
+        sheet.call("behind", tasks.double, n=out("bad")),
+    )
+    return run_local(program, sheet.functions, {}, catalog, executor="processes", workers=1, progress=progress)
+
+
+def test_progress_in_plain_lines(catalog, tmp_path):
+    stream = io.StringIO()
+    progress = choose_progress(stream)
+    assert type(progress) is LinesProgress
+    run = told(catalog, tmp_path, progress)
+    lines = [re.sub(r"\d+\.\d\d s", "0.00 s", line) for line in stream.getvalue().splitlines()]
+    assert lines[0] == f"run {run.id} of flow: 4 nodes"
+    assert sorted(lines[1:-1]) == [
+        "bad: failed: Unlucky: no luck with 1",
+        "behind: skipped",
+        "risky: attempt 1 failed, trying again: Unlucky: not yet",
+        "risky: succeeded in 0.00 s",
+        "talks | child hello",
+        "talks | raw hello",
+        "talks: succeeded in 0.00 s",
+    ]
+    assert lines[-1] == "failed in 0.00 s (2 succeeded, 1 failed, 1 skipped)"
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_progress_in_a_terminal_is_live_and_leaves_the_lines(catalog, tmp_path):
+    stream = Terminal()
+    progress = choose_progress(stream)
+    assert type(progress) is LiveProgress
+    told(catalog, tmp_path, progress)
+    text = stream.getvalue()
+    assert "running: " in text
+    assert "bad: failed: Unlucky: no luck with 1" in text
+    assert "talks | child hello" in text

@@ -1,0 +1,61 @@
+"""mypy and pyright see a task's and a pipeline's own signature, without a plug-in."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[1]
+FILES = [HERE / "right_pipelines.py", HERE / "wrong_pipelines.py"]
+WANTED = {
+    (path.name, number)
+    for path in FILES
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1)
+    if line.rstrip().endswith("# error")
+}
+
+
+def test_the_files_hold_mistakes_to_be_found() -> None:
+    assert len(WANTED) >= 18
+    assert {name for name, _ in WANTED} == {"wrong_pipelines.py"}
+
+
+def test_mypy_reports_every_mistake_and_nothing_else() -> None:
+    pytest.importorskip("mypy", reason="mypy is a development dependency")
+    command = [
+        sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--hide-error-context",
+        "--follow-imports=silent", "--config-file", str(ROOT / "pyproject.toml"), *map(str, FILES),
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+    found = re.findall(r"^(\S+\.py):(\d+): error: (.*)$", done.stdout, re.MULTILINE)
+    assert {(Path(path).name, int(line)) for path, line, _ in found} == WANTED, done.stdout + done.stderr
+
+
+def test_pyright_reports_every_mistake_and_nothing_else(tmp_path: Path) -> None:
+    pyright = shutil.which("pyright", path=str(Path(sys.executable).parent)) or shutil.which("pyright")
+    if pyright is None:
+        pytest.skip("pyright is not installed")
+    config = tmp_path / "pyrightconfig.json"
+    config.write_text(
+        json.dumps(
+            {
+                "include": [str(path) for path in FILES],
+                "extraPaths": [str(ROOT)],
+                "typeCheckingMode": "standard",
+                "pythonVersion": "3.11",
+                "reportUnusedExpression": "none",
+            }
+        )
+    )
+    command = [pyright, "--outputjson", "--project", str(config), "--pythonpath", sys.executable]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    found = json.loads(done.stdout)["generalDiagnostics"]
+    errors = {(Path(f["file"]).name, f["range"]["start"]["line"] + 1) for f in found if f["severity"] == "error"}
+    assert errors == WANTED, json.dumps(found, indent=1)
