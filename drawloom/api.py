@@ -153,6 +153,10 @@ def _compiled(program: Program, engine: str, options: dict[str, Any]) -> Bundle:
             Diagnostic("E790", f"{engine} has no option `{name}`{did_you_mean(name, known)}", None, fix)
             for name in unknown
         )
+    if "allow_pickle" in known and "allow_pickle" not in options:
+        from drawloom.project import load_settings
+
+        options = {**options, "allow_pickle": load_settings().allow_pickle}  # what the project's file says
     return compiler.compile(program, **options)
 
 

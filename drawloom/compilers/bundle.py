@@ -170,7 +170,7 @@ def _check_size(files: dict[str, str]) -> None:
             Diagnostic(
                 "E704",
                 f"the project's files have {total / 2**20:.0f} MiB together; "
-                f"a bundle may have {LIMIT_BYTES / 2**20:.0f}",
+                f"a bundle may have {LIMIT_BYTES / 2**20:.0f} MiB",
                 None,
                 f"keep data out of the project's folder or in .gitignore; the largest file is {largest} "
                 f"({sizes[largest] / 2**20:.0f} MiB)",

@@ -49,7 +49,6 @@ def compile_reference(program: Program, *, root: str | None = None, allow_pickle
         "pipeline": pipeline.name,
         "program": pipeline_digest(pipeline),
         "bundle": digest_bytes(code),
-        "run_timeout_seconds": pipeline.policies.run_timeout_seconds,
         "body": entry_json(plan.body),
     }
     files: dict[str, str | bytes] = {"engine.json": _readable(engine), "bundle.zip": code}
@@ -82,6 +81,7 @@ _SUPPORT: Final[dict[str, Support]] = {
     "attempt-timeout": Lowered("the step watches over a process of its own"),
     "node-timeout": Lowered("the step counts from the first attempt"),
     "packages": Lowered("the packages installed beside the interpreter it is run with"),
+    "run-timeout": Refused("it has no clock of its own"),
     "container": Refused("it starts Python alone"),
     "engine-node": Refused("it has no nodes of its own"),
 }

@@ -236,7 +236,7 @@ def class_of(tree: Json, base: type) -> Any:
     cls = class_by_ref(tree["class"])
     # a tree is data: it must not be able to call what isn't a record
     if not isinstance(cls, type) or not issubclass(cls, base):
-        raise NotDecodable(f"{tree['class']} is not a {tree['$']} class")
+        raise NotDecodable(f"{tree['class']} is no {tree['$']} class")
     return cls
 
 

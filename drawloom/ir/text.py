@@ -1,9 +1,9 @@
 """The text form of a pipeline: stable, readable, with everything in it that a digest covers.
 
-    pipeline churn(csv: File, depths: list[int] = [2,4]) -> result: Model | None
+    pipeline churn(csv: File, depths: list[int] = [2,4]) -> result: ml:Model | None
       task ml:load(csv: File) -> DataFrame
       task ml:score(model: ml:Model, table: DataFrame) -> float
-      task ml:train(table: DataFrame, depth: int) -> ml:Model with retry(max_attempts=3)
+      task ml:train(table: DataFrame, depth: int) -> ml:Model with retry=(max_attempts=3)
       type ml:Model = dataclass(size: int)
 
       table = ml:load(csv=$csv) -> DataFrame

@@ -68,7 +68,7 @@ class FailedNodes:
         return False
 
     def _counts(self, commit: Commit, outer: str, arm: int | None) -> bool:
-        """Whether a failure gets out of every try between it and `outer`; of `outer` itself, where no arm is asked for."""
+        """Whether a failure gets out of every try up to `outer`, of which only where no arm is asked for."""
         place = self._places[commit.node]
         while place.id != outer and place.parent:
             around = self._places[place.parent]

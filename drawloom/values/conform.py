@@ -30,7 +30,7 @@ def conform(value: Any, type: Type) -> str | None:  # noqa: A002  # reads well: 
     if problem is None:
         return None
     path, expected, got = problem
-    return f"expected {expected}, got {got} at {path}" if path else f"expected {expected}, got {got}"
+    return f"expected {expected}, got {got} at {path.strip()}" if path else f"expected {expected}, got {got}"
 
 
 def _got(value: Any) -> str:

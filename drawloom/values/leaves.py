@@ -11,14 +11,14 @@ import sys
 from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
 from functools import partial
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from drawloom.ir.canonical import Json
 from drawloom.ir.envelope import LeafEncoder, NotDecodable, NotEncodable, class_by_ref
 from drawloom.ir.types import Type
 from drawloom.storage.objects import Objects
 
-__all__ = ["INLINE_LEAF_BYTES", "LeafCodec", "Leaves"]
+__all__ = ["INLINE_LEAF_BYTES", "Leaves"]
 
 INLINE_LEAF_BYTES: Final = 4096
 """Arrays and pickles up to this size lie in the tree: a fixed rule, so that equal values have equal trees."""
@@ -59,18 +59,6 @@ _CODEC_BY_TAG: Final = {
     "pickle": "pickled",
     "codec": "named",
 }
-
-
-class LeafCodec(Protocol):
-    """What a module of `values.codecs` offers."""
-
-    def encode(self, value: Any, leaves: Leaves) -> Json:
-        """The tree of `value`, its bytes stored."""
-        ...
-
-    def decode(self, tree: Json, leaves: Leaves) -> Any:
-        """The value of a tree."""
-        ...
 
 
 def _codec(name: str) -> Any:

@@ -75,7 +75,11 @@ class Case:
         names = [port.name for port in ir.results]
         values = {"result": outcome.result} if names == ["result"] else outcome.result or {}
         types_of = {port.name: port.type for port in ir.results}
-        result = {name: value_digest(catalog.values.encode(values[name], types_of[name])) for name in names} if not failure else None
+        result = (
+            {name: value_digest(catalog.values.encode(values[name], types_of[name])) for name in names}
+            if not failure
+            else None
+        )
         return Outcome(result, failure, dict(outcome.states), versions, _lines(folder))
 
     def encoded(self, folder: Path, catalog: Catalog) -> dict[str, Any]:
@@ -103,13 +107,22 @@ class Case:
         if details.state != "succeeded":
             assert details.failure is not None
             assert details.failure.info is not None
-            failure = (details.failure.node, details.failure.index, details.failure.info.type, details.failure.info.message)
+            failure = (
+                details.failure.node,
+                details.failure.index,
+                details.failure.info.type,
+                details.failure.info.message,
+            )
         own = commits.get(("", ()))
         return Outcome(
             result=None if failure else {name: ref.digest for name, ref in (own.outputs if own is not None else ())},
             failure=failure,
-            states={name: "succeeded" if node.state == "cached" else node.state for name, node in details.nodes.items()},
-            versions={place: _version(commit) for place, commit in commits.items() if place[0] in calls and _ran(commit)},
+            states={
+                name: "succeeded" if node.state == "cached" else node.state for name, node in details.nodes.items()
+            },
+            versions={
+                place: _version(commit) for place, commit in commits.items() if place[0] in calls and _ran(commit)
+            },
             lines=_lines(folder),
         )
 

@@ -1,4 +1,4 @@
-"""Each program gives the same result, failure, states and versions on every executor and engine as on the interpreter."""
+"""Each program gives the same result, failure, states and versions everywhere: as the reference interpreter does."""
 
 from __future__ import annotations
 
@@ -35,7 +35,9 @@ FAULTY |= {next((m, name) for m, name in case_names() if m == module) for module
 
 @pytest.mark.parametrize("executor", ["inline", "threads", "processes"])
 @pytest.mark.parametrize(("module", "name"), CASES)
-def test_a_local_executor_gives_what_the_interpreter_gives(tmp_path: Path, module: str, name: str, executor: str) -> None:
+def test_a_local_executor_gives_what_the_interpreter_gives(
+    tmp_path: Path, module: str, name: str, executor: str
+) -> None:
     case = Case(module, name)
     assert_same(case.run_locally(_folder(tmp_path, "run"), executor), case.expected(_folder(tmp_path, "oracle")))
 

@@ -344,22 +344,28 @@ def test_the_forms_outside_a_trace_are_plain_python() -> None:
     [
         (
             lambda: for_each([1], str, parallelism=0),
-            "for_each(parallelism=0) must be a whole number of at least 1 | "
-            "pass a whole number of at least 1 as `parallelism`",
+            (
+                "for_each(parallelism=0) must be a whole number of at least 1 | "
+                "pass a whole number of at least 1 as `parallelism`"
+            ),
         ),
         (
             lambda: for_each([1], str, batch_size=1.5),  # type: ignore[arg-type]
-            "for_each(batch_size=1.5) must be a whole number of at least 1 | "
-            "pass a whole number of at least 1 as `batch_size`",
+            (
+                "for_each(batch_size=1.5) must be a whole number of at least 1 | "
+                "pass a whole number of at least 1 as `batch_size`"
+            ),
         ),
         (
             lambda: while_loop(bool, int, 1, max_iterations=0),
-            "while_loop(max_iterations=0) must be a whole number of at least 1 | "
-            "pass a whole number of at least 1 as `max_iterations`",
+            (
+                "while_loop(max_iterations=0) must be a whole number of at least 1 | "
+                "pass a whole number of at least 1 as `max_iterations`"
+            ),
         ),
         (
             lambda: while_loop(bool, int, 1, max_iterations=1, on_limit="go"),  # type: ignore[arg-type]
-            "while_loop(on_limit='go') must be \"fail\" or \"stop\" | pass \"fail\" or \"stop\" as `on_limit`",
+            'while_loop(on_limit=\'go\') must be "fail" or "stop" | pass "fail" or "stop" as `on_limit`',
         ),
         (
             lambda: try_(int, {}),
@@ -367,8 +373,10 @@ def test_the_forms_outside_a_trace_are_plain_python() -> None:
         ),
         (
             lambda: try_(int, {3: str}),  # type: ignore[dict-item]
-            "try_(handlers=3) must be exception classes with their functions | "
-            "pass exception classes with their functions as `handlers`",
+            (
+                "try_(handlers=3) must be exception classes with their functions | "
+                "pass exception classes with their functions as `handlers`"
+            ),
         ),
     ],
 )
@@ -384,28 +392,37 @@ def test_a_bad_argument_of_a_form_is_refused(make: Callable[[], Any], text: str)
     [
         (
             "lambda s: (s[0],)",
-            "the body of `while_loop` returns 1 values, but its state has 2 | "
-            "return a tuple of as many values as `initial` has",
+            (
+                "the body of `while_loop` returns 1 values, but its state has 2 | "
+                "return a tuple of as many values as `initial` has"
+            ),
         ),
         (
             "lambda s: inc(s[0])",
-            "the body of `while_loop` returns one value, but its state is a tuple | "
-            "return a tuple of as many values as `initial` has",
+            (
+                "the body of `while_loop` returns one value, but its state is a tuple | "
+                "return a tuple of as many values as `initial` has"
+            ),
         ),
         (
             "lambda s: ([s[0]], s[1])",
-            "the type of `while_loop`'s state doesn't settle: "
-            "int | list[int] | list[int | list[int]] | list[int | list[int] | list[int | list[int]]], int after 3 rounds"
-            " | let the body return the types that `initial` has",
+            (
+                "the type of `while_loop`'s state doesn't settle: "
+                "int | list[int] | list[int | list[int]] | list[int | list[int] | list[int | list[int]]], int after 3 rounds"
+                " | let the body return the types that `initial` has"
+            ),
         ),
     ],
 )
 def test_a_loop_whose_state_changes_its_shape_is_refused(user_module: Load, body: str, text: str) -> None:
-    module = user_module(TASKS + f"""
+    module = user_module(
+        TASKS
+        + f"""
 @pipeline
 def p(n: int):
     return while_loop(lambda s: s[1] > 1, {body}, (n, n), max_iterations=3)
-""")
+"""
+    )
     with pytest.raises(DefinitionError) as caught:
         trace(module.p)
     (found,) = caught.value.diagnostics
@@ -413,13 +430,16 @@ def p(n: int):
 
 
 def test_a_value_of_a_body_is_refused_outside_it(user_module: Load) -> None:
-    module = user_module(TASKS + """
+    module = user_module(
+        TASKS
+        + """
 @pipeline
 def p(n: int):
     kept = []
     for_each(numbers(n), lambda x: kept.append(inc(x)))
     return kept
-""")
+"""
+    )
     with pytest.raises(DefinitionError) as caught:
         trace(module.p)
     (found,) = caught.value.diagnostics

@@ -83,7 +83,7 @@ X, Y, S = Param("x"), Param("y"), "score"
         (lambda x, y, s: 2**-x, Apply("pow", (Const("2"), Apply("neg", (X,))))),
         (lambda x, y, s: abs(+x), Apply("abs", (Apply("pos", (X,)),))),
         (lambda x, y, s: x == s.value, Apply("eq", (X, Output(S, path=(Field("value"),))))),
-        (lambda x, y, s: 3 > x, Apply("lt", (X, Const("3")))),
+        (lambda x, y, s: x < 3, Apply("lt", (X, Const("3")))),
         (lambda x, y, s: x >= 3, Apply("ge", (X, Const("3")))),
         (lambda x, y, s: x != None, Apply("ne", (X, Const("null")))),  # noqa: E711
         (lambda x, y, s: y[0], Param("y", (Key(0),))),
@@ -191,18 +191,24 @@ CONDITION = (
         ),
         (
             lambda x, y, s: _loop(y),
-            f"{LIST} is iterated over, but its items are known only at run time | "
-            "use `for_each(items, body)`, or loop inside a @task",
+            (
+                f"{LIST} is iterated over, but its items are known only at run time | "
+                "use `for_each(items, body)`, or loop inside a @task"
+            ),
         ),
         (
             lambda x, y, s: [*y],
-            f"{LIST} is iterated over, but its items are known only at run time | "
-            "use `for_each(items, body)`, or loop inside a @task",
+            (
+                f"{LIST} is iterated over, but its items are known only at run time | "
+                "use `for_each(items, body)`, or loop inside a @task"
+            ),
         ),
         (
             lambda x, y, s: len(y),
-            f"`len()` is taken of {LIST}, but its value is known only at run time | "
-            "use `length(x)`, which gives a run-time number",
+            (
+                f"`len()` is taken of {LIST}, but its value is known only at run time | "
+                "use `length(x)`, which gives a run-time number"
+            ),
         ),
         (
             lambda x, y, s: f"{x}",
@@ -222,23 +228,31 @@ CONDITION = (
         ),
         (
             lambda x, y, s: [1, 2][x],
-            f"{VALUE} is used as an index or a count, but its value is known only at run time | "
-            "index a run-time value with it, or use `for_each`; else do it in a @task",
+            (
+                f"{VALUE} is used as an index or a count, but its value is known only at run time | "
+                "index a run-time value with it, or use `for_each`; else do it in a @task"
+            ),
         ),
         (
             lambda x, y, s: range(x),
-            f"{VALUE} is used as an index or a count, but its value is known only at run time | "
-            "index a run-time value with it, or use `for_each`; else do it in a @task",
+            (
+                f"{VALUE} is used as an index or a count, but its value is known only at run time | "
+                "index a run-time value with it, or use `for_each`; else do it in a @task"
+            ),
         ),
         (
             lambda x, y, s: {x: 1},
-            f"{VALUE} is used as a dict key or a set item, but its value is known only at run time | "
-            "build the dict or set in a @task",
+            (
+                f"{VALUE} is used as a dict key or a set item, but its value is known only at run time | "
+                "build the dict or set in a @task"
+            ),
         ),
         (
             lambda x, y, s: {x},
-            f"{VALUE} is used as a dict key or a set item, but its value is known only at run time | "
-            "build the dict or set in a @task",
+            (
+                f"{VALUE} is used as a dict key or a set item, but its value is known only at run time | "
+                "build the dict or set in a @task"
+            ),
         ),
         (
             lambda x, y, s: round(x),
@@ -286,8 +300,10 @@ CONDITION = (
         ),
         (
             lambda x, y, s: sorted(y),
-            f"{LIST} is iterated over, but its items are known only at run time | "
-            "use `for_each(items, body)`, or loop inside a @task",
+            (
+                f"{LIST} is iterated over, but its items are known only at run time | "
+                "use `for_each(items, body)`, or loop inside a @task"
+            ),
         ),
     ],
 )
@@ -300,13 +316,17 @@ def test_what_needs_the_value_itself_is_refused(make: Callable[..., Any], text: 
     [
         (
             lambda x, y, s: s.valeu,
-            "Score has no field `valeu`, did you mean `value`? | "
-            "its fields are `value`, `name`; compute anything else in a @task",
+            (
+                "Score has no field `valeu`, did you mean `value`? | "
+                "its fields are `value`, `name`; compute anything else in a @task"
+            ),
         ),
         (
             lambda x, y, s: (x + 1).real,
-            "`.real` is asked of an expression (`add`) (int), an expression | "
-            "put the expression and the attribute in a @task",
+            (
+                "`.real` is asked of an expression (`add`) (int), an expression | "
+                "put the expression and the attribute in a @task"
+            ),
         ),
         (lambda x, y, s: y["a"], "list[int] has no key 'a': it is indexed by int | index it with a number"),
     ],

@@ -110,7 +110,7 @@ def type_of(annotation: Any) -> Type:
         (typing.LiteralString, STR),
         (Optional[int], Type("union", (INT, NONE))),
         (int | str | None, Type("union", (INT, STR, NONE))),
-        (Union[int, Union[str, int]], Type("union", (INT, STR))),
+        (Union[int, str | int], Type("union", (INT, STR))),
         (Literal["a", 1, True, None], Type("literal", values=('"a"', "1", "true", "null"))),
         (Annotated[int, "metres"], INT),
         (Annotated[Mesh, Codec("mesh")], Type("object", ref=f"{HERE}:Mesh", codec="mesh")),

@@ -131,13 +131,17 @@ def test_methods_are_refused() -> None:
     [
         (
             lambda: Retry(0),
-            "Retry(max_attempts=0) must be a whole number of at least 1 | "
-            "pass a whole number of at least 1 as `max_attempts`",
+            (
+                "Retry(max_attempts=0) must be a whole number of at least 1 | "
+                "pass a whole number of at least 1 as `max_attempts`"
+            ),
         ),
         (
             lambda: Retry(2, delay_seconds=-1),
-            "Retry(delay_seconds=-1) must be a number of seconds of at least 0 | "
-            "pass a number of seconds of at least 0 as `delay_seconds`",
+            (
+                "Retry(delay_seconds=-1) must be a number of seconds of at least 0 | "
+                "pass a number of seconds of at least 0 as `delay_seconds`"
+            ),
         ),
         (
             lambda: Retry(2, factor=0.5),
@@ -145,8 +149,10 @@ def test_methods_are_refused() -> None:
         ),
         (
             lambda: Retry(2, on=["crash"]),
-            "Retry(on='crash') must be exception classes, \"infra\" or \"timeout\" | "
-            'pass exception classes, "infra" or "timeout" as `on`',
+            (
+                'Retry(on=\'crash\') must be exception classes, "infra" or "timeout" | '
+                'pass exception classes, "infra" or "timeout" as `on`'
+            ),
         ),
         (
             lambda: Cache(version=2),  # type: ignore[arg-type]
@@ -154,18 +160,24 @@ def test_methods_are_refused() -> None:
         ),
         (
             lambda: task(attempt_timeout_seconds=0),
-            "task(attempt_timeout_seconds=0) must be a number of seconds above 0 | "
-            "pass a number of seconds above 0 as `attempt_timeout_seconds`",
+            (
+                "task(attempt_timeout_seconds=0) must be a number of seconds above 0 | "
+                "pass a number of seconds above 0 as `attempt_timeout_seconds`"
+            ),
         ),
         (
             lambda: double.with_options(packages="numpy"),
-            "with_options(packages='numpy') must be a list of requirements ([\"pandas>=2\"]) | "
-            'pass a list of requirements (["pandas>=2"]) as `packages`',
+            (
+                "with_options(packages='numpy') must be a list of requirements ([\"pandas>=2\"]) | "
+                'pass a list of requirements (["pandas>=2"]) as `packages`'
+            ),
         ),
         (
             lambda: pipeline(run_timeout_seconds=-1),
-            "pipeline(run_timeout_seconds=-1) must be a number of seconds above 0 | "
-            "pass a number of seconds above 0 as `run_timeout_seconds`",
+            (
+                "pipeline(run_timeout_seconds=-1) must be a number of seconds above 0 | "
+                "pass a number of seconds above 0 as `run_timeout_seconds`"
+            ),
         ),
     ],
 )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -14,8 +13,8 @@ from drawloom.ir.check import check_pipeline
 from drawloom.ir.interpret import interpret
 from drawloom.ir.nodes import Call, PipelineCall
 from drawloom.ir.operands import Apply, Const, Field, Key, Operand, Output, Param, RunInfo
-from drawloom.ir.program import pipeline_digest
 from drawloom.ir.policies import Policies, RetryPolicy
+from drawloom.ir.program import pipeline_digest
 from drawloom.ir.types import FLOAT, INT, STR, Type
 from drawloom.ir.walk import walk
 
@@ -376,8 +375,10 @@ def test_after_adds_edges_to_tasks_pipelines_and_results(traced: Callable[..., T
         ),
         (
             "n.after(show(n))",
-            "`.after(...)` is called on \u27e8run-time value the parameter `n`: int\u27e9, which no call returned | "
-            "call it on a result",
+            (
+                "`.after(...)` is called on \u27e8run-time value the parameter `n`: int\u27e9, which no call returned | "
+                "call it on a result"
+            ),
         ),
     ],
 )
@@ -424,14 +425,17 @@ def test_a_nested_pipeline_means_what_its_function_does(user_module: Load) -> No
 
 
 def test_parts_of_a_known_argument_of_a_nested_pipeline_are_known(user_module: Load) -> None:
-    module = user_module(TASKS + """
+    module = user_module(
+        TASKS
+        + """
     @pipeline
     def inner(report: Report) -> str:
         return show([report.score, report.names["a"]])
     @pipeline
     def p() -> str:
         return inner(Report(0.5, {"a": 1}))
-""")
+"""
+    )
     made = trace(module.p)
     assert interpret(made.program.pipeline, made.functions).result == module.p() == "[0.5, 1]"
 
@@ -453,20 +457,26 @@ def test_a_static_parameter_is_a_plain_value_while_tracing(traced: Callable[...,
         (
             "@pipeline\ndef p(folds: Static[int]): ...",
             {},
-            "the static parameter `folds` of `p` has no value while the pipeline is traced | "
-            "give `folds` a default, or a value for this trace",
+            (
+                "the static parameter `folds` of `p` has no value while the pipeline is traced | "
+                "give `folds` a default, or a value for this trace"
+            ),
         ),
         (
             "@pipeline\ndef p(folds: Static[int]): ...",
             {"fold": 3},
-            "`p` has no static parameter `fold`, did you mean `folds`? | "
-            "mark it `Static[...]`, or give it as a parameter of the run",
+            (
+                "`p` has no static parameter `fold`, did you mean `folds`? | "
+                "mark it `Static[...]`, or give it as a parameter of the run"
+            ),
         ),
         (
             "@pipeline\ndef q(folds: Static[int]): ...\n@pipeline\ndef p(n: int):\n    q(n)",
             {},
-            "the static parameter `folds` of `q` is given \u27e8run-time value the parameter `n`: int\u27e9 | "
-            "give it a value that is known while the pipeline is traced, or take `Static[...]` away",
+            (
+                "the static parameter `folds` of `q` is given \u27e8run-time value the parameter `n`: int\u27e9 | "
+                "give it a value that is known while the pipeline is traced, or take `Static[...]` away"
+            ),
         ),
     ],
 )
@@ -494,32 +504,42 @@ def test_a_static_parameter_must_be_known(
         (
             "show(open)",
             "D113",
-            "input `value` of `show` can't be kept as a constant: value is a builtin_function_or_method | "
-            "make it a parameter of the pipeline, or load it in a @task",
+            (
+                "input `value` of `show` can't be kept as a constant: value is a builtin_function_or_method | "
+                "make it a parameter of the pipeline, or load it in a @task"
+            ),
         ),
         (
             "show(Report(n, {}))",
             "D114",
-            "input `value` of `show` is a `Report` that hides \u27e8run-time value the parameter `n`: int\u27e9 | "
-            "pass the parts to a @task and make the `Report` in it",
+            (
+                "input `value` of `show` is a `Report` that hides \u27e8run-time value the parameter `n`: int\u27e9 | "
+                "pass the parts to a @task and make the `Report` in it"
+            ),
         ),
         (
             "show(publish(n))",
             "D115",
-            "input `value` of `show` is \u27e8run-time value the result of `publish`: None\u27e9, "
-            "but that call returns nothing | give the task a result, or order the calls with `.after(...)`",
+            (
+                "input `value` of `show` is \u27e8run-time value the result of `publish`: None\u27e9, "
+                "but that call returns nothing | give the task a result, or order the calls with `.after(...)`"
+            ),
         ),
         (
             "show(repr([n]))",
             "D127",
-            "input `value` of `show` is a text that was made of a run-time value: "
-            "'[\u27e8run-time value the parameter `n`: int\u27e9]' | make the text in a @task",
+            (
+                "input `value` of `show` is a text that was made of a run-time value: "
+                "'[\u27e8run-time value the parameter `n`: int\u27e9]' | make the text in a @task"
+            ),
         ),
         (
             "show(File('data.csv'))",
             "D128",
-            "input `value` of `show` is a file of this machine, which a run elsewhere wouldn't find | "
-            "make it a parameter of the pipeline, or use `External`",
+            (
+                "input `value` of `show` is a file of this machine, which a run elsewhere wouldn't find | "
+                "make it a parameter of the pipeline, or use `External`"
+            ),
         ),
     ],
 )
@@ -531,13 +551,16 @@ def test_an_argument_that_cannot_be_one_is_refused(
 
 
 def test_a_value_of_another_trace_is_refused(user_module: Load) -> None:
-    module = user_module(TASKS + """
+    module = user_module(
+        TASKS
+        + """
     KEPT = []
     @pipeline
     def p(n: int):
         KEPT.append(show(n))
         return show(KEPT[0])
-""")
+"""
+    )
     trace(module.p)
     assert refusal_of(lambda: trace(module.p)).split(" ", 2)[2] == (
         "input `value` of `show` is \u27e8run-time value the result of `show`: str\u27e9, "
@@ -555,7 +578,8 @@ def test_a_value_of_another_trace_is_refused(user_module: Load) -> None:
 
 
 def test_a_value_of_a_nested_pipelines_block_is_refused_outside(traced: Callable[..., Trace]) -> None:
-    found = refusal_of(lambda: traced("""
+    found = refusal_of(
+        lambda: traced("""
         KEPT = []
         @pipeline
         def inner(n: int) -> None:
@@ -564,13 +588,16 @@ def test_a_value_of_a_nested_pipelines_block_is_refused_outside(traced: Callable
         def p(n: int):
             inner(n)
             return KEPT[0]
-    """))
+    """)
+    )
     assert found.startswith("D111 ")
     assert "the result of `p` is \u27e8run-time value the result of `inner/show`: str\u27e9" in found
 
 
 def test_two_tasks_of_one_name_are_refused(user_module: Load) -> None:
-    module = user_module(TASKS + """
+    module = user_module(
+        TASKS
+        + """
     def make(k):
         @task
         def work(n: int) -> int:
@@ -579,11 +606,11 @@ def test_two_tasks_of_one_name_are_refused(user_module: Load) -> None:
     @pipeline
     def p(n: int):
         return make(1)(n), make(2)(n)
-""")
+"""
+    )
     name = module.__name__
     assert refusal_of(lambda: trace(module.p)).split(" ", 2)[2] == (
-        f"two tasks are named `{name}:make.<locals>.work`, both called in this pipeline | "
-        "give one of them another name"
+        f"two tasks are named `{name}:make.<locals>.work`, both called in this pipeline | give one of them another name"
     )
     with pytest.raises(DefinitionError, match="D120"):
         trace(module.p)
@@ -604,13 +631,16 @@ def test_the_users_own_error_comes_out_unchanged(traced: Callable[..., Trace]) -
 
 
 def test_ten_thousand_calls_give_ten_thousand_nodes_in_order(user_module: Load) -> None:
-    module = user_module(TASKS + """
+    module = user_module(
+        TASKS
+        + """
     @pipeline
     def p(n: int, times: Static[int] = 10_000):
         for _ in range(times):
             n = show(n)
         return n
-""")
+"""
+    )
     made = trace(module.p)
     nodes = made.program.pipeline.body.nodes
     assert len(nodes) == 10_000
@@ -624,5 +654,3 @@ def test_what_a_trace_leaves_behind_is_nothing(traced: Callable[..., Trace]) -> 
     with pytest.raises(ZeroDivisionError):
         traced("@pipeline\ndef p(n: int):\n    return 1 / 0\n")
     assert CURRENT.get() is None
-
-

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import pytest
 
 import drawloom
 from drawloom import Catalog, CompileError, File, RunRefused, Static, pipeline, task
+from drawloom.compilers.base import compiler_of
 from drawloom.dsl.place import function_span
 
 COUNTER: Iterator[int] = itertools.count()
@@ -190,9 +192,20 @@ def test_compile_gives_files(folder: Path) -> None:
 def test_e790_an_option_the_engine_does_not_have() -> None:
     with pytest.raises(CompileError) as caught:
         drawloom.compile(twice, "reference", rot="x")
+    options = inspect.signature(compiler_of("reference").compile).parameters
+    known = ", ".join(name for name in options if name != "program")
     assert str(caught.value) == (
-        "error[E790] reference has no option `rot`, did you mean `root`?\n  fix    it takes root"
+        f"error[E790] reference has no option `rot`, did you mean `root`?\n  fix    it takes {known}"
     )
+
+
+def test_compile_takes_what_the_project_says_of_pickle(folder: Path) -> None:
+    root = str(Path(__file__).parent)
+    safe = dict(drawloom.compile(twice, "reference", root=root))
+    allowed = dict(drawloom.compile(twice, "reference", root=root, allow_pickle=True))
+    assert safe != allowed
+    (folder / "drawloom.toml").write_text("allow_pickle = true\n")
+    assert dict(drawloom.compile(twice, "reference", root=root)) == allowed
 
 
 @pytest.mark.parametrize(("flow", "node"), [(counting, "double"), (growing, "last-2")])

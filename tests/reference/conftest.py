@@ -47,7 +47,13 @@ class Published:
         return code
 
     def step(self, name: str, index: str = "-", attempt: int = 1) -> int:
-        options = {"run": self.reference, "step": name, "index": index, "attempt": str(attempt), "out": str(self.out(name))}
+        options = {
+            "run": self.reference,
+            "step": name,
+            "index": index,
+            "attempt": str(attempt),
+            "out": str(self.out(name)),
+        }
         return step.main([*self._where(), *(part for key, text in options.items() for part in (f"--{key}", text))])
 
     def out(self, name: str) -> Path:

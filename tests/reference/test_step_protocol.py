@@ -148,7 +148,9 @@ def test_the_time_for_a_node_counts_from_its_first_attempt(publish):
     assert flow.step("never_done") == FAILED_RETRY
     assert flow.step("never_done", attempt=2) == FAILED_FINAL
     failure = commit_of(flow, "never_done").failure
-    assert failure.message.startswith("error[R515] the attempts at `never_done` took longer than node_timeout_seconds=0.2")
+    assert failure.message.startswith(
+        "error[R515] the attempts at `never_done` took longer than node_timeout_seconds=0.2"
+    )
 
 
 def test_the_end_commits_a_failure_for_a_step_that_was_lost(publish, tmp_path):
@@ -168,7 +170,10 @@ def test_a_slice_that_is_not_there_or_not_whole_is_refused(publish, capsys):
     flow.begin()
     assert flow.step("other") == 1
     said = capsys.readouterr().err
-    assert f"error[E710] the slice of step `other` of program {flow.digest[:12]} can't be read: it isn't in the store" in said
+    assert (
+        f"error[E710] the slice of step `other` of program {flow.digest[:12]} can't be read: it isn't in the store"
+        in said
+    )
     from drawloom.catalog.keys import slice_key
 
     key = slice_key(flow.digest, "add")
@@ -183,7 +188,10 @@ def test_a_run_that_is_not_there_is_refused(publish, capsys):
     assert flow.step("add") == 1
     said = capsys.readouterr().err
     assert said.startswith("error[E711] there is no run 'reference-none.0' in this project\n")
-    assert "  fix    start steps with the reference the begin step wrote, and with the same --store and --project\n" in said
+    assert (
+        "  fix    start steps with the reference the begin step wrote, and with the same --store and --project\n"
+        in said
+    )
 
 
 def test_a_step_out_of_order_is_refused_not_skipped(publish, capsys):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,7 +22,7 @@ def pickling(tmp_path: Path) -> Values:
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Values]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Values:
     """One store for all examples of a property."""
     folder = tmp_path_factory.mktemp("shared")
-    yield Values(Objects(open_storage(str(folder / "store"))), scratch=str(folder / "scratch"))
+    return Values(Objects(open_storage(str(folder / "store"))), scratch=str(folder / "scratch"))

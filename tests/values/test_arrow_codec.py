@@ -89,15 +89,18 @@ def test_tables_that_differ_have_digests_that_differ(shared: Values, a: Any, b: 
 
 def test_what_lies_under_a_null_is_no_content(values: Values) -> None:
     mask = pa.py_buffer(b"\x05")
-    arrays = [pa.Array.from_buffers(pa.int32(), 3, [mask, pa.array([1, junk, 3], pa.int32()).buffers()[1]]) for junk in (0, 9)]
+    arrays = [
+        pa.Array.from_buffers(pa.int32(), 3, [mask, pa.array([1, junk, 3], pa.int32()).buffers()[1]]) for junk in (0, 9)
+    ]
     assert len({values.encode(pa.table({"a": array}))["digest"] for array in arrays}) == 1
 
 
 def test_a_null_is_not_zero_nor_an_empty_string(values: Values) -> None:
     for some, none in (([0], [None]), ([0, None], [None, 0])):
-        assert values.encode(pa.table({"a": pa.array(some, pa.int32())}))["digest"] != values.encode(
-            pa.table({"a": pa.array(none, pa.int32())})
-        )["digest"]
+        assert (
+            values.encode(pa.table({"a": pa.array(some, pa.int32())}))["digest"]
+            != values.encode(pa.table({"a": pa.array(none, pa.int32())}))["digest"]
+        )
     assert values.encode(pa.table({"a": ["", "ab"]}))["digest"] != values.encode(pa.table({"a": ["a", "b"]}))["digest"]
 
 
@@ -132,7 +135,8 @@ def test_a_lone_array_is_refused_with_what_to_do(values: Values) -> None:
     with pytest.raises(ValueRefused) as caught:
         values.encode(pa.array([Decimal(1)]))
     assert str(caught.value) == (
-        "error[V304] value is a pyarrow.lib.Decimal128Array: of pyarrow's objects only tables and record batches are kept\n"
+        "error[V304] value is a pyarrow.lib.Decimal128Array: "
+        "of pyarrow's objects only tables and record batches are kept\n"
         "  fix    put it in a table: `pyarrow.table({'name': value})`"
     )
 
@@ -147,7 +151,7 @@ def test_a_polars_frame_comes_back(values: Values) -> None:
             "l": [[1], None, []],
             "c": pl.Series(["x", "y", "x"], dtype=pl.Categorical),
             "e": pl.Series(["x", "y", "x"], dtype=pl.Enum(["y", "x"])),
-            "t": [dt.datetime(2020, 1, 1, tzinfo=dt.timezone.utc), None, None],
+            "t": [dt.datetime(2020, 1, 1, tzinfo=dt.UTC), None, None],
             "d": [Decimal("1.10"), None, Decimal(2)],
             "st": [{"a": 1}, None, {"a": 2}],
         }

@@ -145,7 +145,7 @@ BAD = [
     ((1, "x"), Type("tuple_of", (INT,)), "expected int, got str at [1]"),
     ({"x"}, Type("set", (INT,)), "expected int, got str at {...}"),
     ({1}, Type("frozenset", (INT,)), "expected frozenset[int], got set"),
-    ({1: 1}, Type("dict", (STR, INT)), "expected str, got int at  key 1"),
+    ({1: 1}, Type("dict", (STR, INT)), "expected str, got int at key 1"),
     ({"a": {"b": None}}, Type("dict", (STR, Type("dict", (STR, INT)))), "expected int, got None at ['a']['b']"),
     ("x", OPTIONAL, "expected int | None, got str"),
     (["x"], Type("union", (LIST, NONE)), "expected int, got str at [0]"),
@@ -159,12 +159,20 @@ BAD = [
     ({"c": 1}, Type("typeddict", ref="x:Y", fields=(("a", INT),)), "expected Y, got a dict with the key 'c'"),
     ({"a": ""}, Type("typeddict", ref="x:Y", fields=(("a", INT),)), "expected int, got str at ['a']"),
     (pd.Series([1]), Type("dataframe"), "expected DataFrame, got pandas.Series"),
-    (pd.DataFrame(), Type("dataframe", fields=(("a", INT),)), "expected DataFrame with the column 'a', got one without it"),
-    (pd.DataFrame({"a": [1.5]}), Type("dataframe", fields=(("a", INT),)), "expected a column of int, got float64 at ['a']"),
+    (
+        pd.DataFrame(),
+        Type("dataframe", fields=(("a", INT),)),
+        "expected DataFrame with the column 'a', got one without it",
+    ),
+    (
+        pd.DataFrame({"a": [1.5]}),
+        Type("dataframe", fields=(("a", INT),)),
+        "expected a column of int, got float64 at ['a']",
+    ),
     ("x", Type("file"), "expected File, got str"),
     (LogisticRegression(), Type("model", ref="sklearn.svm:SVC"), None),
     ([2**70000, "x"], LIST, "expected int, got str at [1]"),
-    ({2**70000: 1}, Type("dict", (STR, INT)), "expected str, got int at  key <int>"),
+    ({2**70000: 1}, Type("dict", (STR, INT)), "expected str, got int at key <int>"),
 ]
 
 

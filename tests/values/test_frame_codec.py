@@ -27,8 +27,7 @@ def same_frame(a: Any, b: Any) -> None:
     )
     assert list(a.dtypes) == list(b.dtypes)
     assert a.attrs == b.attrs
-    for name in (a.index.names, b.index.names):
-        assert [type(n) for n in name] == [type(n) for n in a.index.names]
+    assert list(map(repr, a.index.names)) == list(map(repr, b.index.names))
 
 
 text = st.text(st.characters(exclude_categories=("Cs",)), max_size=5)
@@ -41,7 +40,9 @@ columns = {
     "d": hpd.column(dtype="datetime64[ns]"),
     "td": hpd.column(dtype="timedelta64[s]"),
     "s": hpd.column(elements=text | st.none(), dtype=object),
-    "o": hpd.column(elements=st.none() | text | st.integers() | st.floats() | st.dates() | st.binary(max_size=3), dtype=object),
+    "o": hpd.column(
+        elements=st.none() | text | st.integers() | st.floats() | st.dates() | st.binary(max_size=3), dtype=object
+    ),
 }
 
 
@@ -49,7 +50,9 @@ columns = {
 def frames(draw: st.DrawFn) -> Any:
     names = draw(st.lists(st.sampled_from(sorted(columns)), unique=True, max_size=4))
     chosen = [hpd.column(f"{n}{{{{", dtype=columns[n].dtype, elements=columns[n].elements) for n in names]
-    index = hpd.range_indexes(max_size=6) | hpd.indexes(dtype="int64", max_size=6) | hpd.indexes(dtype=float, max_size=6)
+    index = (
+        hpd.range_indexes(max_size=6) | hpd.indexes(dtype="int64", max_size=6) | hpd.indexes(dtype=float, max_size=6)
+    )
     return draw(hpd.data_frames(chosen, index=index))
 
 
@@ -76,7 +79,7 @@ def test_a_frame_in_pieces_put_together_has_the_same_digest(shared: Values, fram
 @given(frames(), st.data())
 @settings(max_examples=75, deadline=None)
 def test_a_changed_cell_changes_the_digest(shared: Values, frame: Any, data: st.DataObject) -> None:
-    floats = [i for i, dtype in enumerate(frame.dtypes) if dtype == float]
+    floats = [i for i, dtype in enumerate(frame.dtypes) if dtype == np.dtype(float)]
     if not floats or not len(frame):
         return
     row, column = data.draw(st.integers(0, len(frame) - 1)), data.draw(st.sampled_from(floats))
@@ -104,9 +107,7 @@ COLUMNS: dict[str, Any] = {
     "dates": pd.Series([dt.date(2020, 1, 1), None, dt.date.max, dt.date.min], dtype=object),
     "mixed": pd.Series([1, "x", 2.5, (1, [2, {"k": None}])], dtype=object),
     "numpy in objects": pd.Series([np.float32(1), np.int8(2), np.arange(3), "x"], dtype=object),
-    "pandas in objects": pd.Series(
-        [pd.Timestamp("2020", tz="UTC"), pd.NA, pd.NaT, pd.Interval(1, 2)], dtype=object
-    ),
+    "pandas in objects": pd.Series([pd.Timestamp("2020", tz="UTC"), pd.NA, pd.NaT, pd.Interval(1, 2)], dtype=object),
     "huge ints": pd.Series([2**70, -1, 0, None], dtype=object),
     "bools and None": pd.Series([True, None, False, 1], dtype=object),
     "category": pd.Categorical(["x", "y", "x", None], categories=["y", "x", "unused"], ordered=True),
@@ -114,7 +115,7 @@ COLUMNS: dict[str, Any] = {
     "category of intervals": pd.cut([1, 2, 3, 4], 2),
     "category of times": pd.Categorical(pd.to_datetime(["2020", "2021", "2020", None]).tz_localize("UTC")),
     "empty category": pd.Categorical([None] * N),
-    "seconds": pd.to_datetime(["2020", None, "1500", "2100"]).astype("M8[s]"),
+    "seconds": np.array(["2020-01-01", "NaT", "1500-01-01", "2100-01-01"], "M8[s]"),
     "nanoseconds": pd.date_range("2020", periods=N, freq="ns").astype("M8[ns]"),
     "zoned": pd.date_range("2020-10-25", periods=N, freq="h", tz="Europe/Berlin"),
     "zoned UTC": pd.to_datetime(["2020", None, "2021", "2022"]).tz_localize("UTC"),
@@ -145,7 +146,7 @@ def test_a_column_of_each_dtype_comes_back(values: Values, name: str) -> None:
     tree = values.encode(frame)
     again = values.decode(tree)
     same_frame(again, frame)
-    if frame.dtypes["x"] == object:
+    if frame.dtypes["x"] == np.dtype(object):
         assert [type(v) for v in again["x"]] == [type(v) for v in frame["x"]]
     assert values.encode(again)["digest"] == tree["digest"]
     series = values.decode(values.encode(frame["x"]))

@@ -149,7 +149,10 @@ def test_how_well_a_picture_is_compressed_is_no_content() -> None:
         parts.append((kind, png[at + 8 : at + 8 + length]))
         at += 12 + length
     pixels = zlib.decompress(b"".join(body for kind, body in parts if kind == b"IDAT"))
-    again = [(k, b) for k, b in parts if k in (b"IHDR", b"pHYs")] + [(b"IDAT", zlib.compress(pixels, 1)), (b"IEND", b"")]
+    again = [(k, b) for k, b in parts if k in (b"IHDR", b"pHYs")] + [
+        (b"IDAT", zlib.compress(pixels, 1)),
+        (b"IEND", b""),
+    ]
     packed = png[:8] + b"".join(
         struct.pack(">I", len(b)) + k + b + struct.pack(">I", zlib.crc32(k + b)) for k, b in again
     )

@@ -86,9 +86,7 @@ def no_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_secrets")
 @pytest.mark.parametrize("variable", ["DRAWLOOM_SECRET_DB_PASSWORD", "DB_PASSWORD"])
-def test_a_secret_is_read_where_it_is_needed(
-    values: Values, monkeypatch: pytest.MonkeyPatch, variable: str
-) -> None:
+def test_a_secret_is_read_where_it_is_needed(values: Values, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "hunter2'\n")
     secret = Secret("db-password")
     tree = values.encode({"s": secret})
@@ -115,7 +113,9 @@ def test_a_revealed_secret_is_taken_out_of_texts(monkeypatch: pytest.MonkeyPatch
 
 
 @pytest.mark.usefixtures("no_secrets")
-@given(st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), min_size=1, max_size=12), st.text())
+@given(
+    st.text(st.characters(exclude_categories=("Cs",), exclude_characters="\x00"), min_size=1, max_size=12), st.text()
+)
 @settings(max_examples=50, deadline=None)
 def test_no_text_holds_a_revealed_secret_after_redaction(secret: str, around: str) -> None:
     os.environ["DRAWLOOM_SECRET_HYPOTHESIS"] = secret
@@ -167,4 +167,14 @@ def test_a_step_loads_the_value_types_without_libraries() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
-    assert not loaded & {"numpy", "pandas", "pyarrow", "pydantic", "sklearn", "fsspec", "matplotlib", "tempfile", "typing_extensions"}
+    assert not loaded & {
+        "numpy",
+        "pandas",
+        "pyarrow",
+        "pydantic",
+        "sklearn",
+        "fsspec",
+        "matplotlib",
+        "tempfile",
+        "typing_extensions",
+    }

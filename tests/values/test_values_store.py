@@ -121,7 +121,7 @@ NESTED = {
     "model": Pydantic(x={"deep": [1]}),
     "\ud800": "lone",
     2**70: "huge",
-    True: "true is one",
+    True: "true is one",  # noqa: F601  # as Python has it
 }
 PATHS: list[tuple[Any, ...]] = [
     (Key("list"), Key(0)),
@@ -303,7 +303,11 @@ def test_a_class_of_the_users_own_comes_back_by_its_codec(pickling: Values, code
         (mesh(codec), Mesh(points), lambda v: v),
         (Type("list", (mesh(codec),)), [Mesh(points)], lambda v: v[0]),
         (Type("union", (mesh(codec), NONE)), Mesh(points), lambda v: v),
-        (Type("dataclass", ref=f"{__name__}:Holder", fields=(("x", mesh(codec)),)), Holder(Mesh(points)), lambda v: v.x),
+        (
+            Type("dataclass", ref=f"{__name__}:Holder", fields=(("x", mesh(codec)),)),
+            Holder(Mesh(points)),
+            lambda v: v.x,
+        ),
     ]
     for kind, value, part in shapes:
         again = part(pickling.decode(pickling.encode(value, kind)))
@@ -337,7 +341,10 @@ BAD_CODECS = [
     ("mesh", "its codec 'mesh' can't be used ('mesh' is not the name of a codec)"),
     ("nowhere:Codec", "its codec 'nowhere:Codec' can't be used (No module named 'nowhere')"),
     ("json:Nope", "its codec 'json:Nope' can't be used (module 'json' has no attribute 'Nope')"),
-    ("os:system", "its codec 'os:system' can't be used (os:system is not a subclass of drawloom.values.codec.ValueCodec)"),
+    (
+        "os:system",
+        "its codec 'os:system' can't be used (os:system is not a subclass of drawloom.values.codec.ValueCodec)",
+    ),
     (f"{__name__}:Broken", f"its codec '{__name__}:Broken' failed (RuntimeError: no mesh today)"),
     (f"{__name__}:Wordy", f"its codec '{__name__}:Wordy' failed (TypeError: Strings must be encoded before hashing)"),
 ]
@@ -357,11 +364,14 @@ def test_a_codec_for_a_part_without_a_class_is_refused(values: Values) -> None:
 def test_a_pickle_is_refused_where_the_project_does_not_allow_it(values: Values, pickling: Values) -> None:
     found = diagnostic(values, [Mesh([1])], Type("list", (mesh("pickle"),)))
     assert str(found) == (
-        f"error[V306] value[0] is a {__name__}.Mesh: its type names the codec `pickle`, which the project doesn't allow\n"
+        f"error[V306] value[0] is a {__name__}.Mesh: "
+        "its type names the codec `pickle`, which the project doesn't allow\n"
         "  fix    set `allow_pickle = true` in the project's drawloom.toml, or name a codec of your own for the type"
     )
     tree = pickling.encode(Mesh([1]), mesh("pickle"))
-    with pytest.raises(ValueRefused, match=r"V306\] a stored value is a pickle, and reading one runs its writer's code"):
+    with pytest.raises(
+        ValueRefused, match=r"V306\] a stored value is a pickle, and reading one runs its writer's code"
+    ):
         values.decode(tree)
     assert diagnostic(pickling, threading.Lock(), mesh("pickle")).code == "V306"
 
@@ -429,10 +439,10 @@ def test_a_dict_subclass_is_refused_with_what_to_do(values: Values) -> None:
 HOLDER = f"{__name__}:Holder"
 UNREADABLE = [
     ({"$": "dataclass", "class": HOLDER, "v": [["y", 1]]}, f"{HOLDER} has the fields x now; the stored value has y"),
-    ({"$": "dataclass", "class": "os:getcwd", "v": []}, "os:getcwd is not a dataclass class"),
+    ({"$": "dataclass", "class": "os:getcwd", "v": []}, "os:getcwd is no dataclass class"),
     ({"$": "dataclass", "class": "threading:Thread", "v": []}, "threading:Thread is not a dataclass any more"),
-    ({"$": "namedtuple", "class": "os:system", "v": [["command", "true"]]}, "os:system is not a namedtuple class"),
-    ({"$": "enum", "class": "os:environ", "v": "HOME"}, "os:environ is not a enum class"),
+    ({"$": "namedtuple", "class": "os:system", "v": [["command", "true"]]}, "os:system is no namedtuple class"),
+    ({"$": "enum", "class": "os:environ", "v": "HOME"}, "os:environ is no enum class"),
     ({"$": "pydantic", "class": "builtins:dict", "v": [], "set": []}, "builtins:dict is not a pydantic model any more"),
     ({"$": "codec", "codec": "os:system", "v": ""}, "os:system is not a subclass of drawloom.values.codec.ValueCodec"),
     ({"$": "warp"}, "unknown tag 'warp': a newer drawloom may have written it"),
@@ -456,9 +466,7 @@ def test_a_class_that_is_gone_is_told_with_its_module(values: Values) -> None:
         values.decode({"$": "dataclass", "class": "gone_module:X", "v": []})
 
 
-# --- pinned digests ----------------------------------------------------------------------------------------------
-
-PINNED: dict[str, tuple[Any, str]] = {}
+# --- digests -----------------------------------------------------------------------------------------------------
 
 
 def test_the_digests_are_the_same_in_another_process(values: Values) -> None:

@@ -1,4 +1,4 @@
-"""`try`: no failure, a handled one, one nobody handles, `finally` in each case, a try in a try, failures in a fan-out."""
+"""`try`: no failure, a handled one, one nobody handles, `finally` in each, a try in a try, failures in a fan-out."""
 
 from drawloom import Failure, for_each, pipeline, task, try_
 

@@ -2,7 +2,23 @@
 
 from drawloom import for_each, pipeline, task
 
-TEXTS = ["{{inputs.x}}", "${HOME}", "$(id)", "'\"`\\", "y", "no", "1e-7", "", " ", "a\nb\r\tc", "\x00", "🧵é", "%s", "</a>", "-"]
+TEXTS = [
+    "{{inputs.x}}",
+    "${HOME}",
+    "$(id)",
+    "'\"`\\",
+    "y",
+    "no",
+    "1e-7",
+    "",
+    " ",
+    "a\nb\r\tc",
+    "\x00",
+    "🧵é",
+    "%s",
+    "</a>",
+    "-",
+]
 NUMBERS = [float("nan"), float("inf"), -0.0, 1e-7, 2.0**63, 0.1 + 0.2]
 
 

@@ -1,0 +1,87 @@
+"""The compiler contract: names, declarations, refusals, files."""
+
+from __future__ import annotations
+
+import pytest
+import step_samples as samples
+
+from drawloom.compilers.base import Bundle, Compiler, Native, Refused, compiler_of, engine_names, refuse_unsupported
+from drawloom.compilers.features import FEATURES, features_used
+from drawloom.compilers.reference import compile_reference
+from drawloom.dsl.tracing import trace
+from drawloom.errors import CompileError, Span
+from drawloom.ir.nodes import Block, ContainerCall, EngineNode, Pipeline, PipelinePolicies
+from drawloom.ir.program import Program
+
+
+def test_a_compiler_says_something_of_every_feature():
+    for name in engine_names():
+        assert set(compiler_of(name).support) == set(FEATURES)
+    with pytest.raises(TypeError, match=r"the compiler for half doesn't say how it supports .*loop"):
+        Compiler("half", {"call": Native()}, compile_reference)
+
+
+def test_an_unknown_engine_is_refused_with_the_nearest_name():
+    with pytest.raises(CompileError) as caught:
+        compiler_of("referense")
+    assert str(caught.value) == (
+        "error[E702] there is no engine 'referense', did you mean `reference`?\n  fix    name one of: reference"
+    )
+
+
+def test_what_an_engine_cannot_express_is_refused_all_at_once_with_lines():
+    nodes = (ContainerCall("train", "image:1"), EngineNode("wait", "airflow", "{}"))
+    pipeline = Pipeline("flow", body=Block(nodes), policies=PipelinePolicies(run_timeout_seconds=5))
+    program = Program(pipeline, {"train": Span("flow.py", 4, "flow"), "": Span("flow.py", 2, "flow")})
+    with pytest.raises(CompileError) as caught:
+        compile_reference(program)
+    first, second, third = (str(diagnostic).splitlines() for diagnostic in caught.value.diagnostics)
+    assert first[0] == "error[E701] node `train` uses containers, which reference can't express: it starts Python alone"
+    assert first[1] == "  where  flow.py:4, flow"
+    assert "<- here" in "\n".join(first)
+    assert first[-1] == "  fix    put a @task in its place; no installed engine can"
+    assert "the node is airflow's own" in second[0]
+    assert third == [
+        "error[E701] pipeline `flow` uses a time limit for the run, which reference can't express: it has no clock of its own",
+        "  where  flow.py:2, flow",
+        "  fix    leave it out; no installed engine can",
+    ]
+
+
+def test_the_refusal_names_the_engines_that_can(monkeypatch):
+    support = dict.fromkeys(FEATURES, Native()) | {"map": Refused("it counts to one")}
+    program = trace(samples.deciding, {}).program
+    with pytest.raises(
+        CompileError, match=r"compile for an engine that can \(reference\), or put a @task in its place"
+    ):
+        refuse_unsupported(program, Compiler("tiny", support, compile_reference))
+
+
+def test_features_are_found_in_nodes_and_policies():
+    assert {use.feature for use in features_used(trace(samples.deciding, {}).program.pipeline)} == {
+        *("map", "call", "loop", "branch"),
+    }
+    assert {use.feature for use in features_used(trace(samples.out_of_time, {}).program.pipeline)} == {
+        *("call", "retry", "node-timeout"),
+    }
+
+
+def test_compiling_twice_gives_the_same_bytes():
+    program = trace(samples.deciding, {}).program
+    assert dict(compile_reference(program)) == dict(compile_reference(program))
+
+
+def test_a_bundle_writes_its_files(tmp_path):
+    Bundle({"a/b.txt": "é", "c.bin": b"\x00"}).write(tmp_path)
+    assert (tmp_path / "a" / "b.txt").read_bytes() == "é".encode()
+    assert (tmp_path / "c.bin").read_bytes() == b"\x00"
+
+
+def test_a_bundle_that_cannot_be_written_says_which_file(tmp_path):
+    (tmp_path / "a").write_text("a file, not a folder")
+    with pytest.raises(CompileError) as caught:
+        Bundle({"a/b.txt": ""}).write(tmp_path)
+    assert str(caught.value) == (
+        f"error[E705] the compiled file {tmp_path}/a/b.txt can't be written: File exists\n"
+        "  fix    choose another folder, or make room and give yourself the right to write there"
+    )
