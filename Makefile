@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check-types unit bench schema clean
+.PHONY: help demo test lint check-types unit torture bench docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -42,11 +42,16 @@ check-types: $(VENV)/.dev ## mypy --strict and pyright over the package
 unit: $(VENV)/.dev ## pytest
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
+torture: $(VENV)/.dev ## generated programs and kills, 20 times as many as in `make test`
+	DRAWLOOM_EXAMPLES=20 $(BIN)/python -m pytest -n auto tests/conformance tests/catalog
+
 bench: $(VENV)/.dev ## the figures of docs/performance.md, beside their floor
 	$(BIN)/python -m benchmarks.run
 
-schema: $(VENV)/.dev ## write docs/ir.schema.json anew
+docs: $(VENV)/.dev ## write the generated pages anew: schema, capabilities, list of errors
 	$(BIN)/python -m drawloom.ir.schema > docs/ir.schema.json
+	$(BIN)/python -m drawloom.compilers.matrix > docs/capabilities.md
+	$(BIN)/python docs/errors/index.py > docs/errors.md
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -1,4 +1,4 @@
-"""The verbs: run, check, compile. The one place where the front end, compilers, runtimes and the catalog meet.
+"""The verbs: run, check, compile, run_compiled. The one place where the front end, compilers, runtimes and the catalog meet.
 
 Each verb imports what it needs when it is called: checking a pipeline loads no runtime, compiling one no catalog.
 """
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     AnyPipeline = Pipeline[..., Any]  # Any: whatever the pipeline returns
 
-__all__ = ["check", "compile", "run"]
+__all__ = ["check", "compile", "run", "run_compiled"]
 
 
 def run(
@@ -86,6 +86,60 @@ def run(
         progress=progress,
         info=info,
     )
+
+
+def run_compiled(
+    pipeline: AnyPipeline,
+    params: Mapping[str, object] | None = None,
+    *,
+    engine: str = "reference",
+    catalog: Catalog | str | os.PathLike[str] | None = None,
+    workers: int | None = None,
+    logical_time: datetime | None = None,
+    interval: tuple[datetime, datetime] | None = None,
+) -> Run:
+    """Compiles a pipeline and runs it on an engine that needs no deployment: each step in a bare process of its own.
+
+    Args:
+        pipeline: what to run.
+        params: as for `run`.
+        engine: `reference`, the one such engine.
+        catalog: as for `run`; a step must be able to reach it, too.
+        workers: how many steps run at once; None for the number of processors.
+        logical_time, interval: as for `run`.
+
+    Returns:
+        The run, also when it failed.
+
+    Raises:
+        DefinitionError, CheckFailed, CompileError: as for `compile`; CompileError E792: the engine runs elsewhere.
+        RunRefused, ValueRefused, StoreError: as for `run`; RunRefused E717: the run couldn't begin.
+    """
+    import tempfile
+
+    from drawloom.parameters.binding import bind, encode_params
+    from drawloom.runtimes.reference import run_bundle
+
+    _run_info(logical_time, interval)  # refuses a time without a zone
+    bound = bind(pipeline.function, params or {}, _place(pipeline))
+    if engine != "reference":
+        fix = "compile it with `drawloom compile`, and run it where the engine is"
+        raise CompileError(Diagnostic("E792", f"{engine} can't be run from here; only reference can", None, fix))
+    files = compile(pipeline, engine, static=bound.static)
+    opened = _opened(catalog)
+    trees = encode_params(_trace(pipeline, bound.static).program.pipeline.params, bound.given, opened.values)
+    with tempfile.TemporaryDirectory(prefix="drawloom-compiled-") as folder:
+        files.write(folder)
+        return run_bundle(
+            folder,
+            trees,
+            opened.store_url,
+            project=opened.project,
+            workers=workers,
+            logical_time=logical_time.isoformat() if logical_time else "",
+            interval=tuple(time.isoformat() for time in interval or ()),
+            allow_pickle=opened.allow_pickle,
+        )
 
 
 def check(

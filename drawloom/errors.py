@@ -23,7 +23,8 @@ file and line), and how to fix it. This module imports the standard library alon
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+
+from drawloom.frozen import dataclass
 
 __all__ = [
     "BoundReached",

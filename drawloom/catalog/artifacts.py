@@ -127,6 +127,8 @@ def made_by(started: RunStarted, facts: Facts) -> Iterator[Made]:
         if index or ":" in node or commit.outcome not in ("succeeded", "cached"):
             continue
         for port, ref in commit.outputs:
+            if ref.type == "None":  # an effect: it was run for what it did, and made nothing to keep
+                continue
             name = artifact_name(started.pipeline, node, port)
             cached = commit.outcome == "cached"
             yield Made(name, started.run, node, port, ref, commit.function, commit.at, cached)

@@ -94,6 +94,11 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
         return self.storage.url
 
     @property
+    def store_url(self) -> str:
+        """Where the whole store is; opening it with `project` gives this catalog again."""
+        return self._root.url
+
+    @property
     def index(self) -> Index:
         """The index over the project's runs; opened on first use."""
         if self._index is None:

@@ -8,9 +8,9 @@ a step loads this module.
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
 from typing import Any, Final
 
+from drawloom.frozen import MISSING, dataclass, field_defaults
 from drawloom.ir.canonical import Json
 from drawloom.values.ref import ValueRef
 
@@ -234,7 +234,7 @@ RECORD_KINDS: Final[dict[str, type]] = {
     "tag": Tag,
 }
 _NAMES: Final = {cls: kind for kind, cls in RECORD_KINDS.items()}
-_FIELDS: Final = {cls: tuple((f.name, f.default) for f in fields(cls)) for cls in (*_NAMES, ValueRef, FailureInfo)}
+_FIELDS: Final = {cls: field_defaults(cls) for cls in (*_NAMES, ValueRef, FailureInfo)}
 
 
 def record_to_json(record: Record) -> Json:

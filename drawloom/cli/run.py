@@ -7,11 +7,13 @@ from typing import Any
 
 import click
 
+from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.run import Run
 from drawloom.cli.options import catalog_options, json_option, open_catalog, settings_from
 from drawloom.cli.output import tolerant, write, write_json
 from drawloom.cli.problems import CANCELLED, FAILED, OK
 from drawloom.cli.typed import TargetCommand, param_option, target_of, typed_values
+from drawloom.errors import Diagnostic, ProjectError
 from drawloom.project import EXECUTORS
 
 __all__ = ["run"]
@@ -21,6 +23,7 @@ __all__ = ["run"]
 @click.argument("target")
 @param_option
 @click.option("--executor", metavar="NAME", help=f"What runs it: {', '.join(EXECUTORS)} (default threads).")
+@click.option("--engine", metavar="NAME", help="Compile it, and run it step by step on this engine: reference.")
 @click.option("--workers", type=int, metavar="N", help="How many node instances run at once.")
 @click.option("--cache/--no-cache", default=None, help="Whether earlier results may answer a node (default yes).")
 @click.option(
@@ -41,9 +44,15 @@ def run(ctx: click.Context, /, target: str, as_json: bool, quiet: bool, param: t
     from drawloom import api
     from drawloom.runtimes.local import RunInterrupted
 
+    engine = values.pop("engine")
+    if engine is not None:
+        _refuse_local_options(engine, values)
     params = typed_values(ctx, param, values)
     settings = settings_from(values)
     catalog = open_catalog(settings)
+    if engine is not None:
+        done = api.run_compiled(target_of(ctx), params, engine=engine, catalog=catalog, workers=settings.workers)
+        return _told(done, catalog, as_json=as_json)
     try:
         done = api.run(
             target_of(ctx),
@@ -57,6 +66,20 @@ def run(ctx: click.Context, /, target: str, as_json: bool, quiet: bool, param: t
         )
     except RunInterrupted as interrupted:
         done = interrupted.run
+    return _told(done, catalog, as_json=as_json)
+
+
+def _refuse_local_options(engine: str, values: dict[str, Any]) -> None:
+    """An option that an engine knows nothing of is refused rather than dropped."""
+    given = [name for name in ("executor", "cache", "fail_fast") if values.get(name) is not None]
+    if given:
+        names = {"executor": "--executor", "cache": "--cache/--no-cache", "fail_fast": "--fail-fast/--keep-going"}
+        what = f"{', '.join(names[name] for name in given)} can't go with --engine {engine}: it is for local runs"
+        raise ProjectError(Diagnostic("P641", what, None, "leave out one of the two"))
+
+
+def _told(done: Run, catalog: Catalog, *, as_json: bool) -> int:
+    """Prints how a run went; returns the exit code."""
     if as_json:
         from drawloom.cli.documents import run_document
 

@@ -129,9 +129,7 @@ def code_bundle(root: str | None, modules: Iterable[str] = ()) -> bytes:
     files = project_files(root) if root is not None else {}
     if root is not None:
         _check_modules(root, modules, files)
-    import drawloom
-
-    package = os.path.dirname(os.path.abspath(drawloom.__file__))
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
     for name in sorted(_walk(package)):
         if name.endswith((".py", "py.typed")):
             files[f"drawloom/{name}"] = os.path.join(package, *name.split("/"))

@@ -71,7 +71,7 @@ class Names(NamedTuple):
     locals: Mapping[str, Any]
 
 
-class UnknownName(Exception):  # noqa: N818  # on its way to a Diagnostic
+class UnknownName(Exception):  # on its way to a Diagnostic
     """A quoted annotation names something that isn't there at run time."""
 
     def __init__(self, text: str, reason: str) -> None:
@@ -79,7 +79,7 @@ class UnknownName(Exception):  # noqa: N818  # on its way to a Diagnostic
         self.text, self.reason = text, reason
 
 
-class UnsupportedType(Exception):  # noqa: N818  # on its way to a Diagnostic
+class UnsupportedType(Exception):  # on its way to a Diagnostic
     """An annotation, or a part of one, stands for no port type; `text` shows it."""
 
     def __init__(self, text: str) -> None:

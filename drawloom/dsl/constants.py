@@ -9,21 +9,21 @@ from drawloom.dsl.handles import LEAK_MARK, Effect, Handle
 from drawloom.dsl.place import refusal
 from drawloom.ir.assign import union_of
 from drawloom.ir.canonical import canonical_json
-from drawloom.ir.envelope import NotEncodable, encode
+from drawloom.ir.envelope import NotEncodable, class_ref, encode
 from drawloom.ir.operands import Const
 from drawloom.ir.types import ANY, BOOL, FLOAT, INT, NONE, STR, Type
 
-__all__ = ["constant", "holds_handle", "value_type"]
+__all__ = ["constant", "holds_handle", "reference_leaf", "value_type"]
 
 # Any: a constant may be anything, until it is looked at
 
 _WORDS = {None: "null", True: "true", False: "false"}
 _SCALARS: dict[type, Type] = {type(None): NONE, bool: BOOL, int: INT, float: FLOAT, str: STR, bytes: Type("bytes")}
-_LOCAL = ("drawloom.values.files:File", "drawloom.values.files:Directory")
+_LOOKED_AT = ("drawloom.values.files.", "drawloom.values.external.")
 _LEAKED = canonical_json(LEAK_MARK)[1:-1]
 
 
-class _HandleInside(Exception):  # noqa: N818  # on its way to a Diagnostic
+class _HandleInside(Exception):  # on its way to a Diagnostic
     """A record that is being encoded holds a handle."""
 
     def __init__(self, handle: Handle) -> None:
@@ -40,7 +40,7 @@ def constant(value: Any, what: str) -> Const:
 
     Raises:
         DefinitionError: it can't be kept (D113), a record or set in it hides a run-time value (D114), it is a text made
-            of one (D127), or a file of this machine (D128).
+            of one (D127), or a file or an external (D128).
     """
     if value is None or value is True or value is False:
         return Const(_WORDS[value])
@@ -64,6 +64,19 @@ def constant(value: Any, what: str) -> Const:
 def _leaf(value: Any) -> Any:
     if isinstance(value, Handle):
         raise _HandleInside(value)
+    return reference_leaf(value)
+
+
+def reference_leaf(value: Any) -> Any:
+    """The tree of a `Secret`, which is a name and nothing else; any other leaf needs a store.
+
+    An `External` isn't one: its version is looked up when it is handed over, and a constant never is.
+
+    Raises:
+        NotEncodable: it is anything else.
+    """
+    if class_ref(type(value)) == "drawloom.values.secret:Secret":
+        return {"$": "secret", "name": value.name}
     raise NotEncodable(value, "")
 
 
@@ -77,11 +90,11 @@ def _hidden(value: Any, handle: Handle, what: str) -> Exception:
 
 
 def _not_kept(error: NotEncodable, what: str) -> Exception:
-    if error.type_name.startswith("drawloom.values.files."):
+    if error.type_name.startswith(_LOOKED_AT):
         return refusal(
             "D128",
-            f"{what} is a file of this machine, which a run elsewhere wouldn't find",
-            "make it a parameter of the pipeline, or use `External`",
+            f"{what} is a `{error.type_name.rpartition('.')[2]}`, whose version is known only when a run begins",
+            "make it a parameter of the pipeline",
         )
     return refusal(
         "D113",

@@ -11,6 +11,7 @@ from typing import Annotated, Any, get_args, get_origin
 from weakref import WeakKeyDictionary
 
 from drawloom.dsl.annotations import Names, UnknownName, UnsupportedType, read_annotation
+from drawloom.dsl.constants import reference_leaf
 from drawloom.dsl.markers import STATIC
 from drawloom.dsl.place import function_span, refusal
 from drawloom.ir.canonical import canonical_json
@@ -168,7 +169,7 @@ def _default(function: Any, name: str, defaults: dict[str, Any]) -> str | None:
     if name not in defaults:
         return None
     try:
-        return canonical_json(encode(defaults[name]))
+        return canonical_json(encode(defaults[name], reference_leaf))
     except NotEncodable as error:
         raise refusal(
             "D109",

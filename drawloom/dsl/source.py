@@ -47,7 +47,9 @@ def is_users(filename: str) -> bool:
 
 
 def is_users_module(module: Any) -> bool:
-    """Whether a module is the user's. One without a file (a notebook's `__main__`) is; built-in ones are not."""
+    """Whether a module is the user's. One that is gone or has no file (a notebook) is; built-in ones are not."""
+    if module is None:
+        return True
     filename = getattr(module, "__file__", None)
     if filename is None:
         return bool(module.__name__ == "__main__")
@@ -135,14 +137,15 @@ def class_definition(cls: Any) -> Definition | None:
     lines = text.splitlines(keepends=True)
     if "." not in cls.__qualname__:
         heads = [i for i, line in enumerate(lines) if re.match(rf"class\s+{re.escape(cls.__name__)}\b", line)]
-        if len(heads) == 1 and not _is_decorated(lines, heads[0]):
-            return _definition_at(lines, heads[0])
+        shown = _definition_at(lines, _first_line(lines, heads[0])) if len(heads) == 1 else None
+        if shown is not None and isinstance(shown.node, ast.ClassDef) and shown.node.name == cls.__name__:
+            return shown
     found = _class_named(ast.parse(text), cls.__qualname__.split("."))
     if found is None:
         return None
     first = min([found.lineno, *(d.lineno for d in found.decorator_list)])
-    shown = "".join(lines[first - 1 : found.end_lineno])
-    return Definition(f"if 1:\n{shown}" if shown[0].isspace() else shown, found)
+    text = "".join(lines[first - 1 : found.end_lineno])
+    return Definition(f"if 1:\n{text}" if text[0].isspace() else text, found)
 
 
 def _class_named(tree: Any, qualname: list[str]) -> ast.ClassDef | None:
@@ -154,9 +157,15 @@ def _class_named(tree: Any, qualname: list[str]) -> ast.ClassDef | None:
     return tree if isinstance(tree, ast.ClassDef) else None
 
 
-def _is_decorated(lines: list[str], head: int) -> bool:
-    before = next((line for line in reversed(lines[:head]) if line.strip() and not line.lstrip().startswith("#")), "")
-    return before.startswith(("@", ")", "]"))
+def _first_line(lines: list[str], head: int) -> int:
+    """The line of the first decorator of the class whose `class` stands at the margin of the line `head`."""
+    first = head
+    for i in range(head - 1, -1, -1):
+        if lines[i].startswith("@"):
+            first = i
+        elif lines[i][0] not in " \t\r\n)]}#":  # another statement
+            break
+    return first
 
 
 def module_text(module: Any) -> str | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from drawloom.dsl.fingerprint import fingerprint
 from drawloom.ir.tasks import FunctionRef, TaskSpec
@@ -14,7 +13,7 @@ if TYPE_CHECKING:
 
 __all__ = ["task_spec"]
 
-_KNOWN: WeakKeyDictionary[Task[..., Any], TaskSpec] = WeakKeyDictionary()
+# Any: a task of any signature
 
 
 def task_spec(task: Task[..., Any]) -> TaskSpec:

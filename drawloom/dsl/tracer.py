@@ -36,7 +36,7 @@ __all__ = ["Recorded", "Tracer", "joined"]
 
 
 class Tracer:
-    """Records one pipeline.
+    """Records one pipeline. Longer than other classes, because each operation works on the one open block.
 
     Attributes:
         block: the innermost open block.

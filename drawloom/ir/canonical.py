@@ -15,7 +15,9 @@ __all__ = ["Json", "canonical_json", "digest_bytes", "digest_json"]
 
 Json = Any  # a JSON tree; a recursive alias costs every reader a cast
 
-_ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True, check_circular=False)
+_ENCODER = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True, check_circular=False
+)
 
 
 def canonical_json(tree: Json) -> str:

@@ -55,7 +55,7 @@ Hooks = tuple[LeafEncoder | None, Mapping[type, LeafEncoder]]
 Encoder = Callable[[Any, Hooks, int], Json]
 
 
-class NotEncodable(TypeError):  # noqa: N818  # said of the value, not of a mistake of ours
+class NotEncodable(TypeError):
     """A value, or a part of one, can't be put in an envelope; `path` leads from the value to the part.
 
     Args:
@@ -89,7 +89,7 @@ class NotEncodable(TypeError):  # noqa: N818  # said of the value, not of a mist
         return self
 
 
-class NotDecodable(ValueError):  # noqa: N818  # as above
+class NotDecodable(ValueError):
     """A tree isn't the envelope of any value here: an unknown tag, or a class that is gone or has changed."""
 
 
@@ -115,7 +115,7 @@ def class_by_ref(ref: str) -> Any:
     """
     module, _, qualname = ref.partition(":")
     found: Any = sys.modules.get(module)
-    if found is None:
+    if found is None or getattr(found.__spec__, "_initializing", False):  # another thread may be importing it
         from importlib import import_module
 
         found = import_module(module)

@@ -6,9 +6,9 @@ Frozen, slotted dataclasses with tuples inside and no live Python object. No cla
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
 
+from drawloom.frozen import dataclass
 from drawloom.ir.operands import Operand
 from drawloom.ir.policies import Parallelism, PipelinePolicies, Policies
 from drawloom.ir.tasks import FunctionRef, Port, TaskSpec
@@ -202,7 +202,7 @@ class Pipeline:
     tasks: tuple[TaskSpec, ...] = ()
     body: Block = Block()
     results: tuple[Port, ...] = ()
-    policies: PipelinePolicies = PipelinePolicies()
+    policies: PipelinePolicies = PipelinePolicies()  # noqa: RUF009  # frozen, so it can be shared
     requires: tuple[str, ...] = ()
     kind: str = "batch"
     ir_version: int = IR_VERSION

@@ -6,8 +6,9 @@ it, and node ids are unique in the whole pipeline. Standard library alone: a ste
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from drawloom.frozen import dataclass
 
 __all__ = [
     "OPS",

@@ -5,8 +5,9 @@ Only policies that something honours are here; each lands with its first consume
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from drawloom.frozen import dataclass
 
 __all__ = ["INFRA", "TIMEOUT", "CachePolicy", "Parallelism", "PipelinePolicies", "Policies", "RetryPolicy"]
 

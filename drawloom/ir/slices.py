@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any, Final
 
+from drawloom.frozen import dataclass
 from drawloom.ir.canonical import Json, canonical_json, digest_bytes
 from drawloom.ir.operands import (
     Apply,
@@ -49,7 +49,7 @@ SLICE_FORMAT: Final = 0
 LAYOUT: Final = ":layout"  # the layout lies among the slices, under a step id no node can have
 
 
-class BrokenSeal(ValueError):  # noqa: N818  # it says what is broken
+class BrokenSeal(ValueError):
     """A sealed text doesn't have the digest it carries, or has a form this drawloom doesn't read."""
 
 

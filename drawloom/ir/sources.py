@@ -7,8 +7,7 @@ of a compiled program carries just the sources its step can reach. Standard libr
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from drawloom.frozen import dataclass
 from drawloom.ir.operands import Operand
 
 __all__ = ["INDEX", "Results", "Source"]

@@ -6,8 +6,7 @@ Frozen, slotted dataclasses without work in them. Standard library alone: a step
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from drawloom.frozen import dataclass
 from drawloom.ir.policies import Policies
 from drawloom.ir.types import ANY, Type
 
@@ -58,4 +57,4 @@ class TaskSpec:
     inputs: tuple[Port, ...] = ()
     result: Type = ANY
     effect: bool = False
-    policies: Policies = Policies()  # noqa: RUF009  # frozen
+    policies: Policies = Policies()

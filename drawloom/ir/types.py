@@ -7,8 +7,9 @@ decides which may flow into which. Standard library alone: a step loads this mod
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final
+
+from drawloom.frozen import dataclass
 
 __all__ = ["ANY", "BOOL", "FLOAT", "INT", "NONE", "STR", "TYPE_NAMES", "Type"]
 

@@ -16,6 +16,7 @@ import json
 import sys
 from base64 import b64decode
 from collections.abc import Sequence
+from dataclasses import replace
 from time import time
 
 from drawloom.catalog.outcomes import decode_record, write_run
@@ -69,8 +70,6 @@ def begin_run(storage: Storage, program: str, asked: Json, out: str = "") -> Run
         RunRefused: E714, a parameter is missing, unknown or of the wrong type.
         StoreError: E710, the program isn't published.
     """
-    import drawloom
-
     identity = [asked["engine"], sorted(asked["ids"])]
     run = RunStarted(
         run=f"{asked['engine']}-{digest_json(identity)[:20]}",
@@ -82,13 +81,11 @@ def begin_run(storage: Storage, program: str, asked: Json, out: str = "") -> Run
         interval=tuple(asked.get("interval", ())),
         generation=asked.get("generation", 0),
         at=time(),
-        drawloom=drawloom.__version__,
+        drawloom=str(sys.modules["drawloom"].__version__),
         python=".".join(map(str, sys.version_info[:3])),
     )
     step = StepContext(storage, run, BEGIN, out=out)
     params = _take_params(step, asked.get("params", {}))
-    from dataclasses import replace
-
     won = _write(storage, replace(run, pipeline=step.slice.pipeline, params=params))
     step.write_output(RUN, run_reference(won.run, won.generation))
     return won

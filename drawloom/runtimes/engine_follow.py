@@ -209,14 +209,16 @@ class Follower:
     ) -> Ended:
         """Starts a step until one start says how it ended, or too many were lost."""
         allowed = max(0, lost_retries) + self._faults.lost_retries
+        said = ""
         for number in range(1, allowed + 2):
             fate = self._faults.fate(step, indices, started + number, last=number == allowed + 1)
             ended = self._starter.start(arguments(number), fate)
             if ended.code in (DONE, FAILED_RETRY, FAILED_FINAL, SKIPPED):
                 return ended
+            said = ended.said
             if lost is not None:
-                lost.append(ended.said)
-        return Ended(None, {}, ended.said)
+                lost.append(said)
+        return Ended(None, {}, said)
 
     def _observe(self, step: str, at: Sequence[Index], lost: Sequence[str], started: int) -> None:
         node = step.partition(":")[0]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
+
+from drawloom.frozen import dataclass
 
 __all__ = ["ValueRef"]
 

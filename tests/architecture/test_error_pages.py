@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 from pathlib import Path
 
@@ -36,3 +37,11 @@ def test_no_page_is_left_over() -> None:
 def test_a_code_is_named_by_a_test(code: str) -> None:
     tests = (path for path in (ROOT / "tests").rglob("test_*.py") if path != Path(__file__))
     assert any(code in path.read_text(encoding="utf-8") for path in tests), f"no test names {code}"
+
+
+def test_the_list_of_errors_is_that_of_the_pages() -> None:
+    spec = importlib.util.spec_from_file_location("index", PAGES / "index.py")
+    assert spec is not None and spec.loader is not None
+    index = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(index)
+    assert (ROOT / "docs" / "errors.md").read_text(encoding="utf-8") == index.page(PAGES), "run `make docs`"

@@ -408,7 +408,8 @@ def test_a_bad_argument_of_a_form_is_refused(make: Callable[[], Any], text: str)
             "lambda s: ([s[0]], s[1])",
             (
                 "the type of `while_loop`'s state doesn't settle: "
-                "int | list[int] | list[int | list[int]] | list[int | list[int] | list[int | list[int]]], int after 3 rounds"
+                "int | list[int] | list[int | list[int]] | list[int | list[int] | list[int | list[int]]], "
+                "int after 3 rounds"
                 " | let the body return the types that `initial` has"
             ),
         ),

@@ -65,7 +65,7 @@ def test_what_does_not_change_the_meaning_does_not_change_the_digest(user_module
         BASE.replace("LIMIT = 3", "LIMIT = 4"),
         BASE.replace("LIMIT = 3", "LIMIT = 3.0"),
         BASE.replace("LIMIT = 3", "LIMIT = True"),
-        BASE.replace("@task", "import functools\n@task\n@functools.lru_cache(2)").replace("@task\n@", "@task\n@traced\n@")
+        BASE.replace("@task", "import functools\n@task\n@traced\n@functools.lru_cache(2)")
         .replace("def helper", "def traced(f):\n    return functools.wraps(f)(lambda *a: f(*a))\ndef helper"),
     ],
     ids=["body", "default", "helper", "constant", "float", "bool", "decorator"],

@@ -89,7 +89,7 @@ X, Y, S = Param("x"), Param("y"), "score"
         (lambda x, y, s: y[0], Param("y", (Key(0),))),
         (lambda x, y, s: y[-1], Param("y", (Key(-1),))),
         (lambda x, y, s: y[x], Apply("get", (Param("y"), X))),
-        (lambda x, y, s: (y + [x])[0], Apply("get", (Apply("add", (Y, Apply("list", (X,)))), Const("0")))),
+        (lambda x, y, s: (y.__add__([x]))[0], Apply("get", (Apply("add", (Y, Apply("list", (X,)))), Const("0")))),
         (lambda x, y, s: length(y), Apply("len", (Y,))),
         (lambda x, y, s: not_(x), Apply("not", (X,))),
         (lambda x, y, s: and_(x, y), Apply("and", (X, Y))),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import decimal
 import enum
 import typing
@@ -108,9 +108,9 @@ def type_of(annotation: Any) -> Type:
         (N, INT),
         (Metres, FLOAT),
         (typing.LiteralString, STR),
-        (Optional[int], Type("union", (INT, NONE))),
+        (Optional[int], Type("union", (INT, NONE))),  # noqa: UP045  # users still write it
         (int | str | None, Type("union", (INT, STR, NONE))),
-        (Union[int, str | int], Type("union", (INT, STR))),
+        (Union[int, Union[str, int]], Type("union", (INT, STR))),  # noqa: UP007  # users still write it
         (Literal["a", 1, True, None], Type("literal", values=('"a"', "1", "true", "null"))),
         (Annotated[int, "metres"], INT),
         (Annotated[Mesh, Codec("mesh")], Type("object", ref=f"{HERE}:Mesh", codec="mesh")),
@@ -128,10 +128,10 @@ def type_of(annotation: Any) -> Type:
         (tuple, Type("tuple_of", (ANY,))),
         (Sequence[int], Type("union", (Type("list", (INT,)), Type("tuple_of", (INT,))))),
         (Mapping[str, int], Type("dict", (STR, INT))),
-        (datetime.datetime, Type("datetime")),
-        (datetime.date, Type("date")),
-        (datetime.time, Type("time")),
-        (datetime.timedelta, Type("timedelta")),
+        (dt.datetime, Type("datetime")),
+        (dt.date, Type("date")),
+        (dt.time, Type("time")),
+        (dt.timedelta, Type("timedelta")),
         (decimal.Decimal, Type("decimal")),
         (uuid.UUID, Type("uuid")),
         (Colour, Type("enum", ref=f"{HERE}:Colour", values=("RED", "BLUE"), bases=("enum:Enum",))),

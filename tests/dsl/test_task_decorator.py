@@ -108,7 +108,8 @@ def test_generators_and_coroutines_are_refused() -> None:
         "D102 `numbers` is a generator; a task returns its result | return a list instead of yielding"
     )
     assert refusal_of(lambda: pipeline(fetch)) == (
-        "D102 `fetch` is an async function; a pipeline returns its result | write `def`, and run the event loop inside it"
+        "D102 `fetch` is an async function; a pipeline returns its result | "
+        "write `def`, and run the event loop inside it"
     )
 
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -52,6 +57,7 @@ TASKS = """
 """
 
 Load = Callable[..., ModuleType]
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -176,6 +182,52 @@ def test_spans_lead_to_the_users_lines(user_module: Load) -> None:
     }
     assert {span.file for span in spans.values()} == {module.__file__}
     assert len(spans) == 5
+
+
+PORTABLE = """
+from drawloom import branch, for_each, pipeline, task, while_loop
+@task
+def f(n: int) -> int: return n
+@task
+def pair(n: int) -> tuple[int, int]: return n, n
+@pipeline
+def p(n: int) -> list[int]:
+    a = f(n)
+    b = f(a)
+    c = d = f(b)
+    x, y = pair(d)
+    def inner():
+        nonlocal a
+        a = f(x)
+        return a
+    e = [f(i) for i in range(2)]
+    g = for_each([inner(), y, *e], lambda i: branch(i > 1, lambda: f(i)), batch_size=2)
+    h = while_loop(lambda s: s < n, lambda s: f(s) + 1, c, max_iterations=3)
+    return [h]
+"""
+
+
+@pytest.mark.parametrize(("version", "full"), [("3.11", "3.11.7"), ("3.12", "3.12.1"), ("3.13", "3.13.0")])
+def test_every_python_gives_the_same_ids_and_digest(version: str, full: str, tmp_path: Path) -> None:
+    python = shutil.which(f"python{version}")
+    env = os.environ | {"PYENV_VERSION": full}
+    if python is None or subprocess.run([python, "-c", ""], env=env, capture_output=True, check=False).returncode:
+        pytest.skip(f"there is no Python {version} here")
+    (tmp_path / "portable.py").write_text(PORTABLE)
+    code = (
+        f"import sys; sys.path[:0] = [{str(ROOT)!r}, {str(tmp_path)!r}]; import portable; "
+        "from drawloom.ir.program import pipeline_digest; program = portable.p.graph; "
+        "print(pipeline_digest(program.pipeline), *program.spans)"
+    )
+    there = subprocess.run([python, "-S", "-c", code], capture_output=True, text=True, env=env, check=False)
+    here = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert there.returncode == here.returncode == 0, there.stderr + here.stderr
+    assert there.stdout == here.stdout
+    _, *ids = there.stdout.split()
+    assert ids == [
+        *["a", "b", "c", "pair", "f", "f-2", "a-2"],
+        *["g", "g/branch", "g/branch/f", "h", "h/f"],
+    ]
 
 
 # operands
@@ -376,7 +428,8 @@ def test_after_adds_edges_to_tasks_pipelines_and_results(traced: Callable[..., T
         (
             "n.after(show(n))",
             (
-                "`.after(...)` is called on \u27e8run-time value the parameter `n`: int\u27e9, which no call returned | "
+                "`.after(...)` is called on \u27e8run-time value the parameter `n`: int\u27e9, "
+                "which no call returned | "
                 "call it on a result"
             ),
         ),
@@ -537,8 +590,8 @@ def test_a_static_parameter_must_be_known(
             "show(File('data.csv'))",
             "D128",
             (
-                "input `value` of `show` is a file of this machine, which a run elsewhere wouldn't find | "
-                "make it a parameter of the pipeline, or use `External`"
+                "input `value` of `show` is a `File`, whose version is known only when a run begins | "
+                "make it a parameter of the pipeline"
             ),
         ),
     ],
@@ -548,6 +601,27 @@ def test_an_argument_that_cannot_be_one_is_refused(
 ) -> None:
     found = refusal_of(lambda: traced(f"@pipeline\ndef p(n: int):\n    {body}\n"))
     assert (found.split(" ", 2)[0], found.split(" ", 2)[2]) == (code, text)
+
+
+def test_a_secret_may_be_a_constant_and_a_default(user_module: Load) -> None:
+    made = trace(
+        user_module(
+            TASKS
+            + """
+    @task
+    def connect(key: Secret, other: Secret = Secret("other")) -> str: return key.name
+    @pipeline
+    def p(mine: Secret = Secret("mine")) -> str:
+        return connect(Secret("db-password"))
+"""
+        ).p
+    )
+    assert made.program.pipeline.params[0].default == '{"$":"secret","name":"mine"}'
+    assert inputs(made, "connect") == {
+        "key": Const('{"$":"secret","name":"db-password"}'),
+        "other": Const('{"$":"secret","name":"other"}'),
+    }
+    assert check_pipeline(made.program) == []
 
 
 def test_a_value_of_another_trace_is_refused(user_module: Load) -> None:

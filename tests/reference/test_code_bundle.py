@@ -81,8 +81,10 @@ def test_a_module_that_is_no_file_has_no_project():
     with pytest.raises(CompileError) as caught:
         project_root(["__main__"])
     assert str(caught.value) == (
-        "error[E703] the project's folder can't be told: the module `__main__` isn't a file that can be imported by its name\n"
-        "  fix    keep the project's modules below one folder and import them from there, or name it: compile(..., root=...)"
+        "error[E703] the project's folder can't be told: "
+        "the module `__main__` isn't a file that can be imported by its name\n"
+        "  fix    keep the project's modules below one folder and import them from there, "
+        "or name it: compile(..., root=...)"
     )
 
 
@@ -106,7 +108,8 @@ def test_a_task_in_a_file_that_is_left_out_is_refused(tmp_path, monkeypatch):
     with pytest.raises(CompileError) as caught:
         code_bundle(root, ["secrets_of_mine"])
     assert str(caught.value) == (
-        "error[E704] the module `secrets_of_mine` of a task isn't in the bundle: git ignores it, or it looks like a secret\n"
+        "error[E704] the module `secrets_of_mine` of a task isn't in the bundle: "
+        "git ignores it, or it looks like a secret\n"
         f"  where  {tmp_path / 'secrets.py'}\n"
         "  fix    give the file another name, or take it out of .gitignore"
     )

@@ -42,7 +42,10 @@ def test_what_an_engine_cannot_express_is_refused_all_at_once_with_lines():
     assert first[-1] == "  fix    put a @task in its place; no installed engine can"
     assert "the node is airflow's own" in second[0]
     assert third == [
-        "error[E701] pipeline `flow` uses a time limit for the run, which reference can't express: it has no clock of its own",
+        (
+            "error[E701] pipeline `flow` uses a time limit for the run, which reference can't express: "
+            "it has no clock of its own"
+        ),
         "  where  flow.py:2, flow",
         "  fix    leave it out; no installed engine can",
     ]

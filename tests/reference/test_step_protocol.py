@@ -200,7 +200,8 @@ def test_a_step_out_of_order_is_refused_not_skipped(publish, capsys):
     run = flow.reference.rpartition(".")[0]
     assert flow.step("add") == 1
     assert capsys.readouterr().err == (
-        f"error[E712] step `add` [-] needs the outcome of `first` [-], which has none, and nothing has failed in run {run}\n"
+        "error[E712] step `add` [-] needs the outcome of `first` [-], which has none, "
+        f"and nothing has failed in run {run}\n"
         "  fix    start `first` first: the engine must keep the order of the compiled program\n"
     )
     assert commit_of(flow, "add") is None

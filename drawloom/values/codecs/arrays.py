@@ -65,9 +65,8 @@ def _check(dtype: np.dtype[Any], value: Any) -> None:
 
 def _is_portable(dtype: np.dtype[Any]) -> bool:
     base = dtype.base
-    if base.names is not None:
-        assert base.fields is not None  # a dtype with names has fields
-        return all(_is_portable(base.fields[name][0]) for name in base.names)
+    if base.fields is not None:
+        return all(_is_portable(field[0]) for field in base.fields.values())
     return base.kind in "biufcmMSUV" and base.char not in "gG"
 
 

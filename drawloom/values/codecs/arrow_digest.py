@@ -22,7 +22,7 @@ _types = pa.types
 _compute: Any = import_module("pyarrow.compute")  # its functions are made at import: no checker sees them
 
 
-class UnknownLayout(TypeError):  # noqa: N818  # said of the data
+class UnknownLayout(TypeError):
     """Arrow data of a type that has no digest here."""
 
 

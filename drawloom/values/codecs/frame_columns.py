@@ -208,8 +208,9 @@ def _unpack_cells(data: Any, _form: Json, leaves: Leaves) -> Any:
 
 
 def _unpack_string(data: Any, form: Json, _leaves: Leaves) -> Any:
-    missing = pd.NA if form["na"] == "NA" else np.nan
-    dtype: Any = pd.StringDtype(form["storage"], na_value=missing)  # pandas-stubs leave `__from_arrow__` out
+    # pandas 2.2 knows no `na_value`: there the storage `pyarrow_numpy` says that NaN is what is missing
+    options = {} if form["na"] == "NA" or form["storage"] == "pyarrow_numpy" else {"na_value": np.nan}
+    dtype: Any = pd.StringDtype(form["storage"], **options)  # pandas-stubs leave `__from_arrow__` out
     return dtype.__from_arrow__(data)
 
 
