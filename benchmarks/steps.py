@@ -16,24 +16,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from benchmarks.empty import empty
 from benchmarks.timing import REPEATS
-from drawloom import pipeline, task
 from drawloom.api import compile as compile_pipeline
 from drawloom.catalog import keys
 from drawloom.catalog.catalog import Catalog
 from drawloom.runtimes.engine_process import stub_text
 from drawloom.runtimes.publish import publish_program
 from drawloom.runtimes.reference import begin_text
-
-
-@task(cache=False)  # each step timed executes
-def nothing(n: int) -> int:
-    return n
-
-
-@pipeline
-def empty(n: int) -> int:
-    return nothing(n)
 
 
 class _Engine:
@@ -45,7 +35,8 @@ class _Engine:
         files = compile_pipeline(empty, "reference", root=str(Path(__file__).parents[1]))
         self.program = json.loads(files["engine.json"])["program"]
         sha = publish_program(self.catalog.storage, files, self.program)
-        self.command = [sys.executable, "-I", "-c", stub_text(), f"{self.catalog.storage.url}/{keys.bundle_key(sha)}", sha]
+        bundle = f"{self.catalog.storage.url}/{keys.bundle_key(sha)}"
+        self.command = [sys.executable, "-I", "-c", stub_text(), bundle, sha]
         self.numbers = iter(range(1_000))
 
     def call(self, module: str, *arguments: str) -> tuple[float, str]:

@@ -31,7 +31,7 @@ def rows() -> Iterator[tuple[str, str, str, str]]:
     for length, reach in ((1_000, "<= 15 ms"), (10_000, "linear"), (100_000, "linear")):
         chain = _chain(length)
 
-        def build() -> None:
+        def build(chain=chain) -> None:  # type: ignore[no-untyped-def]
             found = check_pipeline(trace(chain).program)
             assert not found
 

@@ -184,6 +184,9 @@ class Reading:  # over 150 lines: the rules of all kinds of nodes call each othe
         k = 0
         while True:
             here = (*index, k)
+            if ended and end is None and not any(place >= (k, 0) for place in seen):
+                found.append(self._never("skipped", node.test))  # it failed before: what it begins with can't be had
+                break
             tested = self._block(node.test, here, doomed)
             found += tested
             go_on = self._goes_on(node.id, here, end.value if end is not None else None)

@@ -63,6 +63,8 @@ class Control:
         """Ends this instance; `results` are what others may refer to."""
         if ending is DONE:
             self.scheduler.publish(self.node.id, self.index, results or {})
+        elif isinstance(ending, Failure) and (ending.node, ending.index) == (self.node.id, self.index):
+            self.scheduler.journal.control_failed(ending.node, ending.index, ending.info)
         self.scheduler.settle(self.frame, self.place, ending)
 
     def fail(self, exception: Exception) -> None:
@@ -122,7 +124,8 @@ class MapRun(Control):
         self.scheduler.resolver.forget(self.node.id, self.index)
         if self.failures:
             first = self.failures[min(self.failures)]
-            self.scheduler.journal.map_failed(self.node.id, self.index, first.info)
+            if (first.node, first.index) != (self.node.id, self.index):
+                self.scheduler.journal.map_failed(self.node.id, self.index, first.info)
             self.finish(first)
         elif self.cancelled:
             self.finish(CANCELLED)

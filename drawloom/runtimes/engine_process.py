@@ -18,6 +18,8 @@ from drawloom.runtimes.engine_faults import Fate
 __all__ = ["Ended", "Starter", "stub_text"]
 
 _KEPT_VARIABLES: Final = ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "SSL_CERT_FILE")
+# what numeric libraries choose their kernels and threads by: with other ones the last bits of a sum differ
+_NUMERIC_PREFIXES: Final = ("BLIS_", "MKL_", "NUMEXPR_", "OMP_", "OPENBLAS_", "VECLIB_")
 _DETAIL_CHARACTERS: Final = 2000
 
 
@@ -67,9 +69,10 @@ class Starter:
         self._numbers = count()
         self._left: list[subprocess.Popen[bytes]] = []
         kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-        credentials = {name: text for name, text in os.environ.items() if name.startswith("AWS_")}
+        prefixes = ("AWS_", *_NUMERIC_PREFIXES)
+        kept |= {name: text for name, text in os.environ.items() if name.startswith(prefixes)}
         cache = os.environ.get("DRAWLOOM_CACHE") or os.path.join(tempfile.gettempdir(), f"drawloom-{os.getuid()}")
-        self._environment = {**kept, **credentials, "DRAWLOOM_CACHE": cache, **environment}
+        self._environment = {**kept, "DRAWLOOM_CACHE": cache, **environment}
 
     def start(self, arguments: Sequence[str], fate: Fate) -> Ended:
         """Starts a step and waits for it, as far as its fate lets the engine.

@@ -189,6 +189,8 @@ class Scheduler:
 
     def ended(self, frame: Frame, ending: Ending, results: dict[str, Json]) -> None:  # noqa: ARG002  # there is one
         """The pipeline's own block has ended."""
+        if isinstance(ending, Failure) and not ending.node:
+            self.journal.control_failed("", (), ending.info)
         self.ending = ending
         self.results = results
 
@@ -258,11 +260,10 @@ class Scheduler:
         frame.owner.ended(frame, ending, results)
 
     def _results_failed(self, frame: Frame, exception: Exception) -> Failure:
+        """The failure of its owner; that writes it down when it ends by it, for a `try_` may handle it."""
         owner = frame.owner
         node, index = (owner.node.id, owner.index) if isinstance(owner, Control) else ("", ())
-        failure = own_failure(node, index, exception)
-        self.journal.control_failed(node, index, failure.info)
-        return failure
+        return own_failure(node, index, exception)
 
     # calls
 

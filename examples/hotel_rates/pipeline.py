@@ -45,12 +45,12 @@ def validate(table: pd.DataFrame) -> pd.DataFrame:
 @task(packages=["pandas"])
 def build_features(table: pd.DataFrame) -> pd.DataFrame:
     """Numbers only: the season as a point on a circle, nights and guests in all, categories as 0/1 columns."""
-    angle = table["arrival_date"].dt.dayofyear * 2 * np.pi / 365.25
+    angle = table["arrival_date"].dt.day_of_year * 2 * np.pi / 365.25
     nights = table["stays_in_weekend_nights"] + table["stays_in_week_nights"]
     features = table.drop(columns=["arrival_date"]).assign(
         season_sin=np.sin(angle),
         season_cos=np.cos(angle),
-        weekday=table["arrival_date"].dt.dayofweek,
+        weekday=table["arrival_date"].dt.day_of_week,
         nights=nights,
         guests=table["adults"] + table["children"],
     )

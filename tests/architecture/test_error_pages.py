@@ -41,7 +41,8 @@ def test_a_code_is_named_by_a_test(code: str) -> None:
 
 def test_the_list_of_errors_is_that_of_the_pages() -> None:
     spec = importlib.util.spec_from_file_location("index", PAGES / "index.py")
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     index = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(index)
     assert (ROOT / "docs" / "errors.md").read_text(encoding="utf-8") == index.page(PAGES), "run `make docs`"

@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, assume, given, settings
 TESTS = Path(__file__).parents[1]
 GENERATED = str(TESTS / "conformance" / "generated")
 sys.path[:0] = [path for path in (str(TESTS / "strategies"), GENERATED) if path not in sys.path]
-from ir_programs import FUNCTIONS, PARAMS, programs  # noqa: E402  # found beside this file, imported by path
+from ir_programs import FUNCTIONS, PARAMS, Generated, programs  # noqa: E402  # found beside this file, imported by path
 
 from drawloom.catalog.catalog import Catalog  # noqa: E402
 from drawloom.catalog.records import Commit  # noqa: E402
@@ -37,7 +37,6 @@ from drawloom.ir.interpret import Outcome, interpret  # noqa: E402
 from drawloom.ir.layout import layout  # noqa: E402
 from drawloom.ir.nodes import Block, Call, Pipeline, Try  # noqa: E402
 from drawloom.ir.program import Program  # noqa: E402
-from drawloom.ir.text import format_pipeline  # noqa: E402
 from drawloom.ir.walk import walk  # noqa: E402
 from drawloom.runtimes.cache import is_cacheable  # noqa: E402
 from drawloom.runtimes.local import run_local  # noqa: E402
@@ -195,45 +194,43 @@ def assert_same(found: Seen, expected: Seen) -> None:
 
 
 @contextmanager
-def bench(pipeline: Pipeline) -> Iterator[Bench]:
-    """A bench in a folder that is gone afterwards; a failure shows the pipeline."""
+def bench(generated: Generated) -> Iterator[Bench]:
+    """A bench in a folder that is gone afterwards."""
+    pipeline = generated.pipeline
     folder = Path(tempfile.mkdtemp(prefix="drawloom-generated-"))
     try:
         assert [str(d) for d in check_pipeline(Program(pipeline))] == []
         yield Bench(pipeline, folder)
-    except AssertionError as error:
-        error.add_note(format_pipeline(pipeline))
-        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @some(60)
 @given(programs())
-def test_a_program_gives_the_same_inline(pipeline: Pipeline) -> None:
-    with bench(pipeline) as at:
+def test_a_program_gives_the_same_inline(program: Generated) -> None:
+    with bench(program) as at:
         assert_same(at.run("inline")[1], at.expected())
 
 
 @pytest.mark.parametrize("workers", [1, 4])
 @some(40)
-@given(pipeline=programs())
-def test_a_program_gives_the_same_in_threads(pipeline: Pipeline, workers: int) -> None:
-    with bench(pipeline) as at:
+@given(program=programs())
+def test_a_program_gives_the_same_in_threads(program: Generated, workers: int) -> None:
+    with bench(program) as at:
         assert_same(at.run("threads", workers)[1], at.expected())
 
 
 @some(4)
 @given(programs(most=12))
-def test_a_program_gives_the_same_in_worker_processes(pipeline: Pipeline) -> None:
-    with bench(pipeline) as at:
+def test_a_program_gives_the_same_in_worker_processes(program: Generated) -> None:
+    with bench(program) as at:
         assert_same(at.run("processes", 2)[1], at.expected())
 
 
 @some(40)
 @given(programs())
-def test_a_second_run_takes_from_the_cache_what_may_be_and_gives_the_same(pipeline: Pipeline) -> None:
-    with bench(pipeline) as at:
+def test_a_second_run_takes_from_the_cache_what_may_be_and_gives_the_same(program: Generated) -> None:
+    with bench(program) as at:
         expected = at.expected()
         first, _ = at.run("inline")
         second, seen = at.run("threads", 2, name="again")
@@ -253,8 +250,8 @@ def test_a_second_run_takes_from_the_cache_what_may_be_and_gives_the_same(pipeli
 
 @some(40)
 @given(programs())
-def test_fail_fast_fails_when_the_oracle_fails_and_does_nothing_else(pipeline: Pipeline) -> None:
-    with bench(pipeline) as at:
+def test_fail_fast_fails_when_the_oracle_fails_and_does_nothing_else(program: Generated) -> None:
+    with bench(program) as at:
         expected = at.expected()
         run, seen = at.run("threads", 3, fail_fast=True)
         if expected.failure is None:
@@ -287,8 +284,8 @@ def _assert_finals_ran(at: Bench, seen: Seen, expected: Seen) -> None:
 
 @some(2)
 @given(programs(most=5, max_depth=2, per_block=3))
-def test_a_program_gives_the_same_on_the_reference_engine(pipeline: Pipeline) -> None:
-    with bench(pipeline) as at:
+def test_a_program_gives_the_same_on_the_reference_engine(program: Generated) -> None:
+    with bench(program) as at:
         assume(len(at.outcome.commits) <= 8)
         compile_reference(at.program, root=GENERATED).write(at.folder / "compiled")
         run = run_bundle(

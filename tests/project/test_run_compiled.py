@@ -53,8 +53,8 @@ def test_a_compiled_run_has_the_result_and_the_versions_of_a_local_one(folder: P
         done = _drawloom(folder, "run", "squares.py:sum_of_squares", "--catalog", place, "--json", *options)
         assert done.returncode == 0, done.stderr
         listed = _drawloom(folder, "catalog", "ls", "--catalog", place, "--json")
-        names = {a["name"]: a["digest"] for a in json.loads(listed.stdout)["artifacts"]}
-        documents[place] = (json.loads(done.stdout)["result"], names)
+        names = {a["name"]: a["latest"]["digest"] for a in json.loads(listed.stdout)["artifacts"]}
+        documents[place] = (json.loads(done.stdout)["results"][0]["value"], names)
     assert documents["local"] == documents["compiled"]
     assert "sum_of_squares/for_each" in documents["local"][1]
 

@@ -36,9 +36,10 @@ from drawloom.ir.nodes import (
 )
 from drawloom.ir.operands import Apply, Carried, Caught, Const, Field, Item, Key, Operand, Output, Param, RunInfo
 from drawloom.ir.policies import CachePolicy, Parallelism, Policies, RetryPolicy
+from drawloom.ir.text import format_pipeline
 from drawloom.ir.types import BOOL, FLOAT, INT, NONE, STR, Type
 
-__all__ = ["FUNCTIONS", "PARAMS", "TASKS", "programs"]
+__all__ = ["FUNCTIONS", "PARAMS", "TASKS", "Generated", "programs"]
 
 INTS, STRS = Type("list", (INT,)), Type("list", (STR,))
 MATRIX = Type("list", (INTS,))
@@ -115,6 +116,16 @@ _EXCEPTIONS = (
 )
 
 
+class Generated:
+    """A pipeline that shows itself in the text form (hypothesis writes out dataclasses field by field)."""
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self.pipeline = pipeline
+
+    def __repr__(self) -> str:
+        return format_pipeline(self.pipeline)
+
+
 @dataclass(frozen=True)
 class _Scope:
     """What may be used at a place: (operand, type) pairs, the nodes to come after, whether a node runs at most once."""
@@ -131,7 +142,7 @@ class _Scope:
 
 
 @st.composite
-def programs(draw: st.DrawFn, *, most: int = 30, max_depth: int = 3, per_block: int = 4) -> Pipeline:
+def programs(draw: st.DrawFn, *, most: int = 30, max_depth: int = 3, per_block: int = 4) -> Generated:
     """Well-formed pipelines whose parameters have the values `PARAMS`, and `path` a folder.
 
     Args:
@@ -144,13 +155,14 @@ def programs(draw: st.DrawFn, *, most: int = 30, max_depth: int = 3, per_block: 
     scope = scope.plus((Apply("str", (RunInfo("logical_time"),)), STR))
     nodes, scope = builder.nodes(scope, max_depth, least=1)
     results = builder.results(scope, draw(st.sampled_from((1, 1, 1, 0, 2))))
-    return Pipeline(
+    made = Pipeline(
         name=draw(st.sampled_from(("nightly", "ml.churn", "päron"))),
         params=_PARAM_PORTS,
         tasks=TASKS,
         body=Block(nodes, tuple((name, operand) for name, operand, _ in results)),
         results=tuple(Port(name, type_) for name, _, type_ in results),
     )
+    return Generated(made)
 
 
 class _Builder:
@@ -277,7 +289,7 @@ class _Builder:
         if isinstance(operand, (Param, Output, Item, Carried)):
             names = {slot: getattr(operand, slot) for slot in operand.__slots__}
             return type(operand)(**names | {"path": (*operand.path, step)})
-        if isinstance(step, Field):
+        if isinstance(step, Field) or whole == PAIR:  # `get` on a tuple gives one of its types
             return self.const(self.value(type_))
         return Apply("get", (operand, self.const(step.key)))
 

@@ -108,7 +108,7 @@ class _Lowering:
             case Branch():
                 return self.branch(node, after, around)
             case Loop():
-                return [self.loop(node, after, around)], (f"{node.id}:while",)
+                return self.loop(node, after, around)
             case Try():
                 return self.try_(node, after, around)
         raise AssertionError(f"{node.id}: {type(node).__name__} has no steps")  # features refused it before
@@ -172,16 +172,30 @@ class _Lowering:
                 entries.append(When(f"{node.id}:{arm_output(arm)}", decide, arm_output(arm), body, (decide,)))
         return entries, tuple(entry.id for entry in entries)
 
-    def loop(self, node: Loop, after: tuple[str, ...], around: _Around) -> Entry:
-        within = _Around(around.contained, around.guards | self.needs[node.id])
-        test = self.block(node.test, within)
+    def loop(self, node: Loop, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
+        first = self.initial_step(node, after, around) if node.test.nodes else ()
+        # a loop that has failed tests no more; contained, nothing but this keeps its test's nodes from running
+        also = {node.id, *(entry.id for entry in first)}
+        test = self.block(node.test, _Around(around.contained, around.guards | self.needs[node.id] | also))
         decide = self.decide(node, "loop", node.test.results, around, limit=node.max_iterations, on_limit=node.on_limit)
         test += (Run(decide, tuple(entry.id for entry in test), lost_retries=_FREE),)
         inside = _Around(around.contained)
         body = self.block(node.body, inside)
         if node.test.nodes:  # they read the carried values before the deciding step does
             body += self.results_step(node, 1, node.body, body, inside)
-        return While(f"{node.id}:while", test, decide, body, after)
+        each = While(f"{node.id}:while", test, decide, body, tuple(entry.id for entry in first) or after)
+        return [*first, each], (each.id,)
+
+    def initial_step(self, node: Loop, after: tuple[str, ...], around: _Around) -> tuple[Entry, ...]:
+        """A step that computes what a loop begins with, where that can fail."""
+        operands = tuple((carry.name, carry.initial) for carry in node.carried)
+        if not any(_can_fail(operand) for _, operand in operands):
+            return ()
+        source = self.sources[node.id]
+        place = Place(f"{node.id}:initial", "results", source.depth, (*source.position, 0), node.id)
+        self.results.append(place)
+        guards = self.guards(node, around)
+        return (self.compute(place, operands, after, (node.id,), source.depth, guards, around.contained),)
 
     def try_(self, node: Try, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
         within = _Around(True, around.guards | self.needs[node.id])
@@ -235,19 +249,35 @@ class _Lowering:
         if not any(_can_fail(operand) for _, operand in block.results):
             return ()
         place = self.results_place(node, arm, block)
-        own = self.sources[node.id].depth
+        guards = tuple(sorted(around.guards | set(place.deps))) if around.contained else ()
+        covers = () if isinstance(node, Try) else (node.id,)
+        after = tuple(entry.id for entry in body)
+        owner_depth = self.sources[node.id].depth
+        return (self.compute(place, block.results, after, covers, owner_depth, guards, around.contained),)
+
+    def compute(
+        self,
+        place: Place,
+        operands: tuple[tuple[str, Operand], ...],
+        after: tuple[str, ...],
+        covers: tuple[str, ...],
+        owner_depth: int,
+        guards: tuple[str, ...],
+        contained: bool,
+    ) -> Entry:
+        """The step that computes operands for their failure alone, at `place`."""
         self.add(
             id=place.id,
             does="results",
             node=place.id,
             depth=place.depth,
-            inputs=block.results,
-            guards=tuple(sorted(around.guards | set(place.deps))) if around.contained else (),
-            contained=around.contained,
-            covers=() if isinstance(node, Try) else (node.id,),
-            limit=own,
+            inputs=operands,
+            guards=guards,
+            contained=contained,
+            covers=covers,
+            limit=owner_depth,
         )
-        return (Run(place.id, tuple(entry.id for entry in body), lost_retries=_FREE),)
+        return Run(place.id, after, lost_retries=_FREE)
 
     def results_place(self, node: Node, arm: int, block: Block) -> Place:
         """The place of a block's results, at its end: computing them can fail, as a node can."""
@@ -289,7 +319,7 @@ class _Lowering:
             name = waiting.pop()
             if name not in found:
                 found.add(name)
-                if self.sources[name].kind == "group":
+                if name in self.sources and self.sources[name].kind == "group":
                     waiting += self.needs[name]
         return tuple(sorted(found))
 
