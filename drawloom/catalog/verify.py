@@ -169,7 +169,9 @@ _FOREIGN: Final = "move it out of the store: no object has such a name"
 _MAKE_ANEW: Final = "run the pipeline that made it again: it makes it anew"
 _LEFTOVER: Final = "nothing refers to them: delete the file, or leave it, the store removes it when it is a day old"
 _NO_START: Final = "its writer was killed as it began, or the file was removed: run the pipeline again"
-_CUT_OFF: Final = "its writer was killed: what it committed is kept; run the pipeline again to have the rest"
+_CUT_OFF: Final = (
+    "its writer was killed, or the store was full: what it committed is kept; run the pipeline again to have the rest"
+)
 _DANGLING: Final = "restore it from a copy of the store, or run the pipeline again: it makes it anew"
 
 

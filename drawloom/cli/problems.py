@@ -13,13 +13,25 @@ import click
 from drawloom.cli.output import note
 from drawloom.errors import Diagnostic, DrawloomError, RunCancelled, RunFailed, Span, StoreError, did_you_mean
 
-__all__ = ["CANCELLED", "FAILED", "FAULT", "NOT_THE_USERS", "OK", "STORE", "USAGE", "exit_code_for", "users_traceback"]
+__all__ = [
+    "CANCELLED",
+    "FAILED",
+    "FAULT",
+    "NOT_THE_USERS",
+    "OK",
+    "STORE",
+    "TARGET",
+    "USAGE",
+    "exit_code_for",
+    "users_traceback",
+]
 
 OK: Final = 0
 FAILED: Final = 1
 USAGE: Final = 2
 STORE: Final = 3
 FAULT: Final = 70  # EX_SOFTWARE of sysexits.h: drawloom itself is wrong
+TARGET: Final = "drawloom.target"  # in click's context: TARGET as given, once its pipeline is known
 CANCELLED: Final = 130  # 128 + SIGINT, as shells have it
 
 # drawloom's own files, and those of the import system
@@ -80,6 +92,8 @@ def _tell(error: DrawloomError) -> None:
 def _usage(error: click.ClickException) -> Diagnostic:
     context = getattr(error, "ctx", None)
     command = context.command_path if context is not None else "drawloom"
+    if context is not None and TARGET in context.meta:  # the pipeline's parameters are options, too
+        command = f"{command} {context.meta[TARGET]}"
     text = error.format_message().rstrip(".")
     if isinstance(error, click.NoSuchOption):
         known = [name for p in context.command.get_params(context) for name in p.opts] if context is not None else []

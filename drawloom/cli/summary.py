@@ -17,7 +17,10 @@ __all__ = ["counts_text", "failure_lines", "summary_lines"]
 
 _LOG_LINES: Final = 10
 _MOST_FAILURES: Final = 10
-_FRAME: Final = re.compile(r'^  File "(.+)", line (\d+), in (.+)$', re.MULTILINE)
+_FRAME: Final = re.compile(r'^  (?:\| +)?File "(.+)", line (\d+), in (.+)$', re.MULTILINE)
+_FIRST_OF_GROUP: Final = re.compile(r"^ *\+-\+-", re.MULTILINE)
+# a step has the project's files unpacked from its bundle, in a folder named by the bundle's digest
+_BUNDLE: Final = re.compile(r"^.*/bundles/[0-9a-f]{64}/")
 
 
 def summary_lines(run: Run, catalog: Catalog) -> Iterator[str]:
@@ -71,8 +74,8 @@ def failure_lines(run: Run, node: NodeView, log_lines: int = _LOG_LINES) -> Iter
 
 def _raised_at(traceback: str) -> str:
     """`file:line, in function` of the innermost frame of a formatted traceback."""
-    frames = _FRAME.findall(traceback)
-    return f"{frames[-1][0]}:{frames[-1][1]}, in {frames[-1][2]}" if frames else ""
+    frames = _FRAME.findall(_FIRST_OF_GROUP.split(traceback)[0])
+    return f"{_BUNDLE.sub('', frames[-1][0])}:{frames[-1][1]}, in {frames[-1][2]}" if frames else ""
 
 
 def _log_tail(run: Run, node: str, lines: int) -> list[str]:

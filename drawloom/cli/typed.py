@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import click
 
+from drawloom.cli.problems import TARGET
 from drawloom.cli.target import load_target
 from drawloom.dsl.pipeline import Pipeline
 from drawloom.dsl.place import function_span
@@ -53,6 +54,7 @@ class TargetCommand(click.Command):
         if target is not None and not ctx.resilient_parsing:
             pipeline = load_target(target, find_project(Path.cwd()))
             ctx.meta[_PIPELINE] = pipeline
+            ctx.meta[TARGET] = target if " " not in target else f"'{target}'"
             found = parameters_of(pipeline.function, function_span(pipeline.function))
             wanted = [p for p in found if p.static or not self.static_only]
             ctx.meta[_TYPED] = list(_options_for(wanted, self.params))

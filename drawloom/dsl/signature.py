@@ -171,9 +171,12 @@ def _default(function: Any, name: str, defaults: dict[str, Any]) -> str | None:
     try:
         return canonical_json(encode(defaults[name], reference_leaf))
     except NotEncodable as error:
+        fix = "use a plain value, or None and make the value inside the function"
+        if error.type_name.startswith("drawloom.values."):  # a file, a folder, an external: none of them is a constant
+            fix = "give the parameter no default: its value is read, and given a version, when a run begins"
         raise refusal(
             "D109",
             f"the default of parameter `{name}` of `{function.__name__}` can't be kept: {error}",
-            "use a plain value, or None and make the value inside the function",
+            fix,
             function_span(function),
         ) from None

@@ -11,11 +11,12 @@ from drawloom.dsl.place import function_span, refusal
 from drawloom.dsl.sites import Spans
 from drawloom.dsl.specs import task_spec
 from drawloom.dsl.tracer import Tracer
-from drawloom.errors import did_you_mean
+from drawloom.errors import DefinitionError, Diagnostic, did_you_mean
 from drawloom.ir.nodes import Block, Port
 from drawloom.ir.nodes import Pipeline as PipelineNode
-from drawloom.ir.operands import Param
+from drawloom.ir.operands import Operand, Param
 from drawloom.ir.program import Program
+from drawloom.ir.types import Type
 
 if TYPE_CHECKING:
     from drawloom.dsl.pipeline import Pipeline
@@ -63,7 +64,7 @@ def trace(pipeline: Pipeline[..., Any], static: Mapping[str, object] | None = No
     token = CURRENT.set(tracer)
     try:
         returned = pipeline.function(**given)
-        operand, type_ = tracer.result_operand(returned, f"the result of `{pipeline.name}`", signature.result)
+        operand, type_ = _result(tracer, pipeline, returned)
     finally:
         CURRENT.reset(token)
         tracer.block.close()
@@ -78,6 +79,15 @@ def trace(pipeline: Pipeline[..., Any], static: Mapping[str, object] | None = No
     own = function_span(pipeline.function)
     spans = Spans(tracer.sites, {"": own} if own else {})
     return Trace(Program(made, spans), tracer.tasks)
+
+
+def _result(tracer: Tracer, pipeline: Pipeline[..., Any], returned: Any) -> tuple[Operand | None, Type]:
+    try:
+        return tracer.result_operand(returned, f"the result of `{pipeline.name}`", pipeline.signature().result)
+    except DefinitionError as error:  # the function has returned: no line of the user's is being executed
+        own = function_span(pipeline.function)
+        told = [Diagnostic(d.code, d.what, own or d.where, d.fix, d.excerpt) for d in error.diagnostics]
+        raise DefinitionError(told) from None
 
 
 def _static_values(pipeline: Pipeline[..., Any], static: Mapping[str, object]) -> dict[str, object]:

@@ -70,6 +70,7 @@ class StepSlice:
             loop: `test`; try, results, end: the results of the block.
         sources: the sources that the operands can lead to.
         guards: the nodes that must not have failed, for a contained step (elsewhere the engine's order sees to it).
+        loops: for a contained step, the loops in whose test it lies: none may have failed in an earlier iteration.
         contained: a final failure is committed, but the engine goes on: a `try` around the node looks at it.
         limit: a loop's `max_iterations`; for results, how many numbers the index vector of the nodes in `covers` has.
         on_limit: a loop's `on_limit`.
@@ -88,6 +89,7 @@ class StepSlice:
     inputs: tuple[tuple[str, Operand], ...] = ()
     sources: tuple[Source, ...] = ()
     guards: tuple[str, ...] = ()
+    loops: tuple[str, ...] = ()
     contained: bool = False
     limit: int = 0
     on_limit: str = "fail"

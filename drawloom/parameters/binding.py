@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from drawloom.dsl.signature import Signature, signature
-from drawloom.errors import Diagnostic, RunRefused, Span, did_you_mean
+from drawloom.errors import Diagnostic, RunRefused, Span, ValueRefused, did_you_mean
 from drawloom.ir.canonical import Json
 from drawloom.ir.tasks import Port
 from drawloom.ir.types import Type
@@ -76,11 +76,22 @@ def encode_params(ports: tuple[Port, ...], given: Mapping[str, Any], values: Val
     trees: dict[str, Json] = {}
     for port in ports:
         if port.name in given:
-            trees[port.name] = values.encode(given[port.name], port.type, f"parameter `{port.name}`")
+            trees[port.name] = _encoded(port, given[port.name], values)
         else:
             assert port.default is not None  # `bind` has seen that it has one
             trees[port.name] = json.loads(port.default)
     return trees
+
+
+def _encoded(port: Port, value: object, values: Values) -> Json:
+    what = f"parameter `{port.name}`"
+    try:
+        return values.encode(value, port.type, what)
+    except ValueRefused as error:  # of a file, what is told is only the file
+        raise ValueRefused(
+            d if d.what.startswith(what) else Diagnostic(d.code, f"{what}: {d.what}", d.where, d.fix, d.excerpt)
+            for d in error.diagnostics
+        ) from error.__cause__
 
 
 def _missing(found: Signature, given: Mapping[str, object], where: Span | None, partly: bool) -> Iterator[Diagnostic]:

@@ -79,6 +79,9 @@ class _Routed:
         if self._stream is not None:
             self._stream.flush()
 
+    def close(self) -> None:
+        """Does nothing: a task that closes its output must not close everybody's."""
+
     def isatty(self) -> bool:
         return _CURRENT.get() is None and self._stream is not None and self._stream.isatty()
 
@@ -89,6 +92,7 @@ class _Routed:
 _LOCK = threading.Lock()
 _USERS = 0  # runs that need the routing now; the last one to leave puts the streams back
 _STREAMS: dict[str, _Routed] = {}
+_TAKEN: set[str] = set()  # streams that a task replaced and left replaced
 _HANDLERS: list[Any] = []  # the logging handler, once there is one
 
 
@@ -114,9 +118,11 @@ def routed() -> Iterator[None]:
 
 def _put_back() -> None:
     for name, stream in _STREAMS.items():
-        if getattr(sys, name) is stream:  # else somebody replaced it meanwhile, and it is theirs to put back
+        # else somebody outside replaced it meanwhile, and it is theirs to put back
+        if getattr(sys, name) is stream or name in _TAKEN:
             setattr(sys, name, stream._stream)
     _STREAMS.clear()
+    _TAKEN.clear()
     for handler in _HANDLERS:
         sys.modules["logging"].getLogger().removeHandler(handler)
     _HANDLERS.clear()
@@ -128,10 +134,12 @@ def capturing(log: Log) -> Iterator[Log]:
     if "logging" in sys.modules and not _HANDLERS:
         _route_logging()
     token = _CURRENT.set(log)
+    ours = [name for name, stream in list(_STREAMS.items()) if getattr(sys, name) is stream]
     try:
         yield log
     finally:
         _CURRENT.reset(token)
+        _TAKEN.update(name for name in ours if getattr(sys, name) is not _STREAMS.get(name))
 
 
 def _route_logging() -> None:

@@ -6,7 +6,7 @@ Standard library alone: a step loads this module.
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drawloom.catalog import keys
 from drawloom.catalog.outcomes import commit_once, decode_record, failures, read_commit, read_decision
@@ -21,6 +21,9 @@ from drawloom.runtimes.resolve import Resolver, UpstreamFailed
 from drawloom.storage.base import KeyMissing, Storage
 from drawloom.storage.objects import Objects
 from drawloom.values.store import Values
+
+if TYPE_CHECKING:
+    from drawloom.runtimes.failures import FailedNodes  # loaded where something may have failed, not before
 
 __all__ = [
     "StepContext",
@@ -181,13 +184,13 @@ class StepContext:
 
     # failures
 
-    def failed_nodes(self) -> Any:
+    def failed_nodes(self) -> FailedNodes | None:
         """What has failed (`failures.FailedNodes`), or None if nothing has."""
         if self._failed is None:
             self._failed = failures(self.storage, self.run.run, self.run.generation)
         return self.all_failed_nodes() if self._failed else None
 
-    def all_failed_nodes(self) -> Any:
+    def all_failed_nodes(self) -> FailedNodes:
         """`failed_nodes`, also where nothing has failed."""
         from drawloom.runtimes.failures import FailedNodes
 
@@ -202,16 +205,27 @@ class StepContext:
         return self._places
 
     def is_behind(self, index: Index) -> bool:
-        """Whether something a contained step needs has failed or was skipped."""
-        failed = self.failed_nodes() if self.slice.guards else None
+        """Whether something this step needs has failed, was skipped, or never began because of a failure."""
+        failed = self.failed_nodes() if self.slice.guards or self.slice.loops else None
         if failed is None:
             return False
-        places = self.places()
-        for guard in self.slice.guards:
-            at = index[: places[guard].depth]
-            if self.outcomes.ended_badly(guard, at) or failed.first_in(guard, at) is not None:
+        for loop in self.slice.loops:
+            depth = self.places()[loop].depth
+            before = (*index[:depth], index[depth] - 1)
+            if self.outcomes.ended_badly(loop, index[:depth]) or failed.first_in(loop, before, arm=1) is not None:
                 return True
-        return False
+        known: dict[str, bool] = {}
+        return any(self._is_bad(guard, index, failed, known) for guard in self.slice.guards)
+
+    def _is_bad(self, node: str, index: Index, failed: FailedNodes, known: dict[str, bool]) -> bool:
+        if node not in known:
+            place = self.places()[node]
+            at = index[: place.depth]
+            outcome = self.outcomes.outcome(node, at)
+            known[node] = outcome in ("failed", "skipped") or failed.first_in(node, at) is not None
+            if not known[node] and not outcome:  # it has no commit of its own, or was never begun
+                known[node] = any(self._is_bad(need, index, failed, known) for need in place.deps)
+        return known[node]
 
     def tree(self, operand: Operand, index: Index) -> Json:
         """What an operand stands for."""

@@ -10,6 +10,7 @@ from drawloom.catalog.records import (
     AttemptStarted,
     Commit,
     Decision,
+    EngineObservation,
     FailureInfo,
     Index,
     RunFinished,
@@ -86,6 +87,12 @@ class Journal:
             )
         )
         self._progress.failed(job.node, job.index, result.failure, result.log)
+
+    def given_up(self, job: Job) -> None:
+        """The run ends before a call is tried again."""
+        self._writer.append(
+            EngineObservation(self._run, job.node, "cancelled", job.index, job.attempt, at=time.time())
+        )
 
     def retrying(self, job: Job, failure: FailureInfo, delay_seconds: float, log: bytes) -> None:
         """A call that failed will be tried again."""

@@ -121,6 +121,8 @@ class Scheduler:
             self.journal.succeeded(job, result)
             self._memory.put(job.node, job.index, result.output, result.ref)
             self.settle(frame, place, DONE)
+        elif self._given_up(job, result.failure):
+            self._cancel(job)
         elif not self._try_again(job, result):
             self.journal.failed(job, result)
             self.settle(frame, place, Failure(job.node, job.index, result.failure, result.exception))
@@ -313,11 +315,19 @@ class Scheduler:
         self.running.add(job)
         self._submit(job)
 
+    def _given_up(self, job: Job, failure: FailureInfo) -> bool:
+        """Whether an attempt has failed that would be made again, did the run not end: no failure that counts."""
+        return self.refuses(job.place[0]) and is_retried(job.plan.policies.retry, failure, job.attempt)
+
+    def _cancel(self, job: Job) -> None:
+        """Ends a call that has attempts left."""
+        self.journal.given_up(job)
+        self.settle(*job.place, CANCELLED)
+
     def _try_again(self, job: Job, result: JobResult) -> bool:
         policies = job.plan.policies
         failure: FailureInfo | None = result.failure
-        frame, _ = job.place
-        if failure is None or self.refuses(frame) or not is_retried(policies.retry, failure, job.attempt):
+        if failure is None or not is_retried(policies.retry, failure, job.attempt):
             return False
         pause = delay_seconds(policies.retry, job.attempt)
         due = time.monotonic() + pause
@@ -340,9 +350,8 @@ class Scheduler:
     def _drop_delayed(self) -> None:
         kept = []
         for entry in self._delayed:
-            frame, place = entry[2].place
-            if self.refuses(frame):
-                self._steps.append((self.settle, (frame, place, CANCELLED)))
+            if self.refuses(entry[2].place[0]):
+                self._steps.append((self._cancel, (entry[2],)))
             else:
                 kept.append(entry)
         heapq.heapify(kept)

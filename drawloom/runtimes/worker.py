@@ -47,6 +47,7 @@ def main(requests: int, replies: int) -> None:
     os.set_inheritable(replies, False)
     for stream in (sys.stdout, sys.stderr):
         stream.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # they are files: what a killed task wrote is there
+        stream.close = _stay_open  # type: ignore[method-assign]  # as in a thread of the parent (`capture`)
     waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests, waiting), daemon=True).start()
     values = _open(json.loads(waiting.get()))
@@ -64,10 +65,15 @@ def main(requests: int, replies: int) -> None:
         write_frame(replies, answer)
 
 
+def _stay_open() -> None:
+    """A task that closes its output must not close that of the next one."""
+
+
 def _redact_log() -> None:
     """Takes revealed secrets out of what was written; the parent reads it when it has the answer."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(Exception):  # the task may have closed it, or put anything in its place
+            stream.flush()
     size = os.fstat(1).st_size
     log = os.pread(1, size, 0) if size else b""
     clean = redacted(log)
@@ -108,7 +114,10 @@ def _serve(request: Json, tasks: dict[str, tuple[TaskSpec, Callable[..., Any]]],
         result = AttemptResult("failed", None, describe_failure(exception))
     else:
         _log_to_stderr()
-        result = run_attempt(function, spec, request["inputs"], values, tee=True)
+        try:
+            result = run_attempt(function, spec, request["inputs"], values, tee=True)
+        except KeyboardInterrupt as exception:  # the task's own: Ctrl-C doesn't reach a worker
+            result = AttemptResult("failed", None, describe_failure(exception))
         if result.outcome == "succeeded":
             try:
                 ref = values.ref(result.output, str(spec.result))

@@ -75,7 +75,7 @@ class Worker:
                     _START,
                     str(theirs_in),
                     str(theirs_out),
-                    json.dumps([str(p) for p in sys.path]),
+                    json.dumps([*(str(p) for p in sys.path), _ROOT]),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=self._log,
@@ -190,16 +190,20 @@ class Worker:
         return data
 
 
+# drawloom is imported before the parent's path counts, as it was in the parent: a `queue.py` or a `json.py` beside the
+# user's pipeline must not stand for the standard library's
 _START: Final = (
-    "import sys, json; sys.path[:] = json.loads(sys.argv[3]);"
-    " from drawloom.runtimes.worker import main; main(int(sys.argv[1]), int(sys.argv[2]))"
+    "import sys, json; path = json.loads(sys.argv[3]); sys.path.insert(0, path.pop());"
+    " from drawloom.runtimes.worker import main; sys.path[:] = path; main(int(sys.argv[1]), int(sys.argv[2]))"
 )
+_ROOT: Final = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 
 def _flags() -> list[str]:
     """The parent's interpreter flags that change what code means."""
     optimize = ["-" + "O" * sys.flags.optimize] if sys.flags.optimize else []
-    return [*optimize, *(["-X", "utf8"] if sys.flags.utf8_mode else [])]
+    warnings = [f"-W{option}" for option in sys.warnoptions]  # `-W error` makes a task fail
+    return ["-P", *optimize, *warnings, *(["-X", "utf8"] if sys.flags.utf8_mode else [])]
 
 
 def _how_ended(status: int) -> str:

@@ -96,7 +96,8 @@ def test_a_run_whose_log_was_cut_off_is_told(recorder: Any, catalog: Catalog) ->
         (
             "error[S463] run r1 was cut off: its log has no end\n"
             f"  where  {catalog.url}/runs/r1/run.json\n"
-            "  fix    its writer was killed: what it committed is kept; run the pipeline again to have the rest"
+            "  fix    its writer was killed, or the store was full: what it committed is kept; "
+            "run the pipeline again to have the rest"
         )
     ]
 

@@ -180,7 +180,11 @@ def test_a_wrong_parameter_is_told_with_its_place(
             "error[P622] `--param n` gives no parameter a value",
             "write `--param name=text`, or `--param name:=json`",
         ),
-        (["--m", "1"], "error[P640] there is no option `--m`, did you mean `--n`?", "see `drawloom run --help`"),
+        (
+            ["--m", "1"],
+            "error[P640] there is no option `--m`, did you mean `--n`?",
+            "see `drawloom run flows_of_cli.py:twice --help`",
+        ),
     ],
 )
 def test_a_wrong_use_of_options(drawloom: Any, arguments: list[str], what: str, fix: str) -> None:
@@ -226,3 +230,35 @@ def test_projects_of_one_catalog_are_apart(drawloom: Any) -> None:
     drawloom.ok("run", "flows_of_cli.py:twice", "--n", "1", "--project", "a")
     assert len(drawloom.json("runs", "--project", "a")["runs"]) == 1
     assert drawloom.json("runs", "--project", "b")["runs"] == []
+
+
+def test_the_place_of_an_exception_group_is_where_it_was_raised(drawloom: Any, folder: Path) -> None:
+    (folder / "grouped.py").write_text(
+        "from drawloom import pipeline, task\n"
+        "@task\n"
+        "def several(n: int) -> int:\n"
+        "    try:\n"
+        "        raise ValueError('inner')\n"
+        "    except ValueError as inner:\n"
+        "        found = inner\n"
+        "    raise ExceptionGroup('several', [found])\n"
+        "@pipeline\n"
+        "def p(n: int = 1) -> int:\n"
+        "    return several(n)\n"
+    )
+    place = folder / "grouped.py"
+    result = drawloom("run", "grouped.py:p", "-q")
+    assert result.stdout.splitlines()[1:3] == [
+        "failed  several: ExceptionGroup: several (1 sub-exception)",
+        f"  where   {place}:8, in several (called at {place}:11, p)",
+    ]
+
+
+def test_the_place_in_an_unpacked_bundle_is_told_as_the_projects_file(drawloom: Any, folder: Path) -> None:
+    place = folder / "flows_of_cli.py"
+    raised = next(i for i, line in enumerate(place.read_text().splitlines(), 1) if "is refused" in line)
+    called = next(i for i, line in enumerate(place.read_text().splitlines(), 1) if "refuse(first)" in line)
+    result = drawloom("run", "flows_of_cli.py:failing", "-q", "--engine", "reference")
+    assert result.stdout.splitlines()[2] == (
+        f"  where   flows_of_cli.py:{raised}, in refuse (called at {place}:{called}, failing)"
+    )

@@ -288,3 +288,15 @@ def test_a_default_that_cannot_be_kept_is_refused(user_module: Callable[..., Mod
         f"  where  {module.__file__}:2, work\n"
         "  fix    use a plain value, or None and make the value inside the function"
     )
+
+
+def test_a_file_as_a_default_is_refused(user_module: Callable[..., ModuleType]) -> None:
+    module = user_module("""
+        from drawloom import File
+        def work(source: File = File("data.csv")): ...
+    """)
+    assert text_of(lambda: signature(module.work)) == (
+        "error[D109] the default of parameter `source` of `work` can't be kept: value is a drawloom.values.files.File\n"
+        f"  where  {module.__file__}:3, work\n"
+        "  fix    give the parameter no default: its value is read, and given a version, when a run begins"
+    )

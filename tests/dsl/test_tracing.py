@@ -13,6 +13,7 @@ from types import ModuleType
 import pytest
 
 from drawloom import DefinitionError
+from drawloom.dsl.place import function_span
 from drawloom.dsl.tracing import Trace, trace
 from drawloom.ir.check import check_pipeline
 from drawloom.ir.interpret import interpret
@@ -728,3 +729,22 @@ def test_what_a_trace_leaves_behind_is_nothing(traced: Callable[..., Trace]) -> 
     with pytest.raises(ZeroDivisionError):
         traced("@pipeline\ndef p(n: int):\n    return 1 / 0\n")
     assert CURRENT.get() is None
+
+
+def test_what_is_wrong_with_a_result_is_told_at_the_pipeline(user_module: Load) -> None:
+    module = user_module(
+        TASKS
+        + """
+    class Box:
+        pass
+    @pipeline
+    def p(n: int):
+        box = Box()
+        return box
+"""
+    )
+    with pytest.raises(DefinitionError) as caught:
+        trace(module.p)
+    [told] = caught.value.diagnostics
+    assert told.code == "D113"
+    assert str(told.where) == str(function_span(module.p.function))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import drawloom
-from drawloom import Catalog, CompileError, File, RunRefused, Static, pipeline, task
+from drawloom import Catalog, CompileError, File, RunRefused, Static, ValueRefused, pipeline, task
 from drawloom.compilers.base import compiler_of
 from drawloom.dsl.place import function_span
 
@@ -171,6 +171,16 @@ def test_r544_a_time_without_a_zone() -> None:
     )
     text = refusal(twice, {"n": 1}, interval=(datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 2, 1)))
     assert text.startswith("error[R544] `interval_end` is 2026-02-01 00:00:00, which has no zone\n")
+
+
+def test_a_file_that_is_not_there_is_told_with_its_parameter() -> None:
+    with pytest.raises(ValueRefused) as caught:
+        drawloom.run(measured_file, {"source": "nowhere.txt"})
+    assert str(caught.value) == (
+        "error[V305] parameter `source`: the file nowhere.txt can't be read: No such file or directory\n"
+        "  where  nowhere.txt\n"
+        "  fix    check the path; a task's result must exist until the task has returned, and be readable by this user"
+    )
 
 
 def test_nothing_is_kept_of_a_run_that_was_refused(folder: Path) -> None:

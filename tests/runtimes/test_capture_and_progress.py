@@ -128,3 +128,29 @@ def test_progress_in_a_terminal_is_live_and_leaves_the_lines(catalog, tmp_path):
     assert "running: " in text
     assert "bad: failed: Unlucky: no luck with 1" in text
     assert "talks | child hello" in text
+
+
+def test_a_task_that_closes_its_output_closes_nobody_elses(capsys):
+    with routed():
+        with capturing(Log()) as log:
+            sys.stdout.close()
+            print("inside")
+        print("outside")
+    assert (log.content(), capsys.readouterr().out) == (b"inside\n", "outside\n")
+
+
+def test_a_stream_that_a_task_left_replaced_is_put_back():
+    before = (sys.stdout, sys.stderr)
+    with routed(), capturing(Log()):
+        sys.stdout = io.StringIO()
+    assert (sys.stdout, sys.stderr) == before
+
+
+def test_a_stream_that_was_replaced_outside_a_task_is_left_alone(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", sys.stdout)
+    theirs = io.StringIO()
+    with routed():
+        sys.stdout = theirs
+        with capturing(Log()):
+            print("inside")
+    assert sys.stdout is theirs

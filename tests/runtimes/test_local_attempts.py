@@ -1,6 +1,7 @@
 """Attempts of a local run: retries, timeouts, lost workers, what is captured, what is refused of a result."""
 
 import os
+import sys
 import time
 
 import pytest
@@ -287,3 +288,40 @@ class Quiet:
 
     def __getattr__(self, name):
         return lambda *arguments: None
+
+
+@pytest.mark.parametrize("executor", ["threads", "processes"])
+def test_a_keyboard_interrupt_of_the_tasks_own_is_a_failure(run, executor):
+    sheet = Sheet()
+    found = run(sheet, sheet.call("interrupts", tasks.interrupts), executor=executor)
+    info = node(found, "interrupts").failure.info
+    assert (info.type, info.message) == ("builtins:KeyboardInterrupt", "mine")
+
+
+@pytest.mark.parametrize("executor", EXECUTORS)
+def test_a_task_may_close_its_output(run, executor):
+    sheet = Sheet()
+    closes = sheet.call("closes", tasks.closes_its_output)
+    found = run(sheet, closes, sheet.call("next", tasks.one, after=("closes",)), result=out("next"), executor=executor)
+    assert (found.result, found.logs("closes")) == (1, "still heard\n")
+
+
+def test_modules_beside_the_pipeline_do_not_stand_for_what_a_worker_needs(run, tmp_path, monkeypatch):
+    for name in ("json", "queue", "subprocess", "drawloom"):
+        (tmp_path / f"{name}.py").write_text("raise RuntimeError('not the one that is meant')\n")
+    (tmp_path / "beside_them.py").write_text("def one():\n    return 1\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    import beside_them
+
+    sheet = Sheet()
+    found = run(sheet, sheet.call("one", beside_them.one), result=out("one"), executor="processes")
+    assert found.result == 1
+
+
+def test_warnings_that_are_errors_here_are_errors_in_a_worker(run, monkeypatch):
+    sheet = Sheet()
+    assert run(sheet, sheet.call("warns", tasks.warns), executor="processes").state == "succeeded"
+    monkeypatch.setattr(sys, "warnoptions", ["error::UserWarning"])
+    found = run(sheet, sheet.call("warns", tasks.warns), executor="processes")
+    assert node(found, "warns").failure.info.type == "builtins:UserWarning"

@@ -36,10 +36,11 @@ LAST = 1 << 40  # in a position: after everything an index vector or a block can
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """What surrounds a node: whether a try contains it, and the guards of the groups and tries it lies in."""
+    """What surrounds a node: whether a try contains it, the guards of groups and tries, the loops it is tested in."""
 
     contained: bool = False
     guards: frozenset[str] = frozenset()
+    loops: tuple[str, ...] = ()
 
 
 def lower_steps(pipeline: Pipeline, *, allow_pickle: bool = False) -> StepPlan:
@@ -124,6 +125,7 @@ class _Lowering:
             task=spec,
             inputs=node.inputs,
             guards=self.guards(node, around),
+            loops=around.loops if around.contained else (),
             contained=around.contained,
             ports=(Port("result", spec.result),),
         )
@@ -174,9 +176,8 @@ class _Lowering:
 
     def loop(self, node: Loop, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
         first = self.initial_step(node, after, around) if node.test.nodes else ()
-        # a loop that has failed tests no more; contained, nothing but this keeps its test's nodes from running
-        also = {node.id, *(entry.id for entry in first)}
-        test = self.block(node.test, _Around(around.contained, around.guards | self.needs[node.id] | also))
+        guards = around.guards | self.needs[node.id] | {entry.id for entry in first}
+        test = self.block(node.test, _Around(around.contained, guards, (*around.loops, node.id)))
         decide = self.decide(node, "loop", node.test.results, around, limit=node.max_iterations, on_limit=node.on_limit)
         test += (Run(decide, tuple(entry.id for entry in test), lost_retries=_FREE),)
         inside = _Around(around.contained)
@@ -195,10 +196,10 @@ class _Lowering:
         place = Place(f"{node.id}:initial", "results", source.depth, (*source.position, 0), node.id)
         self.results.append(place)
         guards = self.guards(node, around)
-        return (self.compute(place, operands, after, (node.id,), source.depth, guards, around.contained),)
+        return (self.compute(place, operands, after, (node.id,), source.depth, guards, around),)
 
     def try_(self, node: Try, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
-        within = _Around(True, around.guards | self.needs[node.id])
+        within = _Around(True, around.guards | self.needs[node.id], around.loops)
         body = Group(f"{node.id}:body", self.block(node.body, within), after)
         decide = self.decide(
             node,
@@ -238,7 +239,12 @@ class _Lowering:
         source = self.sources[node.id]
         depth = source.depth + (1 if does == "loop" else 0)
         also = [Carried(node.id, name) for name, _ in source.results[0]] if does == "loop" else []
-        fields: dict[str, object] = {"guards": self.guards(node, around), "contained": around.contained, **more}
+        fields: dict[str, object] = {
+            "guards": self.guards(node, around),
+            "loops": around.loops if around.contained else (),
+            "contained": around.contained,
+            **more,
+        }
         self.add(id=step, does=does, node=node.id, depth=depth, inputs=inputs, also=also, **fields)
         return step
 
@@ -253,7 +259,7 @@ class _Lowering:
         covers = () if isinstance(node, Try) else (node.id,)
         after = tuple(entry.id for entry in body)
         owner_depth = self.sources[node.id].depth
-        return (self.compute(place, block.results, after, covers, owner_depth, guards, around.contained),)
+        return (self.compute(place, block.results, after, covers, owner_depth, guards, around),)
 
     def compute(
         self,
@@ -263,7 +269,7 @@ class _Lowering:
         covers: tuple[str, ...],
         owner_depth: int,
         guards: tuple[str, ...],
-        contained: bool,
+        around: _Around,
     ) -> Entry:
         """The step that computes operands for their failure alone, at `place`."""
         self.add(
@@ -273,7 +279,8 @@ class _Lowering:
             depth=place.depth,
             inputs=operands,
             guards=guards,
-            contained=contained,
+            loops=around.loops if around.contained else (),
+            contained=around.contained,
             covers=covers,
             limit=owner_depth,
         )

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 
 
 class Unlucky(Exception):
@@ -161,3 +162,19 @@ def shout(secret):
 
 def pid():
     return os.getpid()
+
+
+def interrupts():
+    raise KeyboardInterrupt("mine")
+
+
+def closes_its_output():
+    sys.stdout.close()
+    sys.stderr.close()
+    print("still heard")
+    return 1
+
+
+def warns():
+    warnings.warn("careful", stacklevel=1)
+    return 1
