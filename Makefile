@@ -3,6 +3,9 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v p
 VENV := .venv
 BIN := $(VENV)/bin
 
+DEMO_NEEDS := --editable '.[tables,models]' matplotlib
+DEV_NEEDS := --editable '.[dev]'
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint check-types unit torture bench docs clean
 
@@ -11,23 +14,25 @@ help: ## this list
 
 # uv is ~20 times faster than pip; where it can't be had, pip does the same
 define install
-	$(PYTHON) -c 'import sys; sys.exit("drawloom needs Python 3.11 or later; set PYTHON=...") if sys.version_info < (3, 11) else None'
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python --constraint constraints.txt $(1); \
+	@$(PYTHON) -c 'import sys; sys.exit("drawloom needs Python 3.11 or later; set PYTHON=...") if sys.version_info < (3, 11) else None'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@if command -v uv >/dev/null 2>&1; then uv pip install --quiet --python $(BIN)/python --constraint constraints.txt $(1); \
 	elif $(BIN)/python -m pip install --quiet --disable-pip-version-check uv; then $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint constraints.txt $(1); \
 	else $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $(1); fi
 endef
 
 $(VENV)/.demo: pyproject.toml constraints.txt
-	$(call install,--editable '.[tables,models,graph]' matplotlib)
-	touch $@
+	$(call install,$(DEMO_NEEDS))
+	@touch $@
 
 $(VENV)/.dev: pyproject.toml constraints.txt
-	$(call install,--editable '.[dev]')
-	touch $@ $(VENV)/.demo
+	$(call install,$(DEV_NEEDS))
+	@touch $@ $(VENV)/.demo
 
 demo: $(VENV)/.demo ## run the main example, parallel and versioned; a second time only what isn't cached runs
-	cd examples/hotel_rates && ../../$(BIN)/drawloom run pipeline.py:hotel_rates --bookings hotel_rates.csv
+	@cd examples/hotel_rates && ../../$(BIN)/drawloom run hotel_rates --bookings hotel_rates.csv
+	@cd examples/hotel_rates && ../../$(BIN)/drawloom catalog ls
+	@cd examples/hotel_rates && ../../$(BIN)/drawloom catalog load hotel_rates/report -o report.png
 
 test: lint check-types unit ## set up, then every check and test
 
