@@ -1,4 +1,4 @@
-"""The verbs: run, check, compile, run_compiled. The one place where the front end, compilers, runtimes and the catalog meet.
+"""The verbs: run, check, compile, run_compiled; where the front end, compilers, runtimes and the catalog meet.
 
 Each verb imports what it needs when it is called: checking a pipeline loads no runtime, compiling one no catalog.
 """

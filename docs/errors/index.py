@@ -15,8 +15,8 @@ AREAS = {
 }
 HEAD = """# Errors
 
-Every error has a code, says what is wrong and where (your file and line), and how to fix it. Each page has a failing program
-and the repaired one. Generated from the pages (`make docs`); don't edit.
+Every error has a code, says what is wrong and where (your file and line), and how to fix it. Each page has a failing
+program and the repaired one. Generated from the pages (`make docs`); don't edit.
 """
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 
 from drawloom.catalog.facts import Instance
-from drawloom.catalog.records import Decision, Index
+from drawloom.catalog.records import Decision, Index, results_of_item
 from drawloom.ir.nodes import Block, Loop, Map, Node, Pipeline, Try
 from drawloom.ir.walk import blocks
 
@@ -19,6 +19,7 @@ class Causes:
         pipeline: what was run.
         states: node id -> index vector -> state.
         decisions: (node id, index vector) -> what it decided.
+        failed: the (node id, index vector) pairs that have a commit of a failure.
     """
 
     def __init__(
@@ -26,10 +27,12 @@ class Causes:
         pipeline: Pipeline,
         states: Mapping[str, Mapping[Index, str]],
         decisions: Mapping[Instance, Decision],
+        failed: Container[Instance],
     ) -> None:
         self._pipeline = pipeline
         self._states = states
         self._decisions = decisions
+        self._failed = failed
 
     def of_run(self) -> Instance | None:
         """The first failure of the pipeline in program order that no `try_` handled."""
@@ -52,6 +55,8 @@ class Causes:
             found = self._first_failed(block, at)
             if found is not None:
                 return found
+            if isinstance(node, Map) and (results_of_item(node.id), at) in self._failed:
+                break  # an item's results failed: that is the map's own failure, and comes before later items'
         return (node.id, index)
 
     def _places_inside(self, node: Node, index: Index) -> Iterator[tuple[Block, Index]]:

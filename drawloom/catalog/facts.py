@@ -94,6 +94,11 @@ class Facts:
         """Whether nothing at all is known of the run."""
         return self.started is None and self.finished is None and not any(self.places())
 
+    @property
+    def failed(self) -> set[Instance]:
+        """Every node instance that has a commit of a failure."""
+        return {place for place, commit in self.commits.items() if commit.outcome == "failed"}
+
     def places(self) -> set[Instance]:
         """Every node instance a record is about."""
         return {*self.commits, *self.decisions, *self.attempts, *self.events}

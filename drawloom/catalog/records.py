@@ -1,9 +1,9 @@
 """Records: what happened, append-only. Everything else about a run is computed from these and the program.
 
-A record is a frozen dataclass, written as a JSON object with its `kind`. Readers are tolerant: fields they don't know are
-kept out of the object, unless the record lists them in `must_understand`; then it is refused. Times are seconds since the
-epoch (UTC, float). Index vectors are tuples of ints, one for each map and loop around the node. Standard library alone:
-a step loads this module.
+A record is a frozen dataclass, written as a JSON object with its `kind`. Readers are tolerant: fields they don't know
+are kept out of the object, unless the record lists them in `must_understand`; then it is refused. Times are seconds
+since the epoch (UTC, float). Index vectors are tuples of ints, one for each map and loop around the node. Standard
+library alone: a step loads this module.
 """
 
 from __future__ import annotations
@@ -32,9 +32,15 @@ __all__ = [
     "ValueRef",
     "record_from_json",
     "record_to_json",
+    "results_of_item",
 ]
 
 Index = tuple[int, ...]
+
+
+def results_of_item(node: str) -> str:
+    """The node of a commit that says: the results of one item of the map `node` failed; its index is the item's."""
+    return f"{node}:results-0"
 
 
 class MustUnderstand(ValueError):
@@ -173,8 +179,8 @@ class Commit:
 class Decision:
     """What a control node decided.
 
-    `value`: a map's number of items; a branch's arm; of a loop at `index + (k,)` 1 or 0 for its test before iteration k,
-    and at `index` the number of iterations once it ended; a try's arm (0 the body, h+1 handler h, -1 nobody handled it).
+    `value`: a map's number of items; a branch's arm; of a loop at `index + (k,)` 1 or 0 for its test before iteration
+    k, and at `index` the number of iterations once it ended; a try's arm (0 the body, h+1 handler h, -1 nobody's).
     `caught` is the failure a handler was chosen for.
     """
 

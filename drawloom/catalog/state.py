@@ -141,7 +141,7 @@ def _outcome(facts: Facts, whole: str, dead: bool) -> str:
 
 
 def _failure(reading: Reading, facts: Facts) -> FailurePlace:
-    place = Causes(reading.pipeline, reading.states, facts.decisions).of_run()
+    place = Causes(reading.pipeline, reading.states, facts.decisions, facts.failed).of_run()
     if place is not None:
         return FailurePlace(*place, _info(reading, facts, *place))
     own = facts.commits.get(("", ()))
@@ -166,7 +166,7 @@ def _info(reading: Reading, facts: Facts, node: str, index: Index) -> FailureInf
 
 def _node_states(pipeline: Pipeline, facts: Facts, reading: Reading) -> dict[str, NodeState]:
     attempts, seconds = _effort(facts, reading)
-    causes = Causes(pipeline, reading.states, facts.decisions)
+    causes = Causes(pipeline, reading.states, facts.decisions, facts.failed)
     made = {}
     for node in walk(pipeline.body):
         source = reading.sources[node.id]

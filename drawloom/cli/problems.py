@@ -36,6 +36,9 @@ CANCELLED: Final = 130  # 128 + SIGINT, as shells have it
 
 # drawloom's own files, and those of the import system
 NOT_THE_USERS = (str(Path(__file__).resolve().parents[1]), "<frozen", str(importlib.__file__))
+_NO_COMMAND: tuple[type[click.ClickException], ...] = tuple(
+    filter(None, [getattr(click.exceptions, "NoArgsIsHelpError", None)])  # click before 8.2 shows the help itself
+)
 _TRACING = str(Path(__file__).resolve().parents[1] / "dsl" / "tracing.py")
 
 
@@ -57,6 +60,9 @@ def exit_code_for(error: BaseException) -> int:
         return CANCELLED
     if os.environ.get("DRAWLOOM_DEBUG") == "1":
         note("".join(traceback.format_exception(error)).rstrip())
+    if isinstance(error, _NO_COMMAND):
+        note(error.format_message())  # a group without a command: its help, which says what there is
+        return USAGE
     if isinstance(error, click.ClickException):
         note(str(_usage(error)))
         return USAGE

@@ -6,6 +6,7 @@ import importlib
 import os
 import sys
 import traceback
+from contextlib import redirect_stdout
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -100,7 +101,8 @@ def _put_first(folder: Path) -> None:
 
 def _import(name: str, path: Path | None) -> ModuleType:
     try:
-        return importlib.import_module(name)
+        with redirect_stdout(sys.stderr):  # what a module prints when it is imported is no output of a command
+            return importlib.import_module(name)
     except DrawloomError:  # a decorator refused something: it says where and how to fix it
         raise
     except ModuleNotFoundError as error:

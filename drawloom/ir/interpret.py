@@ -123,7 +123,7 @@ def exception_names(error: BaseException) -> tuple[str, ...]:
     return tuple(class_ref(cls) for cls in type(error).__mro__)
 
 
-class _Failed(Exception):  # noqa: N818  # a failure on its way, not an error of drawloom's
+class _Failed(Exception):  # a failure on its way, not an error of drawloom's
     """A failure on its way out: the instance it happened in and the exception itself."""
 
     def __init__(self, node: str, index: Index, exception: BaseException) -> None:

@@ -202,7 +202,7 @@ class Pipeline:
     tasks: tuple[TaskSpec, ...] = ()
     body: Block = Block()
     results: tuple[Port, ...] = ()
-    policies: PipelinePolicies = PipelinePolicies()  # noqa: RUF009  # frozen, so it can be shared
+    policies: PipelinePolicies = PipelinePolicies()  # frozen, so it can be shared
     requires: tuple[str, ...] = ()
     kind: str = "batch"
     ir_version: int = IR_VERSION

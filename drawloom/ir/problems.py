@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["TypeProblem"]
 
 
-class TypeProblem(Exception):  # noqa: N818  # a finding about the user's pipeline, on its way to a Diagnostic
+class TypeProblem(Exception):  # a finding about the user's pipeline, on its way to a Diagnostic
     """A path, an operator or a constant that would certainly raise in Python.
 
     Args:

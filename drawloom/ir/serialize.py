@@ -23,7 +23,7 @@ __all__ = ["MalformedDocument", "from_json", "kind_of", "to_json"]
 T = TypeVar("T")
 
 
-class MalformedDocument(ValueError):  # noqa: N818  # named by what it says, as the other exceptions here
+class MalformedDocument(ValueError):  # named by what it says, as the other exceptions here
     """A JSON document doesn't have the form its kind prescribes; the message has the path to the place."""
 
 

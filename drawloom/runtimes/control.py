@@ -113,6 +113,8 @@ class MapRun(Control):
         self.active -= 1
         if isinstance(ending, Failure):
             self.failures[k] = ending
+            if (ending.node, ending.index) == (self.node.id, self.index):
+                self.scheduler.journal.item_failed(self.node.id, frame.index, ending.info)
         elif ending is CANCELLED:
             self.cancelled = True
         else:

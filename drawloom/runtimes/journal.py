@@ -15,6 +15,7 @@ from drawloom.catalog.records import (
     Index,
     RunFinished,
     ValueRef,
+    results_of_item,
 )
 from drawloom.catalog.runlog import RunWriter
 from drawloom.runtimes.jobs import Job, JobResult
@@ -90,9 +91,7 @@ class Journal:
 
     def given_up(self, job: Job) -> None:
         """The run ends before a call is tried again."""
-        self._writer.append(
-            EngineObservation(self._run, job.node, "cancelled", job.index, job.attempt, at=time.time())
-        )
+        self._writer.append(EngineObservation(self._run, job.node, "cancelled", job.index, job.attempt, at=time.time()))
 
     def retrying(self, job: Job, failure: FailureInfo, delay_seconds: float, log: bytes) -> None:
         """A call that failed will be tried again."""
@@ -110,6 +109,10 @@ class Journal:
         self._writer.append(
             Commit(self._run, node, index, attempt=0, outcome="failed", failure=failure, at=time.time())
         )
+
+    def item_failed(self, node: str, index: Index, failure: FailureInfo) -> None:
+        """The results of one item of the map `node` failed; `index` is the item's."""
+        self.map_failed(results_of_item(node), index, failure)
 
     def collected(self, node: str, index: Index, outputs: Mapping[str, ValueRef]) -> None:
         """A map, or with the node "" the pipeline, has its results."""

@@ -21,7 +21,7 @@ __all__ = ["Index", "Outcomes", "Resolver", "TreeStore", "UpstreamFailed", "item
 Index = tuple[int, ...]
 
 
-class UpstreamFailed(Exception):  # noqa: N818  # a state of the run, not an error
+class UpstreamFailed(Exception):  # a state of the run, not an error
     """A value isn't there and never will be: the node instance that should have made it failed or was skipped."""
 
     def __init__(self, node: str, index: Index = ()) -> None:

@@ -321,8 +321,9 @@ class Scheduler:
 
     def _cancel(self, job: Job) -> None:
         """Ends a call that has attempts left."""
+        frame, place = job.place
         self.journal.given_up(job)
-        self.settle(*job.place, CANCELLED)
+        self.settle(frame, place, CANCELLED)
 
     def _try_again(self, job: Job, result: JobResult) -> bool:
         policies = job.plan.policies

@@ -35,7 +35,7 @@ _LOOK_SECONDS: Final = 0.5  # how often a silent worker is looked at: a forked c
 _GOODBYE_SECONDS: Final = 1.0  # how long an idle worker may take to end by itself
 
 
-class WorkerLost(Exception):  # noqa: N818  # a state, told to the user as a diagnostic
+class WorkerLost(Exception):  # a state, told to the user as a diagnostic
     """A worker process ended before it answered: `how` it did, and the `log` of its attempt."""
 
     def __init__(self, how: str, log: bytes) -> None:
@@ -44,7 +44,7 @@ class WorkerLost(Exception):  # noqa: N818  # a state, told to the user as a dia
         self.log = log
 
 
-class WorkerTimeout(Exception):  # noqa: N818  # a state, told to the user as a diagnostic
+class WorkerTimeout(Exception):  # a state, told to the user as a diagnostic
     """An attempt took longer than it may; its worker was killed. `log` is what the attempt had written."""
 
     def __init__(self, log: bytes) -> None:

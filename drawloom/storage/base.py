@@ -12,7 +12,7 @@ from typing import Protocol
 __all__ = ["KeyMissing", "Storage"]
 
 
-class KeyMissing(KeyError):  # noqa: N818 a KeyError by its base already
+class KeyMissing(KeyError):
     """A storage has nothing under a key."""
 
 

@@ -93,7 +93,7 @@ class Shop:
             text=True,
             check=False,
             timeout=120,
-            preexec_fn=obey_permissions,  # noqa: PLW1509  # it calls prctl and nothing else
+            preexec_fn=obey_permissions,  # it calls prctl and nothing else
         )
         return done.returncode, done.stdout, done.stderr
 
@@ -174,8 +174,10 @@ GRAPHS: dict[str, tuple[str, str, str]] = {
                  double = bad:double(n=text) -> int    <- here
           fix    make `text` return int, or put a @task that converts between the two
         """,
-        "@task\ndef number_in(t: str) -> int:\n    return int(t)\n\n"
-        "@pipeline\ndef p(n: int = 1) -> int:\n    return double(number_in(text(n)))\n",
+        (
+            "@task\ndef number_in(t: str) -> int:\n    return int(t)\n\n"
+            "@pipeline\ndef p(n: int = 1) -> int:\n    return double(number_in(text(n)))\n"
+        ),
     ),
     "argument missing": (
         "@pipeline\ndef p(n: int = 1) -> int:\n    return double()  # here\n",
@@ -196,15 +198,19 @@ GRAPHS: dict[str, tuple[str, str, str]] = {
         "@pipeline\ndef p(n: int = 1) -> int:\n    return double(n)\n",
     ),
     "cycle of order": (
-        "@pipeline\ndef p(n: int = 1) -> int:\n    one = double(n)\n    two = double(one)\n"
-        "    one.after(two)  # here\n    return two\n",
+        (
+            "@pipeline\ndef p(n: int = 1) -> int:\n    one = double(n)\n    two = double(one)\n"
+            "    one.after(two)  # here\n    return two\n"
+        ),
         """\
         error[D122] `one` can't come after `two`, which is called later
           where  {file}:{line}, p
           fix    call `two` first
         """,
-        "@pipeline\ndef p(n: int = 1) -> int:\n    two = double(n)\n    one = double(n)\n"
-        "    one.after(two)\n    return two\n",
+        (
+            "@pipeline\ndef p(n: int = 1) -> int:\n    two = double(n)\n    one = double(n)\n"
+            "    one.after(two)\n    return two\n"
+        ),
     ),
     "cycle of pipelines": (
         "@pipeline\ndef p(n: int = 1) -> int:\n    return p(double(n))  # here\n",
@@ -213,12 +219,16 @@ GRAPHS: dict[str, tuple[str, str, str]] = {
           where  {file}:{line}, p
           fix    use `while_loop`, or stop the recursion by a `Static` parameter
         """,
-        "from drawloom import Static\n\n@pipeline\ndef p(n: int = 1, depth: Static[int] = 3) -> int:\n"
-        "    return p(double(n), depth - 1) if depth else n\n",
+        (
+            "from drawloom import Static\n\n@pipeline\ndef p(n: int = 1, depth: Static[int] = 3) -> int:\n"
+            "    return p(double(n), depth - 1) if depth else n\n"
+        ),
     ),
     "ids that differ in case only": (
-        "@pipeline\ndef p(n: int = 1) -> int:\n    Total = double(n)\n    total = double(Total)  # here\n"
-        "    return total\n",
+        (
+            "@pipeline\ndef p(n: int = 1) -> int:\n    Total = double(n)\n    total = double(Total)  # here\n"
+            "    return total\n"
+        ),
         """\
         error[G212] the ids `Total` and `total` are the same when case is ignored
           where  {file}:{line}, p
@@ -229,15 +239,19 @@ GRAPHS: dict[str, tuple[str, str, str]] = {
         "@pipeline\ndef p(n: int = 1) -> int:\n    first = double(n)\n    total = double(first)\n    return total\n",
     ),
     "two tasks of one name": (
-        "first = double\n\n@task  # here\ndef double(n: int) -> int:\n    return 3 * n\n\n"
-        "@pipeline\ndef p(n: int = 1) -> int:\n    return double(first(n))\n",
+        (
+            "first = double\n\n@task  # here\ndef double(n: int) -> int:\n    return 3 * n\n\n"
+            "@pipeline\ndef p(n: int = 1) -> int:\n    return double(first(n))\n"
+        ),
         """\
         error[D120] two tasks are named `bad:double`, both called in this pipeline
           where  {file}:{line}, double
           fix    give one of them another name
         """,
-        "@task\ndef triple(n: int) -> int:\n    return 3 * n\n\n"
-        "@pipeline\ndef p(n: int = 1) -> int:\n    return triple(double(n))\n",
+        (
+            "@task\ndef triple(n: int) -> int:\n    return 3 * n\n\n"
+            "@pipeline\ndef p(n: int = 1) -> int:\n    return triple(double(n))\n"
+        ),
     ),
     "constant that can't be kept": (
         "@pipeline\ndef p(n: int = 1) -> int:\n    return double(threading.Lock())  # here\n",
@@ -255,31 +269,41 @@ GRAPHS: dict[str, tuple[str, str, str]] = {
           where  {file}:{line}, <lambda>
           fix    write a `def` with a name
         """,
-        "@task\ndef twice(n: int) -> int:\n    return 2 * n\n\n"
-        "@pipeline\ndef p(n: int = 1) -> int:\n    return twice(n)\n",
+        (
+            "@task\ndef twice(n: int) -> int:\n    return 2 * n\n\n"
+            "@pipeline\ndef p(n: int = 1) -> int:\n    return twice(n)\n"
+        ),
     ),
     "closure over a run-time value": (
-        "@pipeline\ndef p(n: int = 1) -> int:\n    found = number()\n\n    @task  # here\n"
-        "    def add(n: int) -> int:\n        return n + found\n\n    return add(n)\n",
+        (
+            "@pipeline\ndef p(n: int = 1) -> int:\n    found = number()\n\n    @task  # here\n"
+            "    def add(n: int) -> int:\n        return n + found\n\n    return add(n)\n"
+        ),
         """\
         error[D105] task `add` closes over `found`, which is a Handle of the function around it
           where  {file}:{line}, p.<locals>.add
           fix    pass `found` to the task as a parameter
         """,
-        "@task\ndef add(n: int, found: int) -> int:\n    return n + found\n\n"
-        "@pipeline\ndef p(n: int = 1) -> int:\n    return add(n, number())\n",
+        (
+            "@task\ndef add(n: int, found: int) -> int:\n    return n + found\n\n"
+            "@pipeline\ndef p(n: int = 1) -> int:\n    return add(n, number())\n"
+        ),
     ),
     "closure over a lock": (
-        "def guarded(lock):\n    @task  # here\n    def add(n: int) -> int:\n        with lock:\n"
-        "            return n + 1\n\n    return add\n\nadd = guarded(threading.Lock())\n\n"
-        "@pipeline\ndef p(n: int = 1) -> int:\n    return add(n)\n",
+        (
+            "def guarded(lock):\n    @task  # here\n    def add(n: int) -> int:\n        with lock:\n"
+            "            return n + 1\n\n    return add\n\nadd = guarded(threading.Lock())\n\n"
+            "@pipeline\ndef p(n: int = 1) -> int:\n    return add(n)\n"
+        ),
         """\
         error[D105] task `add` closes over `lock`, which is a lock of the function around it
           where  {file}:{line}, guarded.<locals>.add
           fix    pass `lock` to the task as a parameter
         """,
-        "@task\ndef add(n: int) -> int:\n    with threading.Lock():\n        return n + 1\n\n"
-        "@pipeline\ndef p(n: int = 1) -> int:\n    return add(n)\n",
+        (
+            "@task\ndef add(n: int) -> int:\n    with threading.Lock():\n        return n + 1\n\n"
+            "@pipeline\ndef p(n: int = 1) -> int:\n    return add(n)\n"
+        ),
     ),
 }
 
@@ -433,6 +457,7 @@ def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
     return {
         str(path.relative_to(folder)): (path.stat().st_mtime_ns, path.read_bytes() if path.is_file() else b"")
         for path in folder.rglob("*")
+        if path.name != "spans.json"  # where the file is now: the shop is a copy
     }
 
 

@@ -15,7 +15,6 @@ PACKAGE = Path(drawloom.__file__).parent
 # room -> the rooms it may import at run time, besides itself; `*` means all (docs/how-it-works.md, "Rooms")
 MAY_IMPORT = {
     "frozen": set(),
-    "frozen": set(),
     "errors": set(),
     "ir": {"errors"},
     "storage": {"errors", "ir"},

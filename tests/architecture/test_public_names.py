@@ -27,7 +27,9 @@ def test_an_unknown_name_is_an_attribute_error_that_names_it() -> None:
 
 def test_importing_the_decorators_loads_nothing_heavy() -> None:
     code = "import sys; from drawloom import task, pipeline; print(*sorted(sys.modules))"
-    loaded = set(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split())
+    loaded = set(
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    )
     heavy = {"pydantic", "click", "rich", "fsspec", "numpy", "pandas", "sqlite3", "asyncio", "networkx", "s3fs"}
     assert not loaded & heavy
     assert not {name for name in loaded if name.startswith(("drawloom.catalog", "drawloom.runtimes", "drawloom.cli"))}

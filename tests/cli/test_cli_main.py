@@ -194,3 +194,12 @@ def test_p699_a_fault_of_drawloom_has_no_traceback_unless_asked_for(
     except KeyError as error:
         exit_code_for(error)
     assert "Traceback (most recent call last):" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("group", "first"), [((), "run"), (("catalog",), "load")])
+def test_a_group_without_a_command_shows_its_help(drawloom: Any, group: tuple[str, ...], first: str) -> None:
+    result = drawloom(*group)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(f"Usage: {' '.join(('drawloom', *group))} [OPTIONS] COMMAND [ARGS]...\n")
+    assert f"\nCommands:\n  {first} " in result.stderr
+    assert "error[" not in result.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +68,6 @@ def test_json_is_one_document_with_stable_fields(drawloom: Any) -> None:
 
 
 def test_json_of_a_failed_run_has_the_failures(drawloom: Any) -> None:
-    import json
-
     result = drawloom("run", "flows_of_cli.py:failing", "--json", "-q")
     assert result.exit_code == 1
     document = json.loads(result.stdout)
@@ -262,3 +261,11 @@ def test_the_place_in_an_unpacked_bundle_is_told_as_the_projects_file(drawloom: 
     assert result.stdout.splitlines()[2] == (
         f"  where   flows_of_cli.py:{raised}, in refuse (called at {place}:{called}, failing)"
     )
+
+
+def test_what_a_module_prints_when_it_is_imported_is_kept_out_of_the_output(drawloom: Any, folder: Path) -> None:
+    file = folder / "flows_of_cli.py"
+    file.write_text("print('hello')\n" + file.read_text())
+    result = drawloom("run", "flows_of_cli.py:twice", "--n", "4", "--json", "-q")
+    assert json.loads(result.stdout)["results"][0]["value"] == 16
+    assert result.stderr == "hello\n"

@@ -24,7 +24,8 @@ from hypothesis import HealthCheck, assume, given, settings
 TESTS = Path(__file__).parents[1]
 GENERATED = str(TESTS / "conformance" / "generated")
 sys.path[:0] = [path for path in (str(TESTS / "strategies"), GENERATED) if path not in sys.path]
-from ir_programs import FUNCTIONS, PARAMS, Generated, programs  # noqa: E402  # found beside this file, imported by path
+from ir_program_tasks import FUNCTIONS, PARAMS  # noqa: E402  # found beside these tests, imported by path
+from ir_programs import Generated, programs  # noqa: E402
 
 from drawloom.catalog.catalog import Catalog  # noqa: E402
 from drawloom.catalog.records import Commit  # noqa: E402
@@ -43,6 +44,7 @@ from drawloom.runtimes.local import run_local  # noqa: E402
 from drawloom.runtimes.reference import run_bundle  # noqa: E402
 
 TIMES = int(os.environ.get("DRAWLOOM_EXAMPLES", "1"))
+pytestmark = pytest.mark.timeout(300 * TIMES)
 TIME = datetime(2024, 2, 29, 23, 59, tzinfo=UTC)
 Instance = tuple[str, tuple[int, ...]]
 
@@ -205,7 +207,7 @@ def bench(generated: Generated) -> Iterator[Bench]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@some(60)
+@some(100)
 @given(programs())
 def test_a_program_gives_the_same_inline(program: Generated) -> None:
     with bench(program) as at:
@@ -213,21 +215,21 @@ def test_a_program_gives_the_same_inline(program: Generated) -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 4])
-@some(40)
+@some(60)
 @given(program=programs())
 def test_a_program_gives_the_same_in_threads(program: Generated, workers: int) -> None:
     with bench(program) as at:
         assert_same(at.run("threads", workers)[1], at.expected())
 
 
-@some(4)
+@some(6)
 @given(programs(most=12))
 def test_a_program_gives_the_same_in_worker_processes(program: Generated) -> None:
     with bench(program) as at:
         assert_same(at.run("processes", 2)[1], at.expected())
 
 
-@some(40)
+@some(60)
 @given(programs())
 def test_a_second_run_takes_from_the_cache_what_may_be_and_gives_the_same(program: Generated) -> None:
     with bench(program) as at:
@@ -248,7 +250,7 @@ def test_a_second_run_takes_from_the_cache_what_may_be_and_gives_the_same(progra
             assert (commit.outcome == "cached") == (expects == "cached"), (node, index, commit.outcome)
 
 
-@some(40)
+@some(60)
 @given(programs())
 def test_fail_fast_fails_when_the_oracle_fails_and_does_nothing_else(program: Generated) -> None:
     with bench(program) as at:
@@ -282,8 +284,8 @@ def _assert_finals_ran(at: Bench, seen: Seen, expected: Seen) -> None:
                 assert seen.versions.get(place) == version, f"{place} of a `final` didn't run"
 
 
-@some(2)
-@given(programs(most=5, max_depth=2, per_block=3))
+@some(5)
+@given(programs(most=8, max_depth=2, per_block=3))
 def test_a_program_gives_the_same_on_the_reference_engine(program: Generated) -> None:
     with bench(program) as at:
         assume(len(at.outcome.commits) <= 8)

@@ -18,6 +18,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, reject, settings
 
 sys.path[:0] = [path for path in (str(Path(__file__).parents[1] / "strategies"),) if path not in sys.path]
@@ -32,6 +33,7 @@ from drawloom.ir.interpret import interpret  # noqa: E402
 from drawloom.runtimes.local import run_local  # noqa: E402
 
 TIMES = int(os.environ.get("DRAWLOOM_EXAMPLES", "1"))
+pytestmark = pytest.mark.timeout(300 * TIMES)
 Ended = tuple[Any, tuple[str, str] | None, list[str]]  # the result, the exception's class and text, the calls made
 
 
@@ -78,15 +80,12 @@ def as_run(module: ModuleType, traced: Trace, folder: Path) -> Ended:
     module.LOG.clear()
     catalog = Catalog.open(str(folder / "store"))
     params = {name: catalog.values.encode(value) for name, value in PARAMS.items()}
-    run = run_local(
-        traced.program, traced.functions, params, catalog, executor="inline", cache=False, fail_fast=False
-    )
+    run = run_local(traced.program, traced.functions, params, catalog, executor="inline", cache=False, fail_fast=False)
     result, failure = None, None
     try:
         result = run.result
     except RunFailed as error:
-        assert error.__cause__ is not None
-        failure = _named(error.__cause__)
+        failure = _named(error.__cause__ or error)
     return result, failure, list(module.LOG)
 
 
@@ -111,7 +110,7 @@ def assert_same(found: Ended, expected: Ended, *, failed: bool, in_order: bool) 
 
 
 @settings(
-    max_examples=120 * TIMES,
+    max_examples=200 * TIMES,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much],
 )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-SOURCE = '''
+SOURCE = """
 from drawloom import for_each, pipeline, task
 
 
@@ -32,7 +32,7 @@ def total(squares: list[int]) -> int:
 @pipeline
 def sum_of_squares(count: int = 5) -> int:
     return total(for_each(numbers(count), square))
-'''
+"""
 
 
 @pytest.fixture

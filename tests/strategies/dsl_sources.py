@@ -9,116 +9,31 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hypothesis import strategies as st
 
 __all__ = ["Source", "sources"]
 
-HEADER = '''\
-from dataclasses import dataclass
-
-from drawloom import (
-    Failure, and_, branch, choose, contains, for_each, is_none, length, not_, or_, pipeline, task, try_, while_loop
+HEADER = (Path(__file__).parents[1] / "conformance" / "generated" / "source_tasks.py").read_text("utf-8") + "\n\n"
+INT, INTS, STR, PAIR, TABLE, POINT, BOOL = (
+    "int",
+    "list[int]",
+    "str",
+    "tuple[int, str]",
+    "dict[str, int]",
+    "Point",
+    "bool",
 )
-
-LOG = []
-
-
-class Bad(ValueError):
-    pass
-
-
-@dataclass
-class Point:
-    x: int
-    label: str
-
-
-def log(name, *values):
-    LOG.append(f"{name} {values!r}")
-
-
-@task
-def add(a: int, b: int = 2) -> int:
-    log("add", a, b)
-    return a + b
-
-
-@task
-def check(n: int) -> int:
-    log("check", n)
-    if n % 4 == 0:
-        raise Bad(f"{n} is bad {{{{}}}}")
-    if n % 7 == 0:
-        raise KeyError(n)
-    return n
-
-
-@task
-def count_up(n: int) -> list[int]:
-    log("count_up", n)
-    return list(range(n % 4))
-
-
-@task
-def total(numbers: list[int]) -> int:
-    log("total", numbers)
-    return sum(numbers)
-
-
-@task
-def pair(n: int, text: str) -> tuple[int, str]:
-    log("pair", n, text)
-    return n, text[::-1]
-
-
-@task
-def table(n: int, m: int) -> dict[str, int]:
-    log("table", n, m)
-    return {"a": n, "b": m}
-
-
-@task
-def weigh(parts: dict[str, int], *, factor: int = 1) -> int:
-    log("weigh", parts, factor)
-    return factor * sum(parts.values())
-
-
-@task
-def point(x: int, label: str) -> Point:
-    log("point", x, label)
-    return Point(x, label)
-
-
-@task
-def move(point: Point, by: int) -> Point:
-    log("move", point.x, point.label, by)
-    return Point(point.x + by, point.label)
-
-
-@task
-def size(failure: Failure) -> int:
-    log("size", failure.message, failure.type)
-    return len(failure.message)
-
-
-@task
-def shout(text: str, n: int) -> str:
-    log("shout", text, n)
-    return f"{text[:20]}{n % 10}!"
-
-
-@task
-def note(n: int) -> None:
-    log("note", n)
-    if n % 11 == 10:
-        raise OSError(n)
-
-
-'''
-INT, INTS, STR, PAIR, TABLE, POINT, BOOL = "int", "list[int]", "str", "tuple[int, str]", "dict[str, int]", "Point", "bool"
 TYPES = (INT, INT, INT, INTS, STR, PAIR, TABLE, POINT)
+GIVEN = (
+    INT,
+    INTS,
+    STR,
+    TABLE,
+    POINT,
+)  # to functions; an item of a tuple made of run-time values has no type of its own
 CALLS: dict[str, tuple[tuple[str, tuple[str, ...]], ...]] = {
     INT: (
         ("add", (INT, INT)),
@@ -202,7 +117,7 @@ class _Writer:
     # functions
 
     def function(self, name: str, decorator: str, depth: int) -> str:
-        takes = {f"p{i}": self.pick(*TYPES) for i in range(self.number(1, 2))}
+        takes = {f"p{i}": self.pick(*GIVEN) for i in range(self.number(1, 2))}
         lines, result = self.body(_Scope(dict(takes), depth), returns_risky=bool(decorator))
         self.functions.append((name, tuple(takes.values()), result))
         given = ", ".join(f"{p}: {type_}" for p, type_ in takes.items())
@@ -221,7 +136,15 @@ class _Writer:
     def statements(self, scope: _Scope, least: int, most: int) -> list[str]:
         lines: list[str] = []
         kinds: list[Callable[[_Scope], list[str]]] = [self.call] * 6
-        kinds += [self.effect, self.effect, self.expression, self.unpack, self.known_loop, self.collect, self.function_call]
+        kinds += [
+            self.effect,
+            self.effect,
+            self.expression,
+            self.unpack,
+            self.known_loop,
+            self.collect,
+            self.function_call,
+        ]
         if scope.depth > 0:
             kinds += [self.for_each, self.for_each, self.branch, self.branch, self.while_loop, self.try_, self.try_]
         for _ in range(self.number(least, most)):
@@ -267,18 +190,20 @@ class _Writer:
         """A `for` over known things, some of them run-time values, that is unrolled."""
         name, item = self.fresh(), self.fresh("k")
         start = self.safe(scope, INT)
-        items = ", ".join(self.safe(scope, INT) for _ in range(self.number(1, 3)))
-        over = self.pick(f"[{items}]", f"({items},)", f"range({self.number(0, 3)})", f"sorted([{self.number(0, 9)}, 4])")
         scope.names[name] = INT
+        items = ", ".join(self.safe(scope, INT) for _ in range(self.number(1, 3)))
+        over = self.pick(
+            f"[{items}]", f"({items},)", f"range({self.number(0, 3)})", f"sorted([{self.number(0, 9)}, 4])"
+        )
         inner = _Scope(scope.names | {item: INT}, 0, scope.many)
         return [f"{name} = {start}", f"for {item} in {over}:", f"    {name} = {self.task(inner, INT)}"]
 
     def collect(self, scope: _Scope) -> list[str]:
         name, item = self.fresh(), self.fresh("k")
         inner = _Scope(scope.names | {item: INT}, 0, scope.many)
-        text = self.task(inner, INT)
+        line = f"{name} = [{self.task(inner, INT)} for {item} in ({self.number(0, 9)}, {self.safe(scope, INT)})]"
         scope.names[name] = INTS
-        return [f"{name} = [{text} for {item} in ({self.number(0, 9)}, {self.safe(scope, INT)})]"]
+        return [line]
 
     def function_call(self, scope: _Scope) -> list[str]:
         if not self.functions:
@@ -292,11 +217,11 @@ class _Writer:
         scope.names[name] = result
         return [f"{name} = {text}"]
 
-    def inside(self, scope: _Scope, head: str, result: str) -> tuple[str, list[str]]:
+    def inside(self, scope: _Scope, head: str, result: str, *, returns_risky: bool = True) -> tuple[str, list[str]]:
         """A function for a block: its name and its definition."""
         name = self.fresh("f")
         self.level += 1
-        lines, _ = self.body(scope, result, most=3)
+        lines, _ = self.body(scope, result, most=3, returns_risky=returns_risky)
         self.level -= 1
         return name, [f"def {name}({head}):", *_indented(lines)]
 
@@ -317,8 +242,8 @@ class _Writer:
     def branch(self, scope: _Scope) -> list[str]:
         result = self.pick(*TYPES)
         test = self.pick(self.risky(scope, INT), self.safe(scope, BOOL), self.safe(scope, BOOL), self.safe(scope, INTS))
-        one, then = self.inside(scope.inner(), "", result)
-        other, otherwise = self.inside(scope.inner(), "", result)
+        one, then = self.inside(scope.inner(), "", result, returns_risky=False)  # no block if the test is known
+        other, otherwise = self.inside(scope.inner(), "", result, returns_risky=False)
         name = self.fresh()
         scope.names[name] = result
         return [*then, *otherwise, f"{name} = branch({test}, {one}, {other})"]

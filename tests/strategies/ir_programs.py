@@ -11,9 +11,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import generated_tasks
 from generated_tasks import Point
 from hypothesis import strategies as st
+from ir_program_tasks import (
+    FAILURE,
+    HOSTILE,
+    INTS,
+    MATRIX,
+    MAYBE,
+    PAIR,
+    PARAM_PORTS,
+    POINT,
+    POLICIES,
+    STRS,
+    TABLE,
+    TASKS,
+    TYPES,
+)
 
 from drawloom.ir.canonical import canonical_json
 from drawloom.ir.envelope import encode
@@ -23,7 +37,6 @@ from drawloom.ir.nodes import (
     Call,
     Carry,
     Case,
-    FunctionRef,
     Handler,
     Loop,
     Map,
@@ -31,78 +44,15 @@ from drawloom.ir.nodes import (
     Pipeline,
     PipelineCall,
     Port,
-    TaskSpec,
     Try,
 )
 from drawloom.ir.operands import Apply, Carried, Caught, Const, Field, Item, Key, Operand, Output, Param, RunInfo
-from drawloom.ir.policies import CachePolicy, Parallelism, Policies, RetryPolicy
+from drawloom.ir.policies import Parallelism
 from drawloom.ir.text import format_pipeline
-from drawloom.ir.types import BOOL, FLOAT, INT, NONE, STR, Type
+from drawloom.ir.types import BOOL, FLOAT, INT, STR, Type
 
-__all__ = ["FUNCTIONS", "PARAMS", "TASKS", "Generated", "programs"]
+__all__ = ["Generated", "programs"]
 
-INTS, STRS = Type("list", (INT,)), Type("list", (STR,))
-MATRIX = Type("list", (INTS,))
-PAIR = Type("tuple", (INT, STR))
-TABLE = Type("dict", (STR, INT))
-MAYBE = Type("union", (INT, NONE))
-POINT = Type("dataclass", ref="generated_tasks:Point", fields=(("x", INT), ("label", STR)))
-FAILURE = Type("failure")
-TYPES = (INT, INT, INT, STR, INTS, INTS, STRS, MATRIX, PAIR, TABLE, POINT, FLOAT, MAYBE, BOOL)
-HOSTILE = ("{{a}}", "${b}", "'\"`\\", "y", "1e-7", "", "two\nlines", "\x00\x7f\x1b[31m", "☃😀\u202e", "\ud800", "-> x")
-PARAMS: dict[str, Any] = {
-    "n": 3,
-    "numbers": [4, 5, 0],
-    "text": "{{x}} ${y} '\"\n☃",
-    "point": Point(2**63, "\ud800"),
-    "table": {"b": 1, "": 2},
-}
-_PARAM_PORTS = (
-    Port("n", INT),
-    Port("numbers", INTS, "[1,2]"),
-    Port("text", STR),
-    Port("point", POINT),
-    Port("table", TABLE),
-    Port("path", STR),
-    Port("late", STR, canonical_json('a"b')),  # takes its default
-)
-
-
-def _spec(name: str, result: Type, *inputs: tuple[str, Type], **more: Any) -> TaskSpec:
-    ports = tuple(Port(port, type_, "2" if (name, port) == ("add", "b") else None) for port, type_ in inputs)
-    # a digest of a task's own: equal ones would share cache entries
-    digest = name.encode().hex().ljust(64, "0")[:64]
-    return TaskSpec(f"generated_tasks:{name}", FunctionRef("generated_tasks", name, digest), ports, result, **more)
-
-
-_RETRIED = Policies(RetryPolicy(max_attempts=2))
-TASKS = (
-    _spec("add", INT, ("a", INT), ("b", INT)),
-    _spec("blame", STR, ("failure", FAILURE)),
-    _spec("count_up", INTS, ("n", INT)),
-    _spec("fails", INT, ("n", INT)),
-    _spec("flaky", INT, ("path", STR), ("name", STR), ("fails", INT), policies=Policies(RetryPolicy(3))),
-    _spec("grow", INTS, ("numbers", INTS)),
-    _spec("large", INT, ("n", INT)),
-    _spec("maybe", MAYBE, ("n", INT)),
-    _spec("not_third", INT, ("n", INT), policies=_RETRIED),
-    _spec("note", NONE, ("path", STR), ("line", STR), effect=True),
-    _spec("point", POINT, ("x", INT), ("label", STR)),
-    _spec("ratio", FLOAT, ("a", INT), ("b", INT)),
-    _spec("shift", POINT, ("point", POINT), ("by", INT)),
-    _spec("special", FLOAT, ("n", INT)),
-    _spec("table", TABLE, ("keys", STRS), ("value", INT)),
-    _spec("twice", MATRIX, ("numbers", INTS)),
-    _spec("words", STRS, ("text", STR), ("n", INT)),
-)
-FUNCTIONS = {task.name: getattr(generated_tasks, task.function.qualname) for task in TASKS}
-_POLICIES = (
-    Policies(),
-    Policies(RetryPolicy(2, on=("builtins:ValueError",))),
-    Policies(RetryPolicy(3, 0.001, 2.0, 0.002, on=("builtins:LookupError", "builtins:ZeroDivisionError", "infra"))),
-    Policies(cache=CachePolicy(False)),
-    Policies(cache=CachePolicy(True, "v2")),
-)
 _EXCEPTIONS = (
     "builtins:ValueError",
     "builtins:ArithmeticError",
@@ -151,13 +101,13 @@ def programs(draw: st.DrawFn, *, most: int = 30, max_depth: int = 3, per_block: 
         per_block: how many nodes a block has at most.
     """
     builder = _Builder(draw, most, per_block)
-    scope = _Scope(tuple((Param(port.name), port.type) for port in _PARAM_PORTS if port.name != "path"))
+    scope = _Scope(tuple((Param(port.name), port.type) for port in PARAM_PORTS if port.name != "path"))
     scope = scope.plus((Apply("str", (RunInfo("logical_time"),)), STR))
     nodes, scope = builder.nodes(scope, max_depth, least=1)
     results = builder.results(scope, draw(st.sampled_from((1, 1, 1, 0, 2))))
     made = Pipeline(
         name=draw(st.sampled_from(("nightly", "ml.churn", "päron"))),
-        params=_PARAM_PORTS,
+        params=PARAM_PORTS,
         tasks=TASKS,
         body=Block(nodes, tuple((name, operand) for name, operand, _ in results)),
         results=tuple(Port(name, type_) for name, _, type_ in results),
@@ -280,7 +230,12 @@ class _Builder:
     def _part(self, scope: _Scope, levels: int, type_: Type) -> Operand:
         """A part of something known: a path, or `get` where that isn't a reference."""
         steps = {
-            INT: [(POINT, Field("x")), (PAIR, Key(0)), (INTS, Key(self.number(-2, 2))), (TABLE, Key(self.pick("b", "")))],
+            INT: [
+                (POINT, Field("x")),
+                (PAIR, Key(0)),
+                (INTS, Key(self.number(-2, 2))),
+                (TABLE, Key(self.pick("b", ""))),
+            ],
             STR: [(POINT, Field("label")), (PAIR, Key(1)), (STRS, Key(self.number(-1, 1)))],
             INTS: [(MATRIX, Key(self.number(-2, 1)))],
         }[type_]
@@ -366,7 +321,7 @@ class _Builder:
             spec = TASKS[0]
         inputs = tuple((p.name, self._input(name, p, scope)) for p in spec.inputs if p.default is None or self.made % 2)
         keeps = spec.effect or spec.function.qualname == "flaky"
-        policies = None if keeps else self.pick(None, None, None, *_POLICIES)
+        policies = None if keeps else self.pick(None, None, None, *POLICIES)
         gives = [] if spec.effect else [(Output(name), spec.result)]
         return Call(name, spec.name, inputs, after, policies), gives
 
