@@ -48,7 +48,7 @@ unit: $(VENV)/.dev ## pytest
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 torture: $(VENV)/.dev ## generated programs and kills, 20 times as many as in `make test`
-	DRAWLOOM_EXAMPLES=20 $(BIN)/python -m pytest -n auto tests/conformance tests/catalog
+	TEST_EXAMPLES=20 $(BIN)/python -m pytest -n auto tests/conformance tests/catalog
 
 bench: $(VENV)/.dev ## the figures of docs/performance.md, beside their floor
 	$(BIN)/python -m benchmarks.run

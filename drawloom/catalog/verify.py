@@ -18,7 +18,7 @@ from drawloom.catalog.facts import Facts
 from drawloom.catalog.outcomes import decode_record
 from drawloom.catalog.programs import load_program
 from drawloom.catalog.records import AttemptFinished, Commit, Record, RunStarted, ValueRef
-from drawloom.catalog.runlog import is_alive, read_records
+from drawloom.catalog.runlog import read_records
 from drawloom.errors import Diagnostic, Span, StoreError
 from drawloom.ir.canonical import Json
 from drawloom.storage.base import KeyMissing, Storage
@@ -90,7 +90,6 @@ class _Check:
         return self._problem("S401", what, keys.object_key(sha), f"move it away; then {_MAKE_ANEW}")
 
     def run(self, run: str) -> Iterator[Diagnostic]:
-        alive = is_alive(self._storage, run)
         try:
             records = read_records(self._storage, run)
         except StoreError as problem:
@@ -99,8 +98,6 @@ class _Check:
         facts = Facts(records)
         if facts.started is None:
             yield self._problem("S457", f"run {run} has no record of its start", keys.run_key(run), _NO_START)
-        elif facts.finished is None and alive is False:
-            yield self._problem("S463", f"run {run} was cut off: its log has no end", keys.run_key(run), _CUT_OFF)
         for record in records:
             yield from self._record(run, record)
 
@@ -169,9 +166,6 @@ _FOREIGN: Final = "move it out of the store: no object has such a name"
 _MAKE_ANEW: Final = "run the pipeline that made it again: it makes it anew"
 _LEFTOVER: Final = "nothing refers to them: delete the file, or leave it, the store removes it when it is a day old"
 _NO_START: Final = "its writer was killed as it began, or the file was removed: run the pipeline again"
-_CUT_OFF: Final = (
-    "its writer was killed, or the store was full: what it committed is kept; run the pipeline again to have the rest"
-)
 _DANGLING: Final = "restore it from a copy of the store, or run the pipeline again: it makes it anew"
 
 

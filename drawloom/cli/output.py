@@ -9,7 +9,7 @@ import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, TextIO, cast
 
@@ -24,6 +24,7 @@ __all__ = [
     "format_time",
     "iso_time",
     "note",
+    "output_to_stderr",
     "table",
     "tolerant",
     "warnings_as_notes",
@@ -51,6 +52,27 @@ def write(text: str, *, end: str = "\n") -> None:
 def note(text: str) -> None:
     """Writes `text` as a line to stderr."""
     _write(sys.stderr, text + "\n")
+
+
+@contextmanager
+def output_to_stderr() -> Iterator[None]:
+    """Lets what writes to file descriptor 1 meanwhile reach stderr: a task's child processes, libraries in C.
+
+    stdout is for what the command itself answers, which may be JSON.
+    """
+    flush()
+    try:
+        kept = os.dup(1)
+    except OSError:  # the caller closed it
+        yield
+        return
+    try:
+        with suppress(OSError):  # stderr is closed: there is nowhere else to go
+            os.dup2(2, 1)
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ import click
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.run import Run
 from drawloom.cli.options import catalog_options, json_option, open_catalog, settings_from
-from drawloom.cli.output import tolerant, write, write_json
+from drawloom.cli.output import output_to_stderr, tolerant, write, write_json
 from drawloom.cli.problems import CANCELLED, FAILED, OK
 from drawloom.cli.typed import TargetCommand, param_option, target_of, typed_values
 from drawloom.errors import Diagnostic, ProjectError
@@ -54,16 +54,17 @@ def run(ctx: click.Context, /, target: str, as_json: bool, quiet: bool, param: t
         done = api.run_compiled(target_of(ctx), params, engine=engine, catalog=catalog, workers=settings.workers)
         return _told(done, catalog, as_json=as_json)
     try:
-        done = api.run(
-            target_of(ctx),
-            params,
-            catalog=catalog,
-            executor=settings.executor,
-            workers=settings.workers,
-            cache=settings.cache,
-            fail_fast=settings.fail_fast,
-            progress=_progress(quiet),
-        )
+        with output_to_stderr():
+            done = api.run(
+                target_of(ctx),
+                params,
+                catalog=catalog,
+                executor=settings.executor,
+                workers=settings.workers,
+                cache=settings.cache,
+                fail_fast=settings.fail_fast,
+                progress=_progress(quiet),
+            )
     except RunInterrupted as interrupted:
         done = interrupted.run
     return _told(done, catalog, as_json=as_json)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from drawloom.dsl.place import refusal
@@ -80,7 +81,12 @@ class Handle:
             raise refusal("D118", f"a slice is taken of {_shown(self)}", "take the slice in a @task")
         operand = self._dl_operand
         if isinstance(operand, Const) and not isinstance(key, Handle):
-            return self._dl_block.known(decode(json.loads(operand.json))[key])
+            # a part that isn't there is an error of the run, where a `try_` may catch it, not of tracing
+            with suppress(LookupError, TypeError):
+                return self._dl_block.known(decode(json.loads(operand.json))[key])
+        if isinstance(operand, Apply) and operand.op == "tuple" == self._dl_type.name and type(key) is int:
+            with suppress(IndexError):
+                return Handle(self._dl_block, operand.args[key], self._dl_type.args[key])
         if type(key) in (str, int) and not isinstance(operand, (Apply, Const, RunInfo)) and not isinstance(key, Handle):
             return self._part(operand, Key(key))
         return self._dl_block.apply("get", (self, key))

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter, ValidationError
 
-from drawloom.errors import Diagnostic, ProjectError, Span
+from drawloom.errors import Diagnostic, ProjectError, Span, did_you_mean
 from drawloom.project.file import ProjectFile, find_project, unknown_profile
 from drawloom.project.model import EXECUTORS, Profile, ProjectModel, ProjectName
 
@@ -85,8 +85,8 @@ def load_settings(
         The settings: each from the command line, else DRAWLOOM_*, else the profile, else the file, else its default.
 
     Raises:
-        ProjectError: the project file (P601-P603, P606, P607), an environment variable or option (P604) or the name of
-            the profile (P605) is wrong.
+        ProjectError: the project file (P601-P603, P606, P607), an environment variable or option (P604, P608) or the name
+            of the profile (P605) is wrong.
     """
     working = (folder or Path.cwd()).resolve()
     asked = overrides or Overrides()
@@ -145,7 +145,7 @@ def _from_environment(environment: Mapping[str, str]) -> Overrides:
     def read(name: str) -> str | None:
         return environment.get(f"DRAWLOOM_{name}") or None
 
-    problems: list[Diagnostic] = []
+    problems = _unknown_variables(environment)
     executor, workers, project = read("EXECUTOR"), read("WORKERS"), read("PROJECT")
     problems += _problem("DRAWLOOM_EXECUTOR", executor, executor in (None, *EXECUTORS), _ONE_OF_EXECUTORS)
     problems += _problem("DRAWLOOM_WORKERS", workers, workers is None or _is_count(workers), _A_COUNT)
@@ -156,6 +156,36 @@ def _from_environment(environment: Mapping[str, str]) -> Overrides:
     return Overrides(read("PROFILE"), read("CATALOG"), project, executor, count)
 
 
+def _unknown_variables(environment: Mapping[str, str]) -> list[Diagnostic]:
+    """A misspelt variable would be a setting dropped in silence."""
+    names = [name for name in environment if name.startswith("DRAWLOOM_") and not name.startswith("DRAWLOOM_SECRET_")]
+    return [
+        Diagnostic(
+            "P608",
+            f"there is no setting {name}{did_you_mean(name, sorted(_VARIABLES))}",
+            Span(name, 0),
+            f"unset it, or set one of {', '.join(sorted(_VARIABLES))}, DRAWLOOM_SECRET_<NAME>",
+        )
+        for name in sorted(names)
+        if name not in _VARIABLES
+    ]
+
+
+_VARIABLES: Final = frozenset(
+    f"DRAWLOOM_{name}"
+    for name in (
+        "PROFILE",
+        "CATALOG",
+        "PROJECT",
+        "EXECUTOR",
+        "WORKERS",
+        "CACHE",
+        "DEBUG",
+        "BUNDLE",
+        "FAULTS",
+        "SCRATCH",
+    )
+)
 _ONE_OF_EXECUTORS: Final = f"one of {', '.join(EXECUTORS)}"
 _A_COUNT: Final = "a whole number, at least 1"
 _A_NAME: Final = "a name of lower-case letters, digits, `.`, `_` and `-` (at most 63)"

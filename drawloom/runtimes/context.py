@@ -325,7 +325,7 @@ class StoredOutcomes:
         first = self._context.all_failed_nodes().first_in(node, index, arm=0)
         if kept is None or first is None:
             raise UpstreamFailed(node, index)
-        where = node if ":" in first.node else first.node  # a block's results failed: the node that holds the block
+        where = first.node.partition(":")[0]  # if a block's results failed: the node that holds the block
         fields = [["type", kept.type], ["message", kept.message], ["node", where]]
         return {"$": "dataclass", "class": "drawloom.values.failure:Failure", "v": fields}
 

@@ -1,4 +1,4 @@
-"""Ctrl-C during a run: the first asks it to end in good order, the second ends it at once."""
+"""Ctrl-C and SIGTERM during a run: the first asks it to end in good order, the second ends it at once."""
 
 from __future__ import annotations
 
@@ -7,31 +7,39 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
+from typing import Any, Final
 
 __all__ = ["interrupts"]
+
+# what each does where nobody has chosen otherwise; SIGTERM is how a scheduler of machines asks a process to end
+_DEFAULTS: Final = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
 
 
 @contextmanager
 def interrupts(first: Callable[[], None]) -> Iterator[None]:
-    """Calls `first` at the first SIGINT while the block runs; the next one raises `KeyboardInterrupt`, as before.
+    """Calls `first` at the first SIGINT or SIGTERM while the block runs; the next one does what it did before.
 
-    Only where Python delivers signals, in the main thread, and only where nobody else handles or ignores SIGINT. The
-    handler that was there is put back at the end.
+    Only where Python delivers signals, in the main thread, and only those signals that nobody else handles or ignores.
+    The handlers that were there are put back at the end.
 
     Args:
         first: called in the signal handler: it may put into a `SimpleQueue`, or raise.
     """
-    before = signal.getsignal(signal.SIGINT) if threading.current_thread() is threading.main_thread() else None
-    if before is not signal.default_int_handler:
-        yield
-        return
+    before: dict[signal.Signals, Any] = {}  # Any: a handler is a function or a number
+    if threading.current_thread() is threading.main_thread():
+        before = {number: usual for number, usual in _DEFAULTS.items() if signal.getsignal(number) is usual}
+
+    def put_back() -> None:
+        for number, usual in before.items():
+            signal.signal(number, usual)
 
     def interrupted(_number: int, _frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, before)
+        put_back()
         first()
 
-    signal.signal(signal.SIGINT, interrupted)
+    for number in before:
+        signal.signal(number, interrupted)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        put_back()

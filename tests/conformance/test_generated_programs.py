@@ -1,6 +1,6 @@
 """Generated programs give the same everywhere: results, the failure that counts, states, every version, every effect.
 
-The reference interpreter is the oracle. `DRAWLOOM_EXAMPLES` multiplies the number of examples (`make torture`).
+The reference interpreter is the oracle. `TEST_EXAMPLES` multiplies the number of examples (`make torture`).
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from drawloom.runtimes.cache import is_cacheable  # noqa: E402
 from drawloom.runtimes.local import run_local  # noqa: E402
 from drawloom.runtimes.reference import run_bundle  # noqa: E402
 
-TIMES = int(os.environ.get("DRAWLOOM_EXAMPLES", "1"))
+TIMES = int(os.environ.get("TEST_EXAMPLES", "1"))
 pytestmark = pytest.mark.timeout(300 * TIMES)
 TIME = datetime(2024, 2, 29, 23, 59, tzinfo=UTC)
 Instance = tuple[str, tuple[int, ...]]

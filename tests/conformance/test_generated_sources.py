@@ -32,7 +32,7 @@ from drawloom.ir.envelope import class_ref  # noqa: E402
 from drawloom.ir.interpret import interpret  # noqa: E402
 from drawloom.runtimes.local import run_local  # noqa: E402
 
-TIMES = int(os.environ.get("DRAWLOOM_EXAMPLES", "1"))
+TIMES = int(os.environ.get("TEST_EXAMPLES", "1"))
 pytestmark = pytest.mark.timeout(300 * TIMES)
 Ended = tuple[Any, tuple[str, str] | None, list[str]]  # the result, the exception's class and text, the calls made
 
