@@ -85,8 +85,8 @@ def load_settings(
         The settings: each from the command line, else DRAWLOOM_*, else the profile, else the file, else its default.
 
     Raises:
-        ProjectError: the project file (P601-P603, P606, P607), an environment variable or option (P604, P608) or the name
-            of the profile (P605) is wrong.
+        ProjectError: the project file (P601-P603, P606, P607), an environment variable or option (P604, P608) or the
+            name of the profile (P605) is wrong.
     """
     working = (folder or Path.cwd()).resolve()
     asked = overrides or Overrides()
