@@ -114,6 +114,7 @@ def run_compiled(
     Raises:
         DefinitionError, CheckFailed, CompileError: as for `compile`; CompileError E792: the engine runs elsewhere.
         RunRefused, ValueRefused, StoreError: as for `run`; RunRefused E717: the run couldn't begin.
+        RunInterrupted: Ctrl-C; the run has ended and is written as cancelled.
     """
     import tempfile
 

@@ -41,6 +41,7 @@ __all__ = [
     "name_digest",
     "object_key",
     "observation_key",
+    "observations_prefix",
     "pipeline_key",
     "project_prefix",
     "quarantine_key",
@@ -156,10 +157,15 @@ def attempt_key(run: str, generation: int, node: str, index: Index, attempt: int
     return f"runs/{run}/{generation}/attempts/{instance_digest(node, index)}-{attempt}-{event}.json"
 
 
+def observations_prefix(run: str, generation: int) -> str:
+    """Where what an engine told about one generation of a run begins."""
+    return f"runs/{run}/{generation}/observations/"
+
+
 def observation_key(run: str, generation: int, node: str, index: Index, attempt: int, event: str) -> str:
     """The key of what an engine told about an attempt; `event` as in `EngineObservation`."""
     name = event.replace("_", "-")
-    return f"runs/{run}/{generation}/observations/{instance_digest(node, index)}-{attempt}-{name}.json"
+    return f"{observations_prefix(run, generation)}{instance_digest(node, index)}-{attempt}-{name}.json"
 
 
 def finished_key(run: str, generation: int) -> str:

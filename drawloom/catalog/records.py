@@ -83,6 +83,7 @@ class RunStarted:
     at: float = 0.0
     drawloom: str = ""  # the version that wrote it
     python: str = ""
+    bundle: str = ""  # the SHA-256 of the code bundle it was begun with, "" without one
     must_understand: tuple[str, ...] = ()
 
 

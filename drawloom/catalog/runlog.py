@@ -143,6 +143,8 @@ class RunWriter:
             if self._stop.wait(self._flush_seconds):
                 return  # `close` flushes the rest
             self._due.clear()  # before the write: what is appended during it makes the next one due
+            if self._stop.is_set():  # `close` has come since, and this has cleared what it woke us with
+                return
             with self._io:
                 try:
                     self._write()

@@ -50,21 +50,23 @@ def run(ctx: click.Context, /, target: str, as_json: bool, quiet: bool, param: t
     params = typed_values(ctx, param, values)
     settings = settings_from(values)
     catalog = open_catalog(settings)
-    if engine is not None:
-        done = api.run_compiled(target_of(ctx), params, engine=engine, catalog=catalog, workers=settings.workers)
-        return _told(done, catalog, as_json=as_json)
     try:
         with output_to_stderr():
-            done = api.run(
-                target_of(ctx),
-                params,
-                catalog=catalog,
-                executor=settings.executor,
-                workers=settings.workers,
-                cache=settings.cache,
-                fail_fast=settings.fail_fast,
-                progress=_progress(quiet),
-            )
+            if engine is not None:
+                done = api.run_compiled(
+                    target_of(ctx), params, engine=engine, catalog=catalog, workers=settings.workers
+                )
+            else:
+                done = api.run(
+                    target_of(ctx),
+                    params,
+                    catalog=catalog,
+                    executor=settings.executor,
+                    workers=settings.workers,
+                    cache=settings.cache,
+                    fail_fast=settings.fail_fast,
+                    progress=_progress(quiet),
+                )
     except RunInterrupted as interrupted:
         done = interrupted.run
     return _told(done, catalog, as_json=as_json)

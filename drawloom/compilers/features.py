@@ -22,7 +22,7 @@ from drawloom.ir.operands import Operand, RunInfo
 from drawloom.ir.policies import Policies
 from drawloom.ir.walk import operands, references, walk
 
-__all__ = ["FEATURES", "Use", "features_used"]
+__all__ = ["FEATURES", "Use", "features_used", "is_batched"]
 
 # feature -> what it is, for the capability matrix
 FEATURES: Final[dict[str, str]] = {
@@ -32,6 +32,7 @@ FEATURES: Final[dict[str, str]] = {
     "nested-pipeline": "nested pipelines",
     "map": "fan-out over a list known at run time",
     "map-batch": "several items of a fan-out in one step",
+    "map-batch-control": "several items in one step where the fan-out's body has control nodes",
     "map-parallelism": "at most so many items of a fan-out at once",
     "branch": "branches on run-time values",
     "loop": "bounded loops",
@@ -78,6 +79,11 @@ def features_used(pipeline: Pipeline) -> Iterator[Use]:
         yield Use("logical-time", "")
 
 
+def is_batched(node: Map) -> bool:
+    """Whether one step can work on several items of a map: not if what comes next is another thing for each of them."""
+    return node.batch_size > 1 and all(isinstance(inner, Call) for inner in node.body.nodes)
+
+
 def _node_features(node: Node, tasks: dict[str, Policies]) -> Iterator[str]:
     yield _KINDS[type(node)]
     if node.after:
@@ -86,7 +92,7 @@ def _node_features(node: Node, tasks: dict[str, Policies]) -> Iterator[str]:
         yield from _policy_features(node.policies or tasks[node.task])
     if isinstance(node, Map):
         if node.batch_size > 1:
-            yield "map-batch"
+            yield "map-batch" if is_batched(node) else "map-batch-control"
         if node.parallelism is not None:
             yield "map-parallelism"
     if any(_asks_time(operand) for operand in operands(node)):

@@ -14,6 +14,7 @@ from typing import Final
 from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Refused, Support, refuse_unsupported
 from drawloom.compilers.bundle import code_bundle, project_root
 from drawloom.compilers.features import FEATURES
+from drawloom.compilers.importable import refuse_unimportable
 from drawloom.compilers.passes.lower_steps import lower_steps
 from drawloom.compilers.passes.plan import StepPlan, entry_json
 from drawloom.ir.canonical import canonical_json, digest_bytes
@@ -34,9 +35,11 @@ def compile_reference(program: Program, *, root: str | None = None, allow_pickle
         allow_pickle: whether the project allows the codec `pickle`.
 
     Raises:
-        CompileError: E701, a feature the engine doesn't have; E703, E704, the bundle can't be made.
+        CompileError: E701, a feature the engine doesn't have; E703, E704, the bundle can't be made; E706, a task can't
+            be imported by a step.
     """
     refuse_unsupported(program, COMPILER)
+    refuse_unimportable(program)
     pipeline = program.pipeline
     modules = sorted({task.function.module for task in pipeline.tasks})
     if root is None and modules:
@@ -74,6 +77,7 @@ def _readable(tree: object) -> str:
 
 _SUPPORT: Final[dict[str, Support]] = {
     **dict.fromkeys(FEATURES, Native()),
+    "map-batch-control": Lowered("each item goes in steps of its own; the results are the same"),
     "branch": Lowered("a deciding step writes a boolean per arm"),
     "loop": Lowered("a deciding step writes a boolean before each iteration"),
     "try": Lowered("steps within are contained; a deciding step picks the handler"),

@@ -47,7 +47,7 @@ def for_each(
         items: the items; a run-time list, or any known values.
         body: called with one item; traced once where the items are known only at run time.
         parallelism: at most so many items at once; no limit if left out.
-        batch_size: how many items one step on an engine works on.
+        batch_size: how many items one step on an engine works on, where the body has tasks alone; else it is one.
 
     Returns:
         What `body` returned for each item, in the items' order; an empty list for no items.

@@ -96,6 +96,7 @@ def run_attempt(
     values: Any,  # values.store.Values; not imported, so that a step decides when codecs are loaded
     *,
     tee: bool = False,
+    interruptible: bool = True,
 ) -> AttemptResult:
     """Runs a task once in this thread. Never raises for what the task does, `KeyboardInterrupt` excepted.
 
@@ -105,6 +106,7 @@ def run_attempt(
         inputs: parameter name -> tree; each is decoded anew, so that the task can't change anybody else's value.
         values: decodes inputs and encodes the result.
         tee: let what the task prints through to the terminal too.
+        interruptible: whether `KeyboardInterrupt` may be Ctrl-C and goes on; else it is the task's own failure.
 
     Returns:
         The result; its `log` is complete only inside `capture.routed`.
@@ -116,9 +118,9 @@ def run_attempt(
     with capturing(log):
         try:
             output = _call(function, spec, inputs, values)
-        except KeyboardInterrupt:
-            raise
-        except BaseException as exception:  # noqa: BLE001  # a task may raise anything, `SystemExit` included
+        except BaseException as exception:  # a task may raise anything, `SystemExit` included
+            if interruptible and isinstance(exception, KeyboardInterrupt):
+                raise
             failed = exception
     seconds = time.monotonic() - began
     written = redacted(log.content())

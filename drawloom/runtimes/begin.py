@@ -13,6 +13,7 @@ A doubled begin of the same engine run makes the same run: its id is made of the
 from __future__ import annotations
 
 import json
+import os
 import sys
 from base64 import b64decode
 from collections.abc import Sequence
@@ -26,12 +27,12 @@ from drawloom.ir.canonical import Json, canonical_json, digest_json
 from drawloom.ir.protocol import BEGIN, DONE, FAILED_FINAL, RUN
 from drawloom.ir.slices import StepSlice
 from drawloom.ir.tasks import Port
-from drawloom.runtimes.context import StepContext, open_project, run_reference, started_key
+from drawloom.runtimes.context import StepContext, check_bundle, open_project, run_reference, started_key
 from drawloom.runtimes.step import LOST, read_options
 from drawloom.storage.base import Storage
 from drawloom.values.conform import conform
 
-__all__ = ["begin_run", "main"]
+__all__ = ["begin_run", "main", "run_name"]
 
 _OPTIONS = ("store", "project", "program", "run", "out")
 
@@ -68,11 +69,10 @@ def begin_run(storage: Storage, program: str, asked: Json, out: str = "") -> Run
 
     Raises:
         RunRefused: E714, a parameter is missing, unknown or of the wrong type.
-        StoreError: E710, the program isn't published.
+        StoreError: E710, the program isn't published; E718, the run was begun with another bundle.
     """
-    identity = [asked["engine"], sorted(asked["ids"])]
     run = RunStarted(
-        run=f"{asked['engine']}-{digest_json(identity)[:20]}",
+        run=run_name(asked["engine"], asked["ids"]),
         pipeline="",
         program=program,
         engine=asked["engine"],
@@ -83,12 +83,19 @@ def begin_run(storage: Storage, program: str, asked: Json, out: str = "") -> Run
         at=time(),
         drawloom=str(sys.modules["drawloom"].__version__),
         python=".".join(map(str, sys.version_info[:3])),
+        bundle=os.environ.get("DRAWLOOM_BUNDLE", ""),
     )
     step = StepContext(storage, run, BEGIN, out=out)
     params = _take_params(step, asked.get("params", {}))
     won = _write(storage, replace(run, pipeline=step.slice.pipeline, params=params))
+    check_bundle(won)
     step.write_output(RUN, run_reference(won.run, won.generation))
     return won
+
+
+def run_name(engine: str, ids: Sequence[Sequence[str]]) -> str:
+    """The id of the run that an engine's own run is here."""
+    return f"{engine}-{digest_json([engine, sorted(map(list, ids))])[:20]}"
 
 
 def _write(storage: Storage, run: RunStarted) -> RunStarted:

@@ -110,7 +110,7 @@ class _Instance:
                 return AttemptResult("failed", None, describe_failure(exception), exception)
             policies = self.spec.policies
             if policies.attempt_timeout_seconds is None and policies.node_timeout_seconds is None:
-                return run_attempt(function, self.spec, self.inputs, self.step.values, tee=True)
+                return run_attempt(function, self.spec, self.inputs, self.step.values, tee=True, interruptible=False)
             from drawloom.runtimes.watchdog import run_limited
 
             return run_limited(self.step, started, function, self.spec, self.inputs)

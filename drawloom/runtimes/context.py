@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "StepContext",
     "carried_node",
+    "check_bundle",
     "open_project",
     "read_started",
     "run_reference",
@@ -96,6 +97,28 @@ def read_started(storage: Storage, reference: str) -> RunStarted:
             )
         )
     return found
+
+
+def check_bundle(run: RunStarted) -> None:
+    """Refuses to work for a run that was begun with other code than this process has.
+
+    Raises:
+        StoreError: E718.
+    """
+    mine = os.environ.get("DRAWLOOM_BUNDLE", "")  # the bootstrap stub says so
+    if mine != run.bundle:
+        raise StoreError(
+            Diagnostic(
+                "E718",
+                f"run {run.run} was begun with {_bundle_text(run.bundle)}, and this step has {_bundle_text(mine)}",
+                None,
+                "let the engine start all steps of a run from one compiled program; a run of newer code is a new run",
+            )
+        )
+
+
+def _bundle_text(sha: str) -> str:
+    return f"the code bundle {sha[:12]}" if sha else "no code bundle"
 
 
 class StepContext:

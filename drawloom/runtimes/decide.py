@@ -207,6 +207,7 @@ def close(step: StepContext, node: str, index: Index, arm: int | None = None) ->
     """
     from drawloom.runtimes.attempt import engine_failure
     from drawloom.runtimes.failures import Closing
+    from drawloom.runtimes.step_errors import lost_text
 
     places = step.places()
     closing = Closing(places, step.all_failed_nodes(), step.outcomes.outcome, step.outcomes.decided)
@@ -216,7 +217,7 @@ def close(step: StepContext, node: str, index: Index, arm: int | None = None) ->
     for inner in sorted(arms):
         closing.block(node, inner, index)
     for lost, at in closing.lost:
-        step.commit(lost, at, "failed", failure=engine_failure("infra", "its step was lost, and no attempt is left"))
+        step.commit(lost, at, "failed", failure=engine_failure("infra", lost_text(step, lost, at)))
 
 
 DECIDERS: dict[str, Any] = {

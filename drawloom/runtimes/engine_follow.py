@@ -8,10 +8,10 @@ its `--out` folder.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from queue import SimpleQueue
-from typing import Any, Final
+from typing import Final
 
 from drawloom.errors import Diagnostic, RunRefused
 from drawloom.ir.canonical import Json
@@ -34,6 +34,7 @@ from drawloom.runtimes.engine_process import Ended, Starter
 __all__ = ["Follower"]
 
 Index = tuple[int, ...]
+Observe = Callable[[str, Index, int, str, str], None]
 _ALWAYS_LOST_RETRIES: Final = 2  # of begin and end, which run no code of the user's
 _AT_ONCE: Final = 16  # items of a fan-out under way at once where the program sets no limit: each has a thread here
 
@@ -45,24 +46,23 @@ class Follower:
         starter: starts steps.
         where: the options every step is given first (`--store`, `--project`).
         faults: what goes wrong on purpose.
+        observe: takes note of what no process lives to write: node, index, attempt, `lost` or `cancelled`, detail.
 
     Attributes:
-        observed: what no process lived to write, as keyword arguments of `EngineObservation`.
+        reference: the run's reference, once it has begun.
     """
 
-    def __init__(self, starter: Starter, where: Sequence[str], faults: Faults) -> None:
+    def __init__(self, starter: Starter, where: Sequence[str], faults: Faults, observe: Observe) -> None:
         self._starter = starter
         self._where = list(where)
         self._faults = faults
-        self._reference = ""
+        self._observe = observe
         self._texts: dict[tuple[str, Index], dict[str, str]] = {}
-        self.observed: list[dict[str, Any]] = []
+        self._under_way: dict[tuple[str, tuple[Index, ...]], int] = {}  # to the number of the attempt
+        self.reference = ""
 
-    def begin(self, program: str, asked: str) -> str:
+    def begin(self, program: str, asked: str) -> None:
         """Starts the begin step.
-
-        Returns:
-            The run's reference.
 
         Raises:
             RunRefused: E717, it failed.
@@ -70,11 +70,13 @@ class Follower:
         arguments = ["begin", *self._where, "--program", program, "--run", asked]
         ended = self._until_known(BEGIN, "-", _ALWAYS_LOST_RETRIES, lambda _: arguments)
         if ended.code != DONE:
-            told = f"exit code {ended.code}" if ended.code is not None else "it was lost"
-            fix = "mend what it says below, and run the program again"
-            raise RunRefused(Diagnostic("E717", f"the run couldn't begin: {told}", None, fix, ended.said.strip()))
-        self._reference = ended.texts[RUN]
-        return self._reference
+            raise RunRefused(_not_begun(ended))
+        self.reference = ended.texts[RUN]
+
+    def cancelled(self) -> None:
+        """Takes note of the steps that were under way when the starter was stopped."""
+        for (step, at), attempt in sorted(self._under_way.copy().items()):
+            self._note(step, at, attempt, "cancelled", "")
 
     def end(self) -> str:
         """Starts the end step."""
@@ -143,6 +145,7 @@ class Follower:
                     statuses.append(self.follow(entry["body"], batch))
                 except BaseException as error:  # noqa: BLE001  # raised again below
                     statuses.append(error)
+                    batches.clear()
 
         threads = [threading.Thread(target=work, daemon=True) for _ in range(entry.get("parallelism") or _AT_ONCE)]
         threads = threads[: len(batches)]
@@ -180,21 +183,24 @@ class Follower:
         delay = entry.get("delay_seconds", 0.0)
 
         def arguments(number: int) -> list[str]:
-            own = ["--run", self._reference, "--step", step, "--index", indices, "--attempt", str(started + number)]
+            own = ["--run", self.reference, "--step", step, "--index", indices, "--attempt", str(started + number)]
+            self._under_way[step, tuple(at)] = started + number
             return ["step", *self._where, *own]
 
         lost_retries = entry.get("lost_retries", 0)
         while True:
-            lost: list[str] = []
+            lost: list[Ended] = []
             ended = self._until_known(step, indices, lost_retries, arguments, started, lost)
             lost_retries -= len(lost)
             started += len(lost) + 1
-            self._observe(step, at, lost, started)
+            for number, one in enumerate(lost, start=started - len(lost)):
+                self._note(step, at, number, "lost", f"{one.how}\n{one.said}".strip())
             if ended.code != FAILED_RETRY or retries <= 0:
                 break
             retries -= 1
-            time.sleep(min(delay, entry.get("max_delay_seconds", 3600.0)))
+            self._starter.pause(min(delay, entry.get("max_delay_seconds", 3600.0)))
             delay *= entry.get("factor", 1.0)
+        del self._under_way[step, tuple(at)]
         self._texts[step, at[0]] = dict(ended.texts)
         return {DONE: "done", SKIPPED: "skipped"}.get(ended.code if ended.code is not None else -1, "failed")
 
@@ -205,26 +211,31 @@ class Follower:
         lost_retries: int,
         arguments: Callable[[int], list[str]],
         started: int = 0,
-        lost: list[str] | None = None,
+        lost: list[Ended] | None = None,
     ) -> Ended:
         """Starts a step until one start says how it ended, or too many were lost."""
         allowed = max(0, lost_retries) + self._faults.lost_retries
-        said = ""
         for number in range(1, allowed + 2):
             fate = self._faults.fate(step, indices, started + number, last=number == allowed + 1)
             ended = self._starter.start(arguments(number), fate)
             if ended.code in (DONE, FAILED_RETRY, FAILED_FINAL, SKIPPED):
                 return ended
-            said = ended.said
             if lost is not None:
-                lost.append(said)
-        return Ended(None, {}, said)
+                lost.append(ended)
+        return replace(ended, code=None)
 
-    def _observe(self, step: str, at: Sequence[Index], lost: Sequence[str], started: int) -> None:
+    def _note(self, step: str, at: Sequence[Index], attempt: int, event: str, detail: str) -> None:
         node = step.partition(":")[0]
-        for number, said in enumerate(lost):
-            for index in at if node else ():
-                attempt = max(1, started - len(lost) + number)
-                self.observed.append(
-                    {"node": node, "index": index, "event": "lost", "attempt": attempt, "detail": said.strip()}
-                )
+        for index in at if node else ():
+            self._observe(node, index, attempt, event, detail)
+
+
+def _not_begun(ended: Ended) -> Diagnostic:
+    what = "the run couldn't begin: the begin step "
+    what += f"ended with exit status {ended.code}" if ended.code is not None else f"was lost: {ended.how}"
+    said = ended.said.strip()
+    if not said:
+        fix = "see that the Python it is run with starts, that there is memory left, and run the program again"
+        return Diagnostic("E717", f"{what}; it said nothing", None, fix)
+    lines = "\n".join(f"    {line}" for line in said.splitlines())
+    return Diagnostic("E717", f"{what}; it said\n{lines}", None, "mend what the begin step said, and run it again")

@@ -29,6 +29,7 @@ from drawloom.runtimes.attempt import (
     run_attempt,
 )
 from drawloom.runtimes.cache import cache_key, lookup, remember
+from drawloom.runtimes.endings import attempt_late, node_late
 from drawloom.runtimes.workers import WorkerLost, WorkerPool, WorkerTimeout
 from drawloom.storage.base import Storage
 from drawloom.storage.objects import Objects
@@ -272,26 +273,10 @@ def _ended(outcome: str, kind: str, why: Diagnostic, began: float, log: bytes) -
 
 def late_diagnostic(job: Job, limit: float | None) -> Diagnostic:
     """Why an attempt was ended: by its own limit, or by the node's."""
-    own = job.plan.policies.attempt_timeout_seconds
-    if own is not None and (limit is None or limit >= own):
-        return Diagnostic(
-            "R514",
-            f"attempt {job.attempt} of `{job.node}` ran longer than attempt_timeout_seconds={own:g} and was ended",
-            None,
-            "raise attempt_timeout_seconds, make the task faster, or retry it on `timeout`",
-        )
-    return node_late_diagnostic(job)
-
-
-def node_late_diagnostic(job: Job) -> Diagnostic:
-    """Why a node was ended: its attempts together took too long."""
-    return Diagnostic(
-        "R515",
-        f"the attempts at `{job.node}` took longer than node_timeout_seconds="
-        f"{job.plan.policies.node_timeout_seconds or 0:g}, pauses included; attempt {job.attempt} was the last",
-        None,
-        "raise node_timeout_seconds, or make fewer or faster attempts",
-    )
+    policies = job.plan.policies
+    own = policies.attempt_timeout_seconds
+    told = attempt_late if own is not None and (limit is None or limit >= own) else node_late
+    return told(job.node, job.attempt, policies)
 
 
 def lost_diagnostic(job: Job, lost: WorkerLost) -> Diagnostic:

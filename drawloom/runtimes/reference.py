@@ -12,28 +12,35 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+import threading
 import time
 from base64 import b64encode
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from queue import SimpleQueue
 from typing import Final
 from uuid import uuid4
 
 from drawloom.catalog import keys
 from drawloom.catalog.catalog import Catalog
-from drawloom.catalog.outcomes import observe
-from drawloom.catalog.records import EngineObservation
+from drawloom.catalog.outcomes import finish_run, observe, read_run
+from drawloom.catalog.records import EngineObservation, Index, RunFinished
 from drawloom.catalog.run import Run
 from drawloom.errors import Diagnostic, RunRefused, Span
 from drawloom.ir.canonical import Json
+from drawloom.runtimes.begin import run_name
 from drawloom.runtimes.context import split_reference
 from drawloom.runtimes.engine_faults import Faults
 from drawloom.runtimes.engine_follow import Follower
 from drawloom.runtimes.engine_process import Starter
+from drawloom.runtimes.interrupts import interrupts
+from drawloom.runtimes.local import RunInterrupted
 from drawloom.runtimes.publish import publish_program
 
 __all__ = ["Faults", "begin_text", "run_bundle"]
 
 _FORMAT: Final = 0
+_ENGINE: Final = "reference"
+_GRACE_SECONDS: Final = 2.0  # how long steps may take to end, once the run is cancelled
 
 
 def run_bundle(
@@ -72,6 +79,7 @@ def run_bundle(
     Raises:
         RunRefused: E716, the folder holds no program of this engine; E717, the run couldn't begin.
         StoreError: the store can't be written.
+        RunInterrupted: Ctrl-C; the run has ended and is written as cancelled. (KeyboardInterrupt, if it hadn't begun.)
     """
     engine = _read_engine(folder)
     catalog = Catalog.open(store, project, allow_pickle=allow_pickle)
@@ -79,22 +87,71 @@ def run_bundle(
     sha = publish_program(catalog.storage, files, engine["program"])
     place = f"{catalog.storage.url}/{keys.bundle_key(sha)}"
     where = ["--store", store if "://" in store else os.path.abspath(store), "--project", project]
-    asked = begin_text(catalog, params, identity or uuid4().hex, logical_time, interval)
+    identity = identity or uuid4().hex
+    asked = begin_text(catalog, params, identity, logical_time, interval)
     with tempfile.TemporaryDirectory(prefix="drawloom-engine-") as scratch:
         starter = Starter(
             [place, sha], scratch, workers or os.cpu_count() or 2, bare=bare, environment=environment or {}
         )
-        follower = Follower(starter, where, faults or Faults(lost_retries=0))
-        try:
-            reference = follower.begin(engine["program"], asked)
+        follower = Follower(starter, where, faults or Faults(lost_retries=0), _observing(catalog, identity))
+
+        def work() -> None:
+            follower.begin(engine["program"], asked)
             follower.follow(engine["body"])
             follower.end()
-        finally:
             starter.reap()
-    run, generation = split_reference(reference)
-    for seen in follower.observed:
-        observe(catalog.storage, EngineObservation(run, generation=generation, at=time.time(), **seen))
-    return catalog.run(run)
+
+        interrupted = _is_interrupted(work, starter)
+    if interrupted:
+        raise _cancelled(catalog, follower, identity)
+    return catalog.run(split_reference(follower.reference)[0])
+
+
+def _observing(catalog: Catalog, identity: str) -> Callable[[str, Index, int, str, str], None]:
+    """What a follower calls to take note of something."""
+    run = run_name(_ENGINE, [["run", identity]])
+
+    def note(node: str, index: Index, attempt: int, event: str, detail: str) -> None:
+        seen = EngineObservation(run, node, event, index, attempt, detail=detail, at=time.time())
+        observe(catalog.storage, seen)
+
+    return note
+
+
+def _is_interrupted(work: Callable[[], None], starter: Starter) -> bool:
+    """Does the work in a thread, because this one has to hear Ctrl-C; leaves with every process ended."""
+    happened: SimpleQueue[BaseException | None] = SimpleQueue()
+
+    def answer() -> None:
+        try:
+            work()
+        except BaseException as error:  # noqa: BLE001  # raised again by the thread that waits
+            happened.put(error)
+        else:
+            happened.put(None)
+
+    with interrupts(lambda: happened.put(KeyboardInterrupt())):
+        threading.Thread(target=answer, daemon=True).start()
+        try:
+            error = happened.get()
+        except KeyboardInterrupt as interrupt:  # a handler of somebody else's raised it
+            error = interrupt
+        if error is None:
+            return False
+        starter.stop(_GRACE_SECONDS)
+    if not isinstance(error, KeyboardInterrupt):
+        raise error
+    return True
+
+
+def _cancelled(catalog: Catalog, follower: Follower, identity: str) -> KeyboardInterrupt:
+    """Writes that the run was cancelled; what to raise."""
+    run = run_name(_ENGINE, [["run", identity]])  # the begin step may have made it and been ended before it said so
+    if read_run(catalog.storage, run) is None:
+        return KeyboardInterrupt()
+    follower.cancelled()
+    finish_run(catalog.storage, RunFinished(run, "cancelled", at=time.time()))
+    return RunInterrupted(catalog.run(run))
 
 
 def begin_text(
@@ -111,7 +168,7 @@ def begin_text(
         long = {"object": ref.object, "digest": ref.digest, "size_bytes": ref.size_bytes}
         given[name] = long if ref.object else {"tree": tree}
     asked = {
-        "engine": "reference",
+        "engine": _ENGINE,
         "ids": [["run", identity]],
         "logical_time": logical_time,
         "interval": list(interval),

@@ -23,7 +23,8 @@ from drawloom.ir.walk import blocks
 from drawloom.runtimes.attempt import engine_failure
 from drawloom.runtimes.blocks import CANCELLED, DONE, SKIPPED, BlockPlan, Ending, Failure, Frame, Owner
 from drawloom.runtimes.control import CONTROLS, Control, own_failure
-from drawloom.runtimes.jobs import CallPlan, Job, JobResult, node_late_diagnostic
+from drawloom.runtimes.endings import node_late
+from drawloom.runtimes.jobs import CallPlan, Job, JobResult
 from drawloom.runtimes.journal import Journal
 from drawloom.runtimes.memory import Memory
 from drawloom.runtimes.resolve import Resolver
@@ -333,7 +334,7 @@ class Scheduler:
         pause = delay_seconds(policies.retry, job.attempt)
         due = time.monotonic() + pause
         if job.deadline is not None and due >= job.deadline:
-            why = node_late_diagnostic(job)
+            why = node_late(job.node, job.attempt, job.plan.policies)
             result.failure = engine_failure(TIMEOUT, why.what)
             result.exception = NodeFailed(why)
             return False

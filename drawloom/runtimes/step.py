@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from drawloom.catalog.records import Index
 from drawloom.errors import DrawloomError
 from drawloom.ir.protocol import DONE, FAILED_FINAL, FAILED_RETRY, SKIPPED, parse_indices
-from drawloom.runtimes.context import StepContext, open_project, read_started
+from drawloom.runtimes.context import StepContext, check_bundle, open_project, read_started
 
 __all__ = ["main", "read_options"]
 
@@ -52,6 +52,7 @@ def _main(arguments: Sequence[str]) -> int:
         at("start", faults)
     storage = open_project(options["store"], options["project"], faults)
     run = read_started(storage, options["run"])
+    check_bundle(run)
     step = StepContext(storage, run, options["step"], int(options["attempt"]), options["out"])
     codes = {_run_one(step, index) for index in parse_indices(options["index"])}
     return next(code for code in _RANK if code in codes)

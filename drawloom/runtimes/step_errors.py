@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from drawloom.catalog.records import Index
+from drawloom.catalog import keys
+from drawloom.catalog.outcomes import decode_record
+from drawloom.catalog.records import EngineObservation, Index
 from drawloom.errors import Diagnostic, RunRefused, StoreError
 from drawloom.ir.protocol import index_text
 from drawloom.runtimes.context import StepContext
 from drawloom.runtimes.resolve import UpstreamFailed
 
-__all__ = ["bad_arguments", "missing_input"]
+__all__ = ["bad_arguments", "lost_text", "missing_input"]
 
 
 def missing_input(step: StepContext, index: Index, cause: UpstreamFailed) -> StoreError:
@@ -35,3 +37,20 @@ def bad_arguments(problem: str) -> RunRefused:
             "--attempt 1 --out DIR",
         )
     )
+
+
+def lost_text(step: StepContext, node: str, index: Index) -> str:
+    """Why an instance has no outcome, with what the engine observed of its last attempt, if it did."""
+    folder = keys.observations_prefix(step.run.run, step.run.generation)
+    last: EngineObservation | None = None
+    for key in step.storage.keys(folder):
+        if key.startswith(f"{folder}{keys.instance_digest(node, index)}-"):
+            seen = decode_record(step.storage.read(key), key)
+            if isinstance(seen, EngineObservation) and (last is None or seen.attempt > last.attempt):
+                last = seen
+    text = "its step was lost, and no attempt is left"
+    if last is None or not last.detail:
+        return text
+    how, *said = last.detail.splitlines()
+    own = next((line for line in said if line.startswith("error[")), "")  # what the step itself found wrong
+    return f"{text}: {how}{f': {own}' if own else ''}"

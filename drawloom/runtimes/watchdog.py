@@ -14,17 +14,20 @@ import time
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
+from threading import current_thread, main_thread
+from types import FrameType
 from typing import Any
 
 from drawloom.catalog.keys import attempt_key
 from drawloom.catalog.outcomes import decode_record
 from drawloom.catalog.records import AttemptStarted, FailureInfo, Index
-from drawloom.errors import Diagnostic
 from drawloom.ir.canonical import Json
 from drawloom.ir.policies import INFRA, TIMEOUT, Policies
 from drawloom.ir.tasks import TaskSpec
 from drawloom.runtimes.attempt import AttemptResult, engine_failure, run_attempt
 from drawloom.runtimes.context import StepContext
+from drawloom.runtimes.endings import attempt_late, how_ended, node_late
 from drawloom.storage.base import KeyMissing
 
 __all__ = ["node_seconds_left", "run_limited"]
@@ -51,27 +54,32 @@ def run_limited(
 ) -> AttemptResult:
     """`run_attempt` under the limits of `spec.policies`; the outcome is `timeout` where one was reached."""
     policies = spec.policies
-    limits = [(policies.attempt_timeout_seconds, _attempt_late(started, policies))]
+    number = started.attempt
+    limits = [(policies.attempt_timeout_seconds, attempt_late(started.node, number, policies))]
     if policies.node_timeout_seconds is not None:
-        limits.append((node_seconds_left(step, started.index, policies), _node_late(started, policies)))
-    seconds, late = min((limit, text) for limit, text in limits if limit is not None)
+        left = node_seconds_left(step, started.index, policies)
+        limits.append((left, node_late(started.node, number, policies)))
+    seconds, late = min(((limit, text) for limit, text in limits if limit is not None), key=lambda found: found[0])
     began = time.monotonic()
-    text = _run_child(lambda: _encode(run_attempt(function, spec, inputs, step.values, tee=True)), max(0.0, seconds))
+    attempt = partial(run_attempt, function, spec, inputs, step.values, tee=True, interruptible=False)
+    text, how = _run_child(lambda: _encode(attempt()), max(0.0, seconds))
     if text is None:
         return AttemptResult("timeout", None, engine_failure(TIMEOUT, str(late)), None, time.monotonic() - began)
     if not text:
-        failure = engine_failure(INFRA, "the process of the attempt ended without a word")
+        failure = engine_failure(INFRA, f"the process of the attempt {how} before it answered")
         return AttemptResult("failed", None, failure, None, time.monotonic() - began)
     return _decode(json.loads(text))
 
 
-def _run_child(work: Callable[[], bytes], seconds: float) -> bytes | None:
-    """What `work` gives in a child process; None if it took longer than `seconds`, b"" if the child died."""
+def _run_child(work: Callable[[], bytes], seconds: float) -> tuple[bytes | None, str]:
+    """What `work` gives in a child process; None b"" if it died, None after `seconds`; and how it ended."""
+    restore = _end_with_the_step()
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         code = 1
         try:
+            restore()
             os.setsid()  # a group of its own: what the task starts is killed with it
             os.close(reader)
             with os.fdopen(writer, "wb") as pipe:
@@ -84,20 +92,45 @@ def _run_child(work: Callable[[], bytes], seconds: float) -> bytes | None:
     os.close(writer)
     deadline = time.monotonic() + seconds
     parts: list[bytes] = []
+    text: bytes | None
     try:
         while True:
             ready, _, _ = select.select([reader], [], [], max(0.0, deadline - time.monotonic()))
             if not ready:
-                return None
+                text = None
+                break
             part = os.read(reader, 1 << 16)
             if not part:
-                return b"".join(parts)
+                text = b"".join(parts)
+                break
             parts.append(part)
     finally:
         os.close(reader)
         with suppress(ProcessLookupError, PermissionError):  # PermissionError: on macOS, of a group of dead processes
             os.killpg(child, signal.SIGKILL)
-        os.waitpid(child, 0)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        restore()
+    return text, how_ended(status)
+
+
+def _end_with_the_step() -> Callable[[], None]:
+    """Lets SIGTERM unwind the step, so that the child is killed too: its group isn't the one the engine ends.
+
+    Returns:
+        Puts back what was there.
+    """
+    if signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL or current_thread() is not main_thread():
+        return lambda: None
+
+    def end(number: int, _frame: FrameType | None) -> None:
+        raise SystemExit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
+
+    def restore() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+    return restore
 
 
 def _encode(result: AttemptResult) -> bytes:
@@ -120,23 +153,3 @@ def _decode(tree: Json) -> AttemptResult:
         name, message, bases, traceback, arguments = tree["failure"]
         failure = FailureInfo(name, message, tuple(bases), traceback, arguments)
     return AttemptResult(tree["outcome"], tree["output"], failure, None, tree["seconds"], b64decode(tree["log"]))
-
-
-def _attempt_late(started: AttemptStarted, policies: Policies) -> Diagnostic:
-    return Diagnostic(
-        "R514",
-        f"attempt {started.attempt} of `{started.node}` ran longer than "
-        f"attempt_timeout_seconds={policies.attempt_timeout_seconds or 0:g} and was ended",
-        None,
-        "raise attempt_timeout_seconds, make the task faster, or retry it on `timeout`",
-    )
-
-
-def _node_late(started: AttemptStarted, policies: Policies) -> Diagnostic:
-    return Diagnostic(
-        "R515",
-        f"the attempts at `{started.node}` took longer than node_timeout_seconds="
-        f"{policies.node_timeout_seconds or 0:g}, pauses included; attempt {started.attempt} was the last",
-        None,
-        "raise node_timeout_seconds, or make fewer or faster attempts",
-    )

@@ -114,10 +114,8 @@ def _serve(request: Json, tasks: dict[str, tuple[TaskSpec, Callable[..., Any]]],
         result = AttemptResult("failed", None, describe_failure(exception))
     else:
         _log_to_stderr()
-        try:
-            result = run_attempt(function, spec, request["inputs"], values, tee=True)
-        except KeyboardInterrupt as exception:  # the task's own: Ctrl-C doesn't reach a worker
-            result = AttemptResult("failed", None, describe_failure(exception))
+        # Ctrl-C doesn't reach a worker
+        result = run_attempt(function, spec, request["inputs"], values, tee=True, interruptible=False)
         if result.outcome == "succeeded":
             try:
                 ref = values.ref(result.output, str(spec.result))

@@ -27,6 +27,7 @@ from drawloom.ir.canonical import Json, canonical_json
 from drawloom.ir.serialize import to_json
 from drawloom.ir.tasks import TaskSpec
 from drawloom.runtimes.attempt import AttemptResult
+from drawloom.runtimes.endings import how_ended
 from drawloom.runtimes.frames import HEADER_BYTES, frame_length, write_frame
 
 __all__ = ["Worker", "WorkerLost", "WorkerPool", "WorkerTimeout"]
@@ -207,13 +208,7 @@ def _flags() -> list[str]:
 
 
 def _how_ended(status: int) -> str:
-    if status >= 0:
-        return f"ended with exit status {status} before it answered"
-    try:
-        name = signal.Signals(-status).name
-    except ValueError:
-        name = f"signal {-status}"
-    return f"was killed by {name}"
+    return f"{how_ended(status)} before it answered" if status >= 0 else how_ended(status)
 
 
 class WorkerPool:

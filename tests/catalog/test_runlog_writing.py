@@ -270,3 +270,23 @@ def test_the_flusher_ends_with_the_writer(tmp_path: Path) -> None:
     writer.append(AttemptStarted("r1", "n"))
     writer.close()
     assert "drawloom-run-log" not in {thread.name for thread in threading.enumerate()}
+
+
+def test_a_close_between_the_pause_and_the_next_flush_does_not_hang(tmp_path: Path) -> None:
+    writer = RunWriter(LocalStorage(str(tmp_path)), "r1", flush_seconds=0.01)
+
+    class Racing(threading.Event):
+        """Where `close` sets both events just before the flusher clears the one it waits for."""
+
+        def clear(self) -> None:
+            writer._stop.set()
+            self.set()
+            super().clear()
+
+    writer._due = Racing()
+    writer.append(AttemptStarted("r1", "a"))
+    assert writer._thread is not None
+    writer._thread.join(10)
+    assert not writer._thread.is_alive()
+    writer.close()
+    assert AttemptStarted("r1", "a") in read_records(LocalStorage(str(tmp_path)), "r1")

@@ -9,6 +9,7 @@ import contextlib
 import io
 import sys
 import threading
+import time
 from collections.abc import Sequence
 from itertools import count
 from pathlib import Path
@@ -46,7 +47,14 @@ class InThisProcess:
         with self._lock, contextlib.redirect_stderr(said), contextlib.redirect_stdout(io.StringIO()):
             code = main([*arguments[1:], "--out", str(out)])
         assert code != step.LOST, said.getvalue()
-        return Ended(code, {path.name: path.read_text("ascii") for path in out.iterdir()}, said.getvalue())
+        return Ended(code, {path.name: path.read_text("ascii") for path in out.iterdir()}, said.getvalue(), "")
+
+    def pause(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+def _nothing_is_lost(*seen: object) -> None:
+    raise AssertionError(seen)
 
 
 @generated_programs.some(30)
@@ -59,10 +67,11 @@ def test_a_program_gives_the_same_step_by_step(program: generated_programs.Gener
         files = {**program_files(at.program, plan), "bundle.zip": b"no step unpacks it here"}
         publish_program(at.catalog.storage, files, digest)
         where = ["--store", str(at.folder / "store"), "--project", "default"]
-        follower = Follower(InThisProcess(at.folder), where, Faults(lost_retries=0))  # type: ignore[arg-type]
+        starter = InThisProcess(at.folder)
+        follower = Follower(starter, where, Faults(lost_retries=0), _nothing_is_lost)  # type: ignore[arg-type]
         asked = begin_text(at.catalog, at.params("run"), "1", generated_programs.TIME.isoformat())
-        reference = follower.begin(digest, asked)
+        follower.begin(digest, asked)
         follower.follow(entry_json(plan.body))
         follower.end()
-        run = at.catalog.run(reference.rpartition(".")[0])
+        run = at.catalog.run(follower.reference.rpartition(".")[0])
         generated_programs.assert_same(at.seen(run, "run"), at.expected())

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -75,3 +78,51 @@ def test_an_engine_that_runs_elsewhere_is_refused(folder: Path) -> None:
         "error[E792] argo can't be run from here; only reference can\n"
         "  fix    compile it with `drawloom compile`, and run it where the engine is\n"
     )
+
+
+def test_ctrl_c_cancels_a_compiled_run_and_tells_of_it(folder: Path) -> None:
+    (folder / "slow.py").write_text(
+        "import pathlib\nimport time\n\nfrom drawloom import pipeline, task\n\n\n"
+        "@task\ndef wait(begun: str) -> int:\n    pathlib.Path(begun).touch()\n    time.sleep(300)\n    return 1\n\n\n"
+        "@pipeline\ndef flow(begun: str) -> int:\n    return wait(begun)\n"
+    )
+    command = [sys.executable, "-m", "drawloom", "run", "slow.py:flow", "--engine", "reference"]
+    environment = {**os.environ, "DRAWLOOM_CACHE": str(folder / "cache"), "COLUMNS": "100"}
+    process = subprocess.Popen(
+        [*command, "--begun", str(folder / "begun")],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 60
+    while not (folder / "begun").exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "")
+    assert re.fullmatch(
+        r"flow cancelled in .+: 1 cancelled\nrun     (reference-[0-9a-f]{20})    drawloom show \1\n", out
+    ), out
+    listed = json.loads(_drawloom(folder, "runs", "--json").stdout)
+    assert [run["state"] for run in listed["runs"]] == ["cancelled"]
+
+
+def test_a_task_made_by_a_factory_is_refused_before_anything_runs(folder: Path) -> None:
+    (folder / "made.py").write_text(
+        "from drawloom import pipeline, task\n\n\ndef make(k: int):\n    @task\n    def scale(n: int) -> int:\n"
+        "        return n * k\n\n    return scale\n\n\ndouble = make(2)\n\n\n"
+        "@pipeline\ndef flow(n: int = 1) -> int:\n    return double(n)\n"
+    )
+    told = (
+        "error[E706] node `scale`: a step can't import task `made:make.<locals>.scale`: "
+        "it is defined inside another function\n"
+        "  where  made.py:17, flow\n"
+        "  graph  scale = made:make.<locals>.scale(n=$n) -> int    <- here\n"
+        "  fix    define it with `def` at the top level of a module, and import it from there where the pipeline is\n"
+    )
+    for command in (["check"], ["compile", "-o", "build"], ["run"]):
+        done = _drawloom(folder, command[0], "made.py:flow", "--engine", "reference", *command[1:])
+        assert done.returncode in (1, 2), command
+        assert told in (done.stdout + done.stderr).replace(str(folder) + os.sep, ""), command

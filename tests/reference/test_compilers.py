@@ -5,13 +5,26 @@ from __future__ import annotations
 import pytest
 import step_samples as samples
 
-from drawloom.compilers.base import Bundle, Compiler, Native, Refused, compiler_of, engine_names, refuse_unsupported
+import drawloom.api
+from drawloom.compilers.base import (
+    Bundle,
+    Compiler,
+    Lowered,
+    Native,
+    Refused,
+    compiler_of,
+    engine_names,
+    refuse_unsupported,
+)
 from drawloom.compilers.features import FEATURES, features_used
+from drawloom.compilers.passes.lower_steps import lower_steps
+from drawloom.compilers.passes.plan import Each
 from drawloom.compilers.reference import compile_reference
 from drawloom.dsl.tracing import trace
 from drawloom.errors import CompileError, Span
-from drawloom.ir.nodes import Block, ContainerCall, EngineNode, Pipeline, PipelinePolicies
+from drawloom.ir.nodes import Block, Call, ContainerCall, EngineNode, Pipeline, PipelinePolicies
 from drawloom.ir.program import Program
+from drawloom.ir.tasks import FunctionRef, TaskSpec
 
 
 def test_a_compiler_says_something_of_every_feature():
@@ -58,6 +71,53 @@ def test_the_refusal_names_the_engines_that_can(monkeypatch):
         CompileError, match=r"compile for an engine that can \(reference\), or put a @task in its place"
     ):
         refuse_unsupported(program, Compiler("tiny", support, compile_reference))
+
+
+def test_a_task_that_a_step_cannot_import_is_refused_at_its_first_call():
+    with pytest.raises(CompileError) as caught:
+        compile_reference(trace(samples.made_by_a_factory, {}).program)
+    source, line = samples.__file__, samples.made_by_a_factory.function.__code__.co_firstlineno + 2
+    name = "step_samples:make.<locals>.scale"
+    assert str(caught.value) == (
+        f"error[E706] node `scale`: a step can't import task `{name}`: it is defined inside another function\n"
+        f"  where  {source}:{line}, made_by_a_factory\n"
+        f"  graph  scale = {name}(n=$n) -> int    <- here\n"
+        "  fix    define it with `def` at the top level of a module, and import it from there where the pipeline is"
+    )
+    assert drawloom.api.check(samples.made_by_a_factory, "reference") == list(caught.value.diagnostics)
+
+
+@pytest.mark.parametrize(
+    ("module", "qualname", "problem"),
+    [
+        ("__main__", "scale", "it is defined in the script that was started, which has another name in a step"),
+        ("step_samples", "gone", "module `step_samples` has no `gone`"),
+        ("step_samples", "<lambda>", "it is a lambda"),
+    ],
+)
+def test_a_name_that_means_nothing_in_a_step_is_refused(module, qualname, problem):
+    task = TaskSpec("the-task", FunctionRef(module, qualname))
+    program = Program(Pipeline("flow", tasks=(task,), body=Block((Call("scale", "the-task"),))), {})
+    with pytest.raises(CompileError) as caught:
+        compile_reference(program)
+    (found,) = caught.value.diagnostics
+    assert (found.code, found.what) == ("E706", f"node `scale`: a step can't import task `the-task`: {problem}")
+
+
+def test_batches_over_control_nodes_are_another_feature_than_batches():
+    def features(pipeline):
+        return {use.feature for use in features_used(trace(pipeline, {}).program.pipeline)}
+
+    assert features(samples.batched_over_control) == {"map", "map-batch-control", "branch", "call"}
+    program = trace(samples.batched_over_control, {}).program
+    support = dict.fromkeys(FEATURES, Native()) | {"map-batch-control": Refused("it takes one item")}
+    with pytest.raises(CompileError, match="several items in one step where the fan-out's body has control nodes"):
+        refuse_unsupported(program, Compiler("tiny", support, compile_reference))
+    assert compiler_of("reference").support["map-batch-control"] == Lowered(
+        "each item goes in steps of its own; the results are the same"
+    )
+    each = next(entry for entry in lower_steps(program.pipeline).body if isinstance(entry, Each))
+    assert each.batch_size == 1
 
 
 def test_features_are_found_in_nodes_and_policies():

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import step_samples as samples
 
-from drawloom.catalog.records import AttemptStarted, EngineObservation
+from drawloom.catalog.records import AttemptStarted, EngineObservation, RunFinished, RunStarted
 from drawloom.catalog.runlog import read_records
 from drawloom.compilers.reference import compile_reference
 from drawloom.dsl.tracing import trace
 from drawloom.errors import RunFailed, RunRefused
+from drawloom.ir.canonical import digest_bytes
 from drawloom.runtimes.engine_faults import Faults
 from drawloom.runtimes.engine_process import stub_text
+from drawloom.runtimes.local import RunInterrupted
 from drawloom.runtimes.reference import run_bundle
 
 
@@ -69,10 +75,25 @@ def test_the_run_is_catalogued_like_any_other(run):
 def test_a_run_with_wrong_parameters_does_not_begin(run):
     with pytest.raises(RunRefused) as caught:
         run(samples.chain, {"start": "four"})
-    said = str(caught.value).splitlines()
-    assert said[0] == "error[E717] the run couldn't begin: exit code 76"
-    assert "E714" in said[1]
-    assert said[-1] == "  fix    mend what it says below, and run the program again"
+    assert str(caught.value) == (
+        "error[E717] the run couldn't begin: the begin step ended with exit status 76; it said\n"
+        "    error[E714] pipeline `chain` parameter `start`: expected int, got str\n"
+        "      fix    give it a value of type int\n"
+        "  fix    mend what the begin step said, and run it again"
+    )
+
+
+def test_a_begin_step_that_says_nothing_is_told_by_its_end(run, tmp_path):
+    sha = digest_bytes(compile_reference(trace(samples.chain, {}).program)["bundle.zip"])
+    broken = tmp_path / "broken" / "bundles" / sha / "drawloom" / "runtimes"
+    broken.mkdir(parents=True)
+    (broken / "begin.py").write_text("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)\n")
+    with pytest.raises(RunRefused) as caught:
+        run(samples.chain, {"start": 4}, environment={"DRAWLOOM_CACHE": str(tmp_path / "broken")})
+    assert str(caught.value) == (
+        "error[E717] the run couldn't begin: the begin step was lost: it was killed by SIGKILL; it said nothing\n"
+        "  fix    see that the Python it is run with starts, that there is memory left, and run the program again"
+    )
 
 
 def test_a_folder_without_a_program_is_refused(tmp_path):
@@ -132,9 +153,102 @@ def test_a_step_lost_too_often_fails_the_run_and_says_so(run):
     )  # every start, so also the last
     assert made.state == "failed"
     assert made.details.failure.node == "first"
+    assert made.details.failure.info.message == ("its step was lost, and no attempt is left: it was killed by SIGKILL")
     assert made.details.nodes["add"].state == "skipped"
     with pytest.raises(RunFailed, match="node `first`"):
         _ = made.result
+
+
+def test_a_step_that_ends_its_process_is_told_with_its_exit_status(run):
+    made = run(samples.leaving)
+    assert made.details.failure.node == "leave"
+    assert made.details.failure.info.message == (
+        "its step was lost, and no attempt is left: it ended with exit status 5"
+    )
+    (seen,) = records_of(made, EngineObservation)
+    assert seen.detail == "it ended with exit status 5\nout of here"
+
+
+def test_a_run_keeps_the_bundle_it_was_begun_with(run):
+    made = run(samples.chain, {"start": 1})
+    (begun,) = records_of(made, RunStarted)
+    assert begun.bundle == digest_bytes(compile_reference(trace(samples.chain, {}).program)["bundle.zip"])
+
+
+@pytest.mark.parametrize(("number", "name"), [(0, "KeyboardInterrupt"), (1, "SystemExit")])
+def test_what_a_task_raises_is_its_own_failure_whatever_it_is(run, number, name):
+    made = run(samples.raising, {"number": number})
+    assert made.details.failure.node == "raise_base"
+    info = made.details.failure.info
+    assert (info.type, info.message) == (f"builtins:{name}", "enough")
+    assert made.logs("raise_base") == "about to\n"
+    made = run(samples.raising_in_time, {"number": number})
+    assert made.details.failure.info.type == f"builtins:{name}"
+
+
+# Ctrl-C
+
+
+def interrupted(run, pipeline, folder, began, **options):
+    """The run a SIGINT to this process ended, once there are `began` files in `folder`."""
+
+    def interrupt():
+        deadline = time.monotonic() + 30
+        while len(list(folder.iterdir())) < began and time.monotonic() < deadline:
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    try:
+        with pytest.raises(RunInterrupted) as caught:
+            run(pipeline, {"folder": str(folder)}, **options)
+    finally:
+        thread.join()
+    return caught.value.run
+
+
+def is_alive(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:  # where there is one: a zombie is not alive
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        pass
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return not os.path.isdir("/proc/self")
+
+
+@pytest.mark.parametrize("pipeline", [samples.slow, samples.slow_in_time])
+def test_an_interrupt_ends_all_processes_and_cancels_the_run(run, tmp_path, pipeline):
+    folder = tmp_path / "pids"
+    folder.mkdir()
+    made = interrupted(run, pipeline, folder, began=4, workers=2)
+    assert made.state == "cancelled"
+    assert list(run_states(made).values()) == ["cancelled"] * 3
+    assert len(records_of(made, AttemptStarted)) == 2  # two at once: the third was not begun any more
+    (finished,) = records_of(made, RunFinished)
+    assert finished.outcome == "cancelled"
+    pids = [int(path.name) for path in folder.iterdir()]
+    deadline = time.monotonic() + 5  # those that init has to reap
+    while any(map(is_alive, pids)) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert [pid for pid in pids if is_alive(pid)] == []
+
+
+def test_an_interrupt_while_a_retry_is_waited_for_does_not_wait(run, tmp_path):
+    folder = tmp_path / "tries"
+    folder.mkdir()
+    began = time.monotonic()
+    made = interrupted(run, samples.waiting, folder, began=1)
+    assert time.monotonic() - began < 30
+    assert run_states(made) == {"fail_slowly": "cancelled"}
+
+
+def run_states(made):
+    return {name: node.state for name, node in made.details.nodes.items()}
 
 
 # the stub

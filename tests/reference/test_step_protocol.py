@@ -139,7 +139,11 @@ def test_a_watched_process_that_vanishes_is_an_infra_failure(publish):
     flow = publish(samples.vanished)
     flow.begin()
     assert flow.step("vanishing") == FAILED_FINAL
-    assert commit_of(flow, "vanishing").failure.type == "infra"
+    failure = commit_of(flow, "vanishing").failure
+    assert (failure.type, failure.message) == (
+        "infra",
+        "the process of the attempt ended with exit status 3 before it answered",
+    )
 
 
 def test_the_time_for_a_node_counts_from_its_first_attempt(publish):
@@ -192,6 +196,29 @@ def test_a_run_that_is_not_there_is_refused(publish, capsys):
         "  fix    start steps with the reference the begin step wrote, and with the same --store and --project\n"
         in said
     )
+
+
+def test_a_step_with_another_bundle_than_its_run_was_begun_with_is_refused(publish, capsys, monkeypatch):
+    flow = publish(samples.single)
+    monkeypatch.setenv("DRAWLOOM_BUNDLE", "a" * 64)
+    flow.begin({"start": 1})
+    run = flow.reference.rpartition(".")[0]
+    monkeypatch.setenv("DRAWLOOM_BUNDLE", "b" * 64)
+    assert flow.step("add") == 1
+    refusal = (
+        f"error[E718] run {run} was begun with the code bundle aaaaaaaaaaaa, and this step has the code bundle "
+        "bbbbbbbbbbbb\n"
+        "  fix    let the engine start all steps of a run from one compiled program; a run of newer code is a new run\n"
+    )
+    assert capsys.readouterr().err == refusal
+    assert flow.begin({"start": 1}) == 1  # the same engine run
+    assert capsys.readouterr().err == refusal
+    monkeypatch.delenv("DRAWLOOM_BUNDLE")
+    assert flow.step("add") == 1
+    assert capsys.readouterr().err.partition("and this")[2].startswith(" step has no code bundle\n")
+    assert commit_of(flow, "add") is None
+    monkeypatch.setenv("DRAWLOOM_BUNDLE", "a" * 64)
+    assert flow.step("add") == DONE
 
 
 def test_a_step_out_of_order_is_refused_not_skipped(publish, capsys):

@@ -18,6 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from drawloom.compilers.features import is_batched
 from drawloom.compilers.passes.plan import Each, Entry, Group, Run, StepPlan, When, While
 from drawloom.ir.layout import layout
 from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, Pipeline, PipelineCall, Try
@@ -138,7 +139,7 @@ class _Lowering:
 
     def map(self, node: Map, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
         decide = self.decide(node, "map", (("items", node.items),), around)
-        batched = node.batch_size > 1 and all(isinstance(inner, Call) for inner in node.body.nodes)
+        batched = is_batched(node)
         settled = batched and len(node.body.nodes) > 1 and not around.contained
         inner = _Around(around.contained or settled)
         body = self.block(node.body, inner)

@@ -1,6 +1,7 @@
 """Pipelines whose steps are started one by one."""
 
 import os
+import subprocess
 import sys
 import time
 
@@ -121,3 +122,96 @@ def deciding(numbers: list[int], limit: int) -> tuple[list[int], int]:
     sums = for_each(numbers, lambda n: add(n, 1))
     grown = while_loop(lambda n: n < limit, lambda n: add(n, n), 1, max_iterations=5)
     return sums, branch(grown > 3, lambda: add(grown, 1), lambda: 0)
+
+
+@task
+def leave() -> int:
+    print("out of here", file=sys.stderr, flush=True)
+    os._exit(5)
+
+
+@pipeline
+def leaving() -> int:
+    return leave()
+
+
+@task
+def raise_base(number: int) -> int:
+    print("about to")
+    raise (KeyboardInterrupt, SystemExit)[number]("enough")
+
+
+@task(attempt_timeout_seconds=60)
+def raise_base_in_time(number: int) -> int:
+    raise (KeyboardInterrupt, SystemExit)[number]("enough")
+
+
+@pipeline
+def raising(number: int) -> int:
+    return raise_base(number)
+
+
+@pipeline
+def raising_in_time(number: int) -> int:
+    return raise_base_in_time(number)
+
+
+def _linger(folder: str) -> int:
+    child = subprocess.Popen(["sleep", "300"])
+    for pid in (os.getpid(), child.pid):
+        with open(os.path.join(folder, str(pid)), "w"):
+            pass
+    return child.wait()
+
+
+@task
+def linger(folder: str) -> int:
+    return _linger(folder)
+
+
+@task(attempt_timeout_seconds=300)
+def linger_in_time(folder: str) -> int:
+    return _linger(folder)
+
+
+@pipeline
+def slow(folder: str) -> list[int]:
+    return [linger(folder), linger(folder), linger(folder)]
+
+
+@pipeline
+def slow_in_time(folder: str) -> list[int]:
+    return [linger_in_time(folder), linger_in_time(folder), linger_in_time(folder)]
+
+
+@task(retry=Retry(max_attempts=2, delay_seconds=300))
+def fail_slowly(folder: str) -> int:
+    with open(os.path.join(folder, "one"), "w"):
+        pass
+    raise ValueError("again")
+
+
+@pipeline
+def waiting(folder: str) -> int:
+    return fail_slowly(folder)
+
+
+def make(k: int):
+    @task
+    def scale(n: int) -> int:
+        return n * k
+
+    return scale
+
+
+double = make(2)
+
+
+@pipeline
+def made_by_a_factory(n: int) -> int:
+    return double(n)
+
+
+@pipeline
+def batched_over_control(numbers: list[int]) -> list[int]:
+    return for_each(numbers, lambda n: branch(n > 1, lambda: add(n, 1), lambda: n), batch_size=2)
