@@ -55,7 +55,7 @@ def _artifact_cells(artifact: Artifact) -> list[str]:
 @catalog_options
 @json_option
 def show(name: str, as_json: bool, **values: Any) -> None:
-    """Show an artifact's versions: what, made by which run, read by whom."""
+    """Show an artifact's versions: made by which run, and which nodes were given it or a value equal to it."""
     opened = open_catalog(settings_from(values), create=False)
     artifact = opened.artifact(name)
     if as_json:

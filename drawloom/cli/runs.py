@@ -17,6 +17,7 @@ from drawloom.cli.output import (
     format_bytes,
     format_seconds,
     format_time,
+    note,
     table,
     warnings_as_notes,
     write,
@@ -187,3 +188,18 @@ def logs(run: str, node: str, as_json: bool, **values: Any) -> None:
         write_json({"run": found.id, "node": node, "log": text})
     else:
         write(text, end="" if text.endswith("\n") or not text else "\n")
+        _write_failure(found, node)
+        _note_sources(found, node, catalog)
+
+
+def _write_failure(run: Run, node: str) -> None:
+    failed = run.details.nodes[node].failure
+    if failed is not None and failed.info is not None and failed.info.traceback:
+        write(failed.info.traceback.rstrip())
+
+
+def _note_sources(run: Run, node: str, catalog: Catalog) -> None:
+    """Says where the output is of what this run didn't execute."""
+    inside = [c for (name, _), c in commits_of(run, catalog).items() if name == node or name.startswith(f"{node}/")]
+    for source in sorted({commit.source[0] for commit in inside if commit.source}):
+        note(f"answered from run {source}, which has the output: `drawloom logs {source} {node}`")

@@ -187,7 +187,7 @@ class _Reach:
             return ["partial", *(self.value(part, module) for part in parts)]
         if kind == "re:Pattern":
             return ["pattern", repr(value.pattern), value.flags]
-        if kind == "logging:Logger":
+        if kind == "logging:Logger" or kind.partition(":")[0] in ("_thread", "threading"):  # they hold no meaning
             return ["library", kind]
         if kind.partition(":")[0] in ("typing", "types") and value is not _UNBOUND:
             return ["type", repr(value)]
@@ -196,9 +196,41 @@ class _Reach:
         except NotEncodable:
             digest = ""
         if not digest:
-            return self.widen("module", module)
+            return self._opaque(value, module)
         own = is_users_module(sys.modules.get(type(value).__module__)) and not isinstance(value, _IMMUTABLE)
         return ["constant", digest, self.cls(type(value)) if own else None]
+
+    def _opaque(self, value: Any, module: Any) -> Json:
+        """What no envelope can hold: by its parts where they can be seen, else by all of the user's code.
+
+        Not by the module it is read in: what made it may lie in any other one.
+        """
+        if value is _UNBOUND:  # the module may yet define it
+            return self.widen("module", module)
+        kind = class_ref(type(value))
+        if type(value) in (list, tuple):
+            return self._part(value, lambda: ["items", kind, [self.value(v, module) for v in value]])
+        if type(value) is dict:
+            items = list(value.items())
+            return self._part(value, lambda: ["items", kind, [[self.value(p, module) for p in pair] for pair in items]])
+        if is_users_module(sys.modules.get(type(value).__module__)):
+            state = {name: getattr(value, name) for name in _attribute_names(value) if hasattr(value, name)}
+            return self._part(
+                value,
+                lambda: [
+                    "instance",
+                    self.cls(type(value)),
+                    {n: self.value(v, module) for n, v in sorted(state.items())},
+                ],
+            )
+        return self.widen("bundle", module)
+
+
+def _attribute_names(value: Any) -> set[str]:
+    """The names of an instance's own attributes, in its `__dict__` or in slots."""
+    slots = (getattr(cls, "__slots__", ()) for cls in type(value).__mro__)
+    slotted = {name for names in slots for name in ((names,) if isinstance(names, str) else names)}
+    return {*getattr(value, "__dict__", ()), *slotted} - {"__dict__", "__weakref__"}
 
 
 def _named(value: Any) -> str:

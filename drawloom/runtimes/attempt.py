@@ -130,13 +130,24 @@ def run_attempt(
 
 
 def _call(function: Callable[..., Any], spec: TaskSpec, inputs: Mapping[str, Json], values: Any) -> Json:
+    # looked up here: conformance knows many types, and a task without values needs none of them
+    from drawloom.values.conform import conform
+
     given = {name: values.decode(tree) for name, tree in inputs.items()}
+    for port in spec.inputs:
+        problem = conform(given[port.name], port.type) if port.name in given else None
+        if problem is not None:  # only where the edge's own type was not known: `Any`, or a part of a plain `dict`
+            raise ValueRefused(
+                Diagnostic(
+                    "R521",
+                    f"input `{port.name}` of task `{spec.name}` needs {port.type}: {problem}",
+                    None,
+                    "make the task before it return what this one needs, and annotate what it returns",
+                )
+            )
     code = getattr(function, "__code__", None)
     first = code.co_varnames[: code.co_posonlyargcount] if code is not None else ()
     result = function(*[given.pop(name) for name in first if name in given], **given)
-    # looked up here: conformance knows many types, and an effect needs none of them
-    from drawloom.values.conform import conform
-
     problem = conform(result, spec.result)
     if problem is not None:
         raise ValueRefused(

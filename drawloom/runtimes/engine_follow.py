@@ -215,6 +215,7 @@ class Follower:
     ) -> Ended:
         """Starts a step until one start says how it ended, or too many were lost."""
         allowed = max(0, lost_retries) + self._faults.lost_retries
+        ended = Ended(None, {}, "", "it was never started")
         for number in range(1, allowed + 2):
             fate = self._faults.fate(step, indices, started + number, last=number == allowed + 1)
             ended = self._starter.start(arguments(number), fate)

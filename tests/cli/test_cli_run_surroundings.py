@@ -94,3 +94,20 @@ def test_a_variable_that_means_nothing_is_refused(folder: Path) -> None:
         "DRAWLOOM_EXECUTOR, DRAWLOOM_FAULTS, DRAWLOOM_PROFILE, DRAWLOOM_PROJECT, DRAWLOOM_SCRATCH, DRAWLOOM_WORKERS, "
         "DRAWLOOM_SECRET_<NAME>\n"
     )
+
+
+def test_logs_show_a_failures_traceback_and_where_a_cached_nodes_output_is(folder: Path) -> None:
+    (folder / "fails.py").write_text(
+        "from drawloom import pipeline, task\n\n\n"
+        "@task\ndef hello(n: int) -> int:\n    print('hello')\n    return n\n\n\n"
+        "@task\ndef bad(n: int) -> int:\n    print('before')\n    raise ValueError('no')\n\n\n"
+        "@pipeline\ndef both(n: int = 1) -> int:\n    return bad(hello(n))\n"
+    )
+    first = json.loads(_start(folder, "run", "fails.py:both", "--json", "--quiet").communicate()[0])["run"]
+    out, err = _start(folder, "logs", "last", "bad").communicate()
+    assert out.startswith("before\nTraceback (most recent call last):\n")
+    assert out.endswith("ValueError: no\n")
+    assert err == ""
+    _start(folder, "run", "fails.py:both", "--quiet").communicate()
+    out, err = _start(folder, "logs", "last", "hello").communicate()
+    assert (out, err) == ("", f"answered from run {first}, which has the output: `drawloom logs {first} hello`\n")

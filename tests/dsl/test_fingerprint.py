@@ -158,13 +158,50 @@ other = 1
     assert of(user_module, text.replace("at the margin", "at the border")).digest != before.digest
 
 
-def test_what_cannot_be_resolved_widens_to_the_module(user_module: Load) -> None:
-    text = "import threading\nLOCK = threading.Lock()\ndef work(x):\n    with LOCK: return x\n"
+def test_a_name_that_is_not_there_yet_widens_to_the_module(user_module: Load) -> None:
+    text = "def work(x): return not_there(x)\n"
     found = of(user_module, text)
     assert found.scope == "module"
     assert of(user_module, text + "# a comment\n") == found
     assert of(user_module, text + "Z = 1\n").digest != found.digest
-    assert of(user_module, "def work(x): return not_there(x)\n").scope == "module"
+
+
+def test_a_lock_or_a_logger_has_no_meaning(user_module: Load) -> None:
+    text = "import threading, logging\nLOCK = threading.Lock()\nLOG = logging.getLogger('a')\n"
+    assert of(user_module, text + "def work(x):\n    LOG.info(x)\n    with LOCK: return x\n").scope == "function"
+
+
+def test_an_instance_of_a_librarys_class_widens_to_all_files(user_module: Load) -> None:
+    text = "import collections\nQUEUE = collections.deque()\ndef work(x): return QUEUE\n"
+    assert of(user_module, text, module="queueing").scope == "bundle"
+
+
+@pytest.mark.parametrize(
+    ("holder", "read"),
+    [
+        ("TABLE = {'a': deep}", "TABLE['a'](x)"),
+        ("TABLE = [deep, 2]", "TABLE[0](x)"),
+        ("TABLE = (None, {'b': [deep]})", "TABLE[1]['b'][0](x)"),
+        ("class Tool:\n    def __init__(self): self.step = deep\nTABLE = Tool()", "TABLE.step(x)"),
+        ("class Tool:\n    __slots__ = ('step',)\nTABLE = Tool()\nTABLE.step = deep", "TABLE.step(x)"),
+    ],
+)
+def test_a_helper_is_followed_through_what_holds_it_in_another_module(
+    user_module: Load, holder: str, read: str
+) -> None:
+    library = f"def deep(n): return n + 1\n{holder}\n"
+    text = f"from deep_library import TABLE\ndef work(x): return {read}\n"
+    user_module(library, "deep_library")
+    before = of(user_module, text)
+    assert before.scope == "function"
+    user_module(library.replace("n + 1", "n + 1  # the next"), "deep_library")
+    assert of(user_module, text) == before
+    user_module(library.replace("n + 1", "n + 2"), "deep_library")
+    assert of(user_module, text).digest != before.digest
+
+
+def test_things_that_hold_each_other_have_digests(user_module: Load) -> None:
+    assert of(user_module, "LOOP = [print]\nLOOP.append(LOOP)\ndef work(x): return LOOP\n").scope == "function"
 
 
 def test_names_made_up_at_run_time_widen_to_all_files(user_module: Load, tmp_path: Path) -> None:
