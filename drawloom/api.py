@@ -62,16 +62,18 @@ def run(
         DefinitionError: the pipeline can't be traced (D...).
         CheckFailed: its graph is wrong (G...).
         RunRefused: a parameter is missing (R541), unknown (R542) or of a wrong type (R543), a time has no zone (R544),
-            or the executor can't be used as asked (R510-R518).
+            a package that a task declares isn't there (R522), or the executor can't be used as asked (R510-R518).
         ValueRefused: a parameter's value can't be kept (V...).
         StoreError: the catalog can't be read or written (S...).
     """
     from drawloom.parameters.binding import bind, encode_params
+    from drawloom.parameters.requirements import refuse_unmet
     from drawloom.runtimes.local import run_local
 
     info = _run_info(logical_time, interval)
     bound = bind(pipeline.function, params or {}, _place(pipeline))
     trace = _checked_trace(pipeline, bound.static)
+    refuse_unmet(trace.program)
     opened = _opened(catalog)
     trees = encode_params(trace.program.pipeline.params, bound.given, opened.values)
     return run_local(
@@ -119,6 +121,7 @@ def run_compiled(
     import tempfile
 
     from drawloom.parameters.binding import bind, encode_params
+    from drawloom.parameters.requirements import refuse_unmet
     from drawloom.runtimes.reference import run_bundle
 
     _run_info(logical_time, interval)  # refuses a time without a zone
@@ -126,9 +129,11 @@ def run_compiled(
     if engine != "reference":
         fix = "compile it with `drawloom compile`, and run it where the engine is"
         raise CompileError(Diagnostic("E792", f"{engine} can't be run from here; only reference can", None, fix))
-    files = compile(pipeline, engine, static=bound.static)
+    trace = _twice_traced(pipeline, bound.static)
+    refuse_unmet(trace.program)
+    files = _compiled(trace.program, engine, {})
     opened = _opened(catalog)
-    trees = encode_params(_trace(pipeline, bound.static).program.pipeline.params, bound.given, opened.values)
+    trees = encode_params(trace.program.pipeline.params, bound.given, opened.values)
     with tempfile.TemporaryDirectory(prefix="drawloom-compiled-") as folder:
         files.write(folder)
         return run_bundle(
@@ -188,10 +193,7 @@ def compile(  # noqa: A001  # the verb of the design
         CompileError: it isn't the same each time it is traced (E791), there is no such engine (E702), it has no such
             option (E790), or it can't express the pipeline (E701).
     """
-    given = static or {}
-    trace = _checked_trace(pipeline, given)
-    _refuse_difference(trace, _trace(pipeline, given))
-    return _compiled(trace.program, engine, options)
+    return _compiled(_twice_traced(pipeline, static or {}).program, engine, options)
 
 
 def _compiled(program: Program, engine: str, options: dict[str, Any]) -> Bundle:
@@ -230,6 +232,13 @@ def _checked_trace(pipeline: AnyPipeline, static: Mapping[str, object]) -> Trace
     problems = check_pipeline(trace.program)
     if problems:
         raise CheckFailed(problems)
+    return trace
+
+
+def _twice_traced(pipeline: AnyPipeline, static: Mapping[str, object]) -> Trace:
+    """A trace for what is to run elsewhere, refused (E791) if a second one differs."""
+    trace = _checked_trace(pipeline, static)
+    _refuse_difference(trace, _trace(pipeline, static))
     return trace
 
 
