@@ -32,6 +32,7 @@ __all__ = [
     "write_json",
 ]
 
+_LEAST_WIDTH = 8  # of a column whose cells may be cut
 _PIPED_WIDTH = 100_000  # nothing is cut or wrapped where a program may be reading
 STATE_STYLES = {
     "succeeded": "green",
@@ -155,9 +156,18 @@ class Column:
     def __init__(self, title: str, *, right: bool = False, whole: bool = False, state: bool = False) -> None:
         self.title, self.right, self.whole, self.state = title, right, whole, state
 
+    @property
+    def kept(self) -> bool:
+        """Whether its cells are shown in full on any terminal."""
+        return self.right or self.whole or self.state
+
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
-    """Writes a table to stdout: coloured and fitted on a terminal, plain and uncut in a pipe."""
+    """Writes a table to stdout: coloured and fitted on a terminal, plain and uncut in a pipe.
+
+    Where a terminal is too narrow for what must not be cut (ids, states, numbers), lines are longer than it: it wraps
+    them, and nothing is lost. Other cells end in an ellipsis.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -166,21 +176,36 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
     text = io.StringIO()  # rich would write to stdout itself, and meet a reader that went away
     if _is_terminal():
         console = Console(file=text, force_terminal=True)
+        widths = _fitted(columns, lines, console.width)
+        console.width = max(console.width, sum(widths) + 2 * len(widths))
+        lines = [[_cut(cell, width) for cell, width in zip(row, widths, strict=True)] for row in lines]
     else:
         console = Console(file=text, force_terminal=False, color_system=None, width=_PIPED_WIDTH)
     made = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
-    for position, column in enumerate(columns):
-        widest = max((len(row[position]) for row in lines), default=0)
-        made.add_column(
-            column.title,
-            justify="right" if column.right else "left",
-            overflow="fold",
-            min_width=widest if column.whole or column.right else None,
-        )
+    for column in columns:
+        made.add_column(column.title, justify="right" if column.right else "left", no_wrap=True)
     for row in lines:
         made.add_row(*[Text(cell, style=_style(column, cell)) for column, cell in zip(columns, row, strict=True)])
     console.print(made)
     write("\n".join(line.rstrip() for line in text.getvalue().splitlines()))
+
+
+def _fitted(columns: Sequence[Column], lines: Sequence[Sequence[str]], room: int) -> list[int]:
+    """The widths of the columns in `room` characters: the widest of those that may be cut give way first."""
+    widths = [max(len(cell) for cell in (column.title, *cells)) for column, *cells in zip(columns, *lines)]
+    excess = sum(widths) + 2 * len(widths) - room
+    while excess > 0:
+        cuttable = [(width, place) for place, width in enumerate(widths) if not columns[place].kept]
+        widest, place = max(cuttable, default=(0, 0))
+        if widest <= _LEAST_WIDTH:
+            break
+        widths[place] -= 1
+        excess -= 1
+    return widths
+
+
+def _cut(cell: str, width: int) -> str:
+    return cell if len(cell) <= width else f"{cell[: width - 1]}…"
 
 
 def _style(column: Column, cell: str) -> str:

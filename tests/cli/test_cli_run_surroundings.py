@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import pty
 import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
 from pathlib import Path
 
@@ -111,3 +115,28 @@ def test_logs_show_a_failures_traceback_and_where_a_cached_nodes_output_is(folde
     _start(folder, "run", "fails.py:both", "--quiet").communicate()
     out, err = _start(folder, "logs", "last", "hello").communicate()
     assert (out, err) == ("", f"answered from run {first}, which has the output: `drawloom logs {first} hello`\n")
+
+
+@pytest.mark.parametrize("columns", [40, 80])
+def test_a_narrow_terminal_loses_neither_ids_nor_states(folder: Path, columns: int) -> None:
+    (folder / "fine.py").write_text(
+        "from drawloom import pipeline, task\n\n\n"
+        "@task\ndef same(n: int) -> int:\n    return n\n\n\n"
+        "@pipeline\ndef a_pipeline_with_a_rather_long_name_for_a_table(n: int = 1) -> int:\n    return same(n)\n"
+    )
+    target = "fine.py:a_pipeline_with_a_rather_long_name_for_a_table"
+    run = json.loads(_start(folder, "run", target, "--json", "--quiet").communicate()[0])["run"]
+    main, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
+    variables = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES")} | {
+        "NO_COLOR": "1",
+        "TERM": "xterm",
+    }
+    command = [sys.executable, "-m", "drawloom", "runs"]
+    subprocess.run(command, cwd=folder, env=variables, stdout=terminal, stderr=terminal, check=True)
+    os.close(terminal)
+    shown = os.read(main, 65536).decode()
+    os.close(main)
+    row = next(line for line in shown.splitlines() if line.startswith(run))
+    assert "a_pipel…" in row
+    assert "succeeded" in row
