@@ -13,6 +13,9 @@ import pytest
 from drawloom import File, api
 from drawloom.catalog.catalog import Catalog
 
+# libraries silence warnings of their own by `catch_warnings`, which threads undo for each other before Python 3.14
+pytestmark = pytest.mark.filterwarnings("default::DeprecationWarning")
+
 FOLDER = Path(__file__).parents[2] / "examples" / "hotel_rates"
 PARAMS = {"bookings": File(FOLDER / "hotel_rates.csv"), "trees": 20, "rounds": 30}
 

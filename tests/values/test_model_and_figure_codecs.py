@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from typing import Any
 
@@ -188,3 +190,22 @@ def test_a_picture_can_be_saved(values: Values, tmp_path: Any) -> None:
 def test_axes_are_refused_with_what_to_do(values: Values) -> None:
     with pytest.raises(ValueRefused, match=r"V304.*only figures are kept\n  fix    return the figure: `axes.figure`"):
         values.encode(draw().axes[0])
+
+
+def test_an_import_of_skops_that_another_threads_warning_filters_broke_is_made_again() -> None:
+    """A first import that fails as it does then, in an interpreter of its own."""
+    code = (
+        "import sys\n"
+        "class Once:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'skops.io._persist':\n"
+        "            sys.meta_path.remove(self)\n"
+        "            raise DeprecationWarning('numpy.core is deprecated')\n"
+        "sys.meta_path.insert(0, Once())\n"
+        "from sklearn.linear_model import Ridge\n"
+        "from drawloom.catalog.catalog import Catalog\n"
+        "values = Catalog.open('memory://models').values\n"
+        "print(values.decode(values.encode(Ridge(alpha=2.5))).alpha, len([f for f in sys.meta_path if type(f) is Once]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("2.5 0\n", 0), done.stderr

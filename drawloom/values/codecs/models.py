@@ -6,9 +6,11 @@ carry. A model with parts of other libraries is refused when it is written, not 
 
 from __future__ import annotations
 
+import importlib
 import io
 import json
 import zipfile
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -20,6 +22,7 @@ from drawloom.values.leaves import Leaves
 
 __all__ = ["decode", "encode"]
 
+_IMPORT_TRIES: Final = 5
 _TRUSTED: Final = ("sklearn", "numpy", "scipy")
 _FIX = (
     "build the model of scikit-learn's own parts, "
@@ -28,9 +31,12 @@ _FIX = (
 
 
 def _skops() -> Any:
-    import skops.io
-
-    return skops.io
+    # skops asks `numpy.core` for things when it is imported, and silences the warning by `catch_warnings`. That isn't
+    # thread-safe before Python 3.14: another thread's may undo it, and where warnings are errors the import fails.
+    for _ in range(_IMPORT_TRIES):
+        with suppress(DeprecationWarning):
+            return importlib.import_module("skops.io")
+    return importlib.import_module("skops.io")
 
 
 def encode(value: Any, leaves: Leaves) -> Json:
@@ -67,10 +73,8 @@ def _is_trusted(name: str) -> bool:
     module, _, attribute = name.rpartition(".")
     if module.partition(".")[0] not in _TRUSTED:
         return False
-    from importlib import import_module
-
     try:
-        return isinstance(getattr(import_module(module), attribute), type)
+        return isinstance(getattr(importlib.import_module(module), attribute), type)
     except (ImportError, AttributeError):
         return False
 
