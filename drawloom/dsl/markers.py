@@ -31,7 +31,7 @@ class Codec:
     """Names the codec for a type that drawloom doesn't know: `Annotated[Mesh, Codec("mesh")]`.
 
     Args:
-        name: the name the codec is registered under.
+        name: `pickle`, or `module:qualname` of a subclass of `ValueCodec`.
     """
 
     __slots__ = ("name",)

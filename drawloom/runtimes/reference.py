@@ -83,16 +83,13 @@ def run_bundle(
     """
     engine = _read_engine(folder)
     catalog = Catalog.open(store, project, allow_pickle=allow_pickle)
-    files = _read_files(folder)
-    sha = publish_program(catalog.storage, files, engine["program"])
-    place = f"{catalog.storage.url}/{keys.bundle_key(sha)}"
+    sha = publish_program(catalog.storage, _read_files(folder), engine["program"])
+    bundle = [f"{catalog.storage.url}/{keys.bundle_key(sha)}", sha]
     where = ["--store", store if "://" in store else os.path.abspath(store), "--project", project]
     identity = identity or uuid4().hex
     asked = begin_text(catalog, params, identity, logical_time, interval)
     with tempfile.TemporaryDirectory(prefix="drawloom-engine-") as scratch:
-        starter = Starter(
-            [place, sha], scratch, workers or os.cpu_count() or 2, bare=bare, environment=environment or {}
-        )
+        starter = Starter(bundle, scratch, workers or os.cpu_count() or 2, bare=bare, environment=environment or {})
         follower = Follower(starter, where, faults or Faults(lost_retries=0), _observing(catalog, identity))
 
         def work() -> None:
