@@ -180,19 +180,20 @@ class Reading:  # over 150 lines: the rules of all kinds of nodes call each othe
     def _loop(self, node: Loop, index: Index, doomed: bool, ended: bool) -> str:
         end = self.facts.decisions.get((node.id, index))
         seen = self._numbers.get((node.id, index), set())  # (iteration, 0 for the test or 1 for the body)
+        never = "skipped" if doomed or (ended and self.over) else self._unreached()
         found: list[str] = []
         k = 0
         while True:
             here = (*index, k)
             if ended and end is None and not any(place >= (k, 0) for place in seen):
-                found.append(self._never("skipped", node.test))  # it failed before: what it begins with can't be had
+                found.append(self._never(never, node.test))  # it failed: perhaps what it begins with can't be had
                 break
             tested = self._block(node.test, here, doomed)
             found += tested
             go_on = self._goes_on(node.id, here, end.value if end is not None else None)
             if go_on is None and not any(place > (k, 0) for place in seen):
                 if _together(tested) not in ("failed", "skipped"):
-                    found.append(self._never("skipped" if ended else self._unreached(), node.test, node.body))
+                    found.append(self._never(never, node.test, node.body))
                 break
             if go_on is False:
                 break

@@ -299,3 +299,12 @@ def test_a_failure_of_the_results_alone_is_the_pipelines_own() -> None:
 def test_records_of_steps_that_are_no_nodes_are_passed_over() -> None:
     records = [START, done("a:results-0"), done("gone", 3), decided("gone", 1)]
     assert states(state(of(call("a")), records)) == {"a": "pending"}
+
+
+def test_a_loop_that_failed_says_nothing_yet_of_iterations_whose_records_have_not_come() -> None:
+    body = Block((), (("result", Const("1")),))
+    loop = Loop("l", (Carry("result", Const("0")),), Block((call("t"),), (("test", Const("true")),)), body, 0)
+    failed = [START, done("l", outcome="failed")]
+    assert states(state(of(loop), failed)) == {"l": "failed", "t": "pending"}
+    assert states(state(of(loop), [*failed, decided("l", 1, 0)])) == {"l": "failed", "t": "pending"}
+    assert states(state(of(loop), [*failed, over("failed")])) == {"l": "failed", "t": "skipped"}
