@@ -5,6 +5,8 @@
     cache/<2 hex>/<62 hex>.json                         cache key -> the commit that answers it
     programs/<digest>/pipeline.json, spans.json         a program and its source lines
     programs/<digest>/steps/<40 hex>.json               the slice of one step
+    functions/<digest>.json                             the source of a version of a task's function
+    environments/<digest>.json                          a Python version and the distributions that were installed
     bundles/<sha256>.zip                                the user's code
     runs/<run>/run.json                                 RunStarted
     runs/<run>/segments/<writer>-<n>.seg                a local run's records
@@ -34,9 +36,11 @@ __all__ = [
     "commits_prefix",
     "decision_key",
     "deployment_key",
+    "environment_key",
     "failure_key",
     "failures_prefix",
     "finished_key",
+    "function_key",
     "instance_digest",
     "name_digest",
     "object_key",
@@ -95,6 +99,16 @@ def spans_key(program: str) -> str:
 def slice_key(program: str, step: str) -> str:
     """The key of the slice of a program that the step `step` reads."""
     return f"programs/{program}/steps/{name_digest(step)}.json"
+
+
+def function_key(digest: str) -> str:
+    """The key of the source of the version `digest` of a function."""
+    return f"functions/{digest}.json"
+
+
+def environment_key(digest: str) -> str:
+    """The key of what is known of the environment `digest` (`runtimes.environment`)."""
+    return f"environments/{digest}.json"
 
 
 def bundle_key(sha: str) -> str:

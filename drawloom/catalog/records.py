@@ -115,7 +115,10 @@ class AttemptStarted:
 
 @dataclass(frozen=True, slots=True)
 class AttemptFinished:
-    """An attempt ended. `outcome`: `succeeded`, `failed`, `timeout`, `cancelled`. `log` is the object of its output."""
+    """An attempt ended. `outcome`: `succeeded`, `failed`, `timeout`, `cancelled`. `log` is the object of its output.
+
+    What a failed attempt logged is kept here (`Commit` says what the fields mean); a successful one's is in its commit.
+    """
 
     run: str
     node: str
@@ -126,6 +129,9 @@ class AttemptFinished:
     seconds: float = 0.0
     failure: FailureInfo | None = None
     log: str = ""
+    metrics: tuple[tuple[str, float], ...] = ()
+    series: str = ""
+    logged: tuple[tuple[str, ValueRef], ...] = ()
     at: float = 0.0
     must_understand: tuple[str, ...] = ()
 
@@ -155,7 +161,11 @@ class Commit:
         inputs: (parameter, value) pairs without trees: digests and sizes.
         function: the digest of the task's function.
         cache_key: the key it was looked up under, "" if it isn't cacheable.
+        environment: the digest of the environment it ran in (`keys.environment_key`), "" if nobody looked.
         source: (run, node, index as text) of the commit a cached one was answered from.
+        metrics: (name, last value) of each metric the task logged.
+        series: the object with every value of the metrics that have several, "" if there are none.
+        logged: (name, value) of each artifact and figure the task logged.
     """
 
     run: str
@@ -169,9 +179,13 @@ class Commit:
     failure: FailureInfo | None = None
     function: str = ""
     cache_key: str = ""
+    environment: str = ""
     source: tuple[str, ...] = ()
     seconds: float = 0.0
     log: str = ""
+    metrics: tuple[tuple[str, float], ...] = ()
+    series: str = ""
+    logged: tuple[tuple[str, ValueRef], ...] = ()
     at: float = 0.0
     must_understand: tuple[str, ...] = ()
 
@@ -260,7 +274,7 @@ def _object(record: Any) -> dict[str, Json]:
 
 
 def _plain(name: str, value: Any) -> Json:
-    if name in ("params", "outputs", "inputs"):
+    if name in ("params", "outputs", "inputs", "logged"):
         return [[key, _object(ref)] for key, ref in value]
     if name in ("failure", "caught"):
         return _object(value)
@@ -293,12 +307,12 @@ def _from_object(cls: type, tree: Json) -> Any:
 
 
 def _rich(name: str, value: Json) -> Any:
-    if name in ("params", "outputs", "inputs"):
+    if name in ("params", "outputs", "inputs", "logged"):
         return tuple((key, _from_object(ValueRef, ref)) for key, ref in value)
     if name in ("failure", "caught"):
         return _from_object(FailureInfo, value)
-    if name == "engine_ids":
-        return tuple((key, text) for key, text in value)
+    if name in ("engine_ids", "metrics"):
+        return tuple((key, one) for key, one in value)
     if name in ("index", "interval", "must_understand", "source", "bases"):
         return tuple(value)
     return value

@@ -77,26 +77,30 @@ class Cache:
     Args:
         enabled: True or False; None for the rule: every task but effects and those without upstream data.
         version: a text that is part of the cache key; change it to forget what was cached.
+        ttl_seconds: how old what answers a call may be, counted from when it was made; None for any age.
 
     Raises:
-        DefinitionError: `enabled` is no bool, or `version` no text (D108).
+        DefinitionError: `enabled` is no bool, `version` no text, or `ttl_seconds` no number above 0 (D108).
     """
 
-    __slots__ = ("enabled", "version")
+    __slots__ = ("enabled", "ttl_seconds", "version")
 
-    def __init__(self, enabled: bool | None = None, version: str = "") -> None:
+    def __init__(self, enabled: bool | None = None, version: str = "", ttl_seconds: float | None = None) -> None:
         self.enabled = enabled
         self.version = version
+        self.ttl_seconds = ttl_seconds
         if enabled is not None and type(enabled) is not bool:
             raise _bad("Cache", "enabled", enabled, "True, False or None")
         if type(version) is not str:
             raise _bad("Cache", "version", version, "a text")
+        if ttl_seconds is not None and (not _is_number(ttl_seconds) or not ttl_seconds > 0):
+            raise _bad("Cache", "ttl_seconds", ttl_seconds, "a number of seconds above 0")
 
     def policy(self) -> CachePolicy:
         """The same in the IR."""
         from drawloom.ir.policies import CachePolicy  # lazy: see the module docstring
 
-        return CachePolicy(self.enabled, self.version)
+        return CachePolicy(self.enabled, self.version, None if self.ttl_seconds is None else float(self.ttl_seconds))
 
 
 if TYPE_CHECKING:

@@ -41,10 +41,12 @@ class CachePolicy:
     Args:
         enabled: True or False where the user said so; None means by the rule (not for sources, nor for effects).
         version: a text of the user's that is part of the cache key.
+        ttl_seconds: how old a commit may be that answers a call, from when it was made; None for any age.
     """
 
     enabled: bool | None = None
     version: str = ""
+    ttl_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

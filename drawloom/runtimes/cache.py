@@ -17,7 +17,7 @@ from drawloom.ir.operands import Apply, Const, Operand
 from drawloom.ir.policies import Policies
 from drawloom.ir.tasks import TaskSpec
 from drawloom.ir.types import Type
-from drawloom.runtimes.environment import environment_digest, python_minor
+from drawloom.runtimes.environment import environment_digest
 from drawloom.storage.base import KeyMissing, Storage
 
 __all__ = ["cache_key", "is_cacheable", "lookup", "remember", "tree_objects"]
@@ -62,7 +62,6 @@ def cache_key(spec: TaskSpec, policies: Policies, inputs: Mapping[str, str]) -> 
             "environment": environment_digest(policies.packages),
             "function": spec.function.digest,
             "inputs": sorted([name, digest] for name, digest in inputs.items()),
-            "python": python_minor(),
             "result": _type_tree(spec.result),
             "version": policies.cache.version,
         }

@@ -191,8 +191,8 @@ class _Instance:
                 result.outcome,
                 result.seconds,
                 result.failure,
-                log,
-                time(),
+                log=log,
+                at=time(),
             ),
         )
 

@@ -10,9 +10,9 @@ import re
 import sys
 from functools import cache
 
-from drawloom.ir.canonical import digest_json
+from drawloom.ir.canonical import Json, digest_json
 
-__all__ = ["environment_digest", "installed", "python_minor"]
+__all__ = ["environment_digest", "environment_tree", "installed", "python_minor"]
 
 
 def python_minor() -> str:
@@ -21,15 +21,24 @@ def python_minor() -> str:
     return f"{name}{sys.version_info.major}.{sys.version_info.minor}"
 
 
+@cache
 def environment_digest(packages: tuple[str, ...]) -> str:
-    """The digest of the environment a task runs in.
+    """The digest of the environment a task runs in: that of `environment_tree`.
 
     Args:
         packages: the requirements the task declares (`pandas>=2`); empty means that all installed ones count.
     """
-    if not packages:
-        return _observed()
-    return digest_json([[name, _version(name)] for name in sorted({normal_name(p) for p in packages})])
+    return digest_json(environment_tree(packages))
+
+
+def environment_tree(packages: tuple[str, ...]) -> Json:
+    """What is known of the environment a task runs in: `{"python": "3.11", "packages": [[name, version], ...]}`.
+
+    Args:
+        packages: as for `environment_digest`; a distribution that isn't there has the version "".
+    """
+    found = [(name, _version(name)) for name in sorted({normal_name(p) for p in packages})] if packages else installed()
+    return {"python": python_minor(), "packages": [list(pair) for pair in found]}
 
 
 def normal_name(requirement: str) -> str:
@@ -73,8 +82,3 @@ def installed() -> tuple[tuple[str, str], ...]:
                 found.setdefault(normal_name(name), version)
     found.pop("drawloom", None)  # its results don't depend on it, and in a bundle it isn't installed
     return tuple(sorted(found.items()))
-
-
-@cache
-def _observed() -> str:
-    return digest_json([list(pair) for pair in installed()])
