@@ -43,13 +43,9 @@ class Memory:
         """The reference of a tree; a large one is stored."""
         return self._values.ref(tree, type_text)
 
-    def made_ref(self, node: str, index: Index) -> ValueRef | None:
-        """The reference of what the call `node` made, as an instance at `index` sees it; None if it is no call."""
-        for depth in range(len(index), -1, -1):
-            found = self._made.get((node, index[:depth]))
-            if found is not None:
-                return found[1]
-        return None
+    def made(self, node: str, index: Index) -> tuple[Json, ValueRef] | None:
+        """The tree and the reference of what the call `node` made at `index`; None if it is no call."""
+        return self._made.get((node, index))
 
     def drop(self, nodes: tuple[Node, ...], index: Index, resolver: Resolver) -> None:
         """A block instance has ended: nothing refers to what is in it any more."""
