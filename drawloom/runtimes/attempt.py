@@ -8,8 +8,8 @@ loads this module.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 from drawloom.catalog.records import FailureInfo
@@ -112,7 +112,7 @@ def run_attempt(
         The result; its `log` is complete only inside `capture.routed`.
     """
     log = Log(tee=tee)
-    began = time.monotonic()
+    began = monotonic()
     output: Json = None
     failed: BaseException | None = None
     with capturing(log):
@@ -122,10 +122,10 @@ def run_attempt(
             if interruptible and isinstance(exception, KeyboardInterrupt):
                 raise
             failed = exception
-    seconds = time.monotonic() - began
+    seconds = monotonic() - began
     written = redacted(log.content())
     if failed is None:
-        return AttemptResult("succeeded", output, seconds=seconds, log=written)
+        return AttemptResult("succeeded", output, None, None, seconds, written)
     return AttemptResult("failed", None, describe_failure(failed), failed, seconds, written)
 
 

@@ -23,13 +23,11 @@ class Log:
     def __init__(self, *, tee: bool = False) -> None:
         self.tee = tee
         self._parts: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        self._parts.append(data)  # appending to a list is atomic: no lock
+        self.write = self._parts.append  # atomic: no lock
 
     def content(self) -> bytes:
         """All that was written."""
-        return b"".join(self._parts)
+        return b"".join(self._parts) if self._parts else b""
 
 
 _CURRENT: ContextVar[Log | None] = ContextVar("drawloom_log", default=None)

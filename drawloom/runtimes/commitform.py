@@ -22,53 +22,61 @@ class CommitForm:
         node: the call's id.
     """
 
-    __slots__ = ("_names", "_types", "_whose", "run")
+    __slots__ = ("_node", "_run", "_texts", "run")
 
     def __init__(self, run: str, node: str) -> None:
         self.run = run
-        self._whose = (canonical_json(node), canonical_json(run))
-        self._names: dict[str, str] = {}
-        self._types: dict[str, str] = {}
+        self._node = f',"node":{canonical_json(node)}'
+        self._run = f'"run":{canonical_json(run)}'
+        self._texts: dict[str, str] = {}  # names and types met so far -> their JSON
 
     def text(self, made: Any) -> str:
         """The canonical JSON of the commit that `made`, a `JobResult`, stands for."""
-        node, run = self._whose
+        text = f'{{"at":{made.at!r}'
+        if made.attempt != 1:
+            text += f',"attempt":{made.attempt}'
+        if made.cache_key:
+            text += f',"cache_key":"{made.cache_key}"'
+        if made.environment:
+            text += f',"environment":"{made.environment}"'
+        if made.function:
+            text += f',"function":"{made.function}"'
         index = made.job.index
-        parts = [
-            f'{{"at":{made.at!r}',
-            "" if made.attempt == 1 else f',"attempt":{made.attempt}',
-            made.cache_key and f',"cache_key":"{made.cache_key}"',
-            made.environment and f',"environment":"{made.environment}"',
-            made.function and f',"function":"{made.function}"',
-            f',"index":[{",".join(map(str, index))}]' if index else "",
-            f',"inputs":[{",".join(map(self._input, made.input_refs))}]' if made.input_refs else "",
-            ',"kind":"commit"',
-            made.log_object and f',"log":"{made.log_object}"',
-            f',"node":{node}',
-            "" if made.outcome == "succeeded" else f',"outcome":"{made.outcome}"',
-            f',"outputs":[["result",{self._ref(made.ref)}]],"run":{run}',
-            f',"seconds":{made.seconds!r}' if made.seconds else "",
-            f',"source":{canonical_json(made.source)}' if made.source else "",
-            "}",
-        ]
-        return "".join(parts)
+        if index:
+            text += f',"index":[{",".join(map(str, index))}]'
+        if made.input_refs:
+            text += f',"inputs":[{",".join([self._input(name, ref) for name, ref in made.input_refs])}]'
+        text += ',"kind":"commit"'
+        if made.log_object:
+            text += f',"log":"{made.log_object}"'
+        text += self._node
+        if made.outcome != "succeeded":
+            text += f',"outcome":"{made.outcome}"'
+        text += f',"outputs":[["result",{self._output(made.ref)}]],{self._run}'
+        if made.seconds:
+            text += f',"seconds":{made.seconds!r}'
+        if made.source:
+            text += f',"source":{canonical_json(made.source)}'
+        return text + "}"
 
-    def _input(self, pair: tuple[str, ValueRef]) -> str:
-        name, ref = pair
-        known = self._names.get(name)
-        if known is None:
-            known = self._names[name] = canonical_json(name)
-        size = f',"size_bytes":{ref.size_bytes}' if ref.size_bytes else ""
-        return f'[{known},{{"digest":"{ref.digest}"{size}}}]'
+    def _input(self, name: str, ref: ValueRef) -> str:
+        known = self._texts.get(name) or self._learn(name)
+        if not ref.size_bytes:
+            return f'[{known},{{"digest":"{ref.digest}"}}]'
+        return f'[{known},{{"digest":"{ref.digest}","size_bytes":{ref.size_bytes}}}]'
 
-    def _ref(self, ref: ValueRef) -> str:
-        kind = ref.type
-        if kind:
-            known = self._types.get(kind)
-            if known is None:
-                known = self._types[kind] = f',"type":{canonical_json(kind)}'
-            kind = known
-        stored = f',"object":"{ref.object}"' if ref.object else ""
-        size = f',"size_bytes":{ref.size_bytes}' if ref.size_bytes else ""
-        tree = "" if ref.tree is None else f',"tree":{canonical_json(ref.tree)}'
-        return f'{{"digest":"{ref.digest}"{stored}{size}{tree}{kind}}}'
+    def _output(self, ref: ValueRef) -> str:
+        text = f'{{"digest":"{ref.digest}"'
+        if ref.object:
+            text += f',"object":"{ref.object}"'
+        if ref.size_bytes:
+            text += f',"size_bytes":{ref.size_bytes}'
+        if ref.tree is not None:
+            text += f',"tree":{canonical_json(ref.tree)}'
+        if ref.type:
+            text += f',"type":{self._texts.get(ref.type) or self._learn(ref.type)}'
+        return text + "}"
+
+    def _learn(self, text: str) -> str:
+        made = self._texts[text] = canonical_json(text)
+        return made

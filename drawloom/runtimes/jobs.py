@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import time as now
 from typing import Any
 
 from drawloom.catalog.answers import Answers
@@ -270,7 +271,7 @@ class Performer:
     def _result(self, job: Job, key: str, attempt: AttemptResult, ref: ValueRef | None) -> JobResult:
         result = JobResult(job, attempt.outcome)
         result.seconds = attempt.seconds
-        result.at = time.time()
+        result.at = now()
         if attempt.log:
             result.log = attempt.log
             result.log_object = self._objects.put(attempt.log)
@@ -291,7 +292,7 @@ class Performer:
     def _cached(self, job: Job, key: str, found: Commit) -> JobResult:
         result = JobResult(job, "cached")
         result.attempt = 0
-        result.at = time.time()
+        result.at = now()
         result.ref = dict(found.outputs)["result"]
         result.output = self._values.tree(result.ref)
         result.function = found.function

@@ -315,12 +315,7 @@ def _late(pipeline: Pipeline) -> Diagnostic:
 
 
 def _version() -> str:
-    from importlib import metadata  # once a run
-
-    try:
-        return metadata.version("drawloom")
-    except metadata.PackageNotFoundError:
-        return ""  # from a checkout that isn't installed
+    return str(sys.modules["drawloom"].__version__)
 
 
 # before a run

@@ -90,11 +90,14 @@ class Scheduler:
                 step(*arguments)
             job = self._next_due() if self._delayed else None
             if job is None and self._ready:
-                job = self._next_ready()
+                if self._phase != _GO_ON:
+                    job = self._next_while_ending()
+                elif len(self.running) < self.capacity:
+                    job = self._job(*self._ready.popleft())
             if job is not None:
                 self.running.add(job)
                 return job
-            if not self._steps:
+            if not self._steps and not (self._ready and self._phase == _GO_ON and len(self.running) < self.capacity):
                 return None
 
     @property
@@ -266,7 +269,7 @@ class Scheduler:
                 results = {name: self.resolver.tree(operand, frame.index) for name, operand in frame.plan.block.results}
             except Exception as exception:  # noqa: BLE001  # an expression among the results: its holder's failure
                 ending = self._results_failed(frame, exception)
-        self._memory.drop(frame.plan.nodes, frame.index, self.resolver)
+        self._memory.drop(frame.plan, frame.index, self.resolver)
         frame.owner.ended(frame, ending, results)
 
     def _results_failed(self, frame: Frame, exception: Exception) -> Failure:
@@ -277,13 +280,13 @@ class Scheduler:
 
     # calls
 
-    def _next_ready(self) -> Job | None:
-        """The next of the calls that are ready, as far as there is room; None if only blocks could go on meanwhile."""
-        waiting: list[tuple[Frame, int]] = []  # of a `final` block, while a failed run is winding down without room
+    def _next_while_ending(self) -> Job | None:
+        """The next of the ready calls that may still begin: those of `final` blocks; the others are cancelled."""
+        waiting: list[tuple[Frame, int]] = []
         found: Job | None = None
-        while self._ready and found is None and (len(self.running) < self.capacity or self._phase != _GO_ON):
+        while self._ready and found is None:
             frame, place = self._ready.popleft()
-            if self._phase != _GO_ON and self.refuses(frame):
+            if self.refuses(frame):
                 self.settle(frame, place, CANCELLED)
             elif len(self.running) < self.capacity:
                 found = self._job(frame, place)
