@@ -90,7 +90,7 @@ class Answers:
 
         Args:
             key: of `runtimes.cache.CacheKeys`.
-            function: the digest of the task's function: nothing is looked up for one that never answered anything.
+            function: the digest of the task's function, "" for a map: nothing is looked up for one that never answered.
             ttl_seconds: how old the commit may be; None for any age.
 
         Raises:
@@ -385,8 +385,8 @@ def _keyed(text: bytes, offset: int, length: int) -> Iterator[Keyed]:
     if b'"outcome":' in text:
         return  # not made here: an answer that was adopted leads to the one that made it
     key, function = _KEY.search(text), _FUNCTION.search(text)
-    if key is not None and function is not None:
-        yield key.group(1).decode(), function.group(1).decode(), offset, length
+    if key is not None:
+        yield key.group(1).decode(), function.group(1).decode() if function is not None else "", offset, length
 
 
 def _record(text: bytes) -> Record | None:

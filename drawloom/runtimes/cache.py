@@ -73,9 +73,10 @@ class CacheKeys:
 
     Attributes:
         environment: the digest of the environment, which is part of each key.
+        static: the digest of all that is the same for all instances.
     """
 
-    __slots__ = ("_base", "environment")
+    __slots__ = ("_base", "environment", "static")
 
     def __init__(self, spec: TaskSpec, policies: Policies) -> None:
         self.environment = environment_digest(policies.packages)
@@ -86,6 +87,7 @@ class CacheKeys:
             "version": policies.cache.version,
         }
         self._base = sha256(canonical_json(base).encode("ascii"))
+        self.static = self._base.hexdigest()
 
     def key(self, inputs: tuple[tuple[str, ValueRef], ...]) -> str:
         """The key of the instance that is given these values, in whatever order."""

@@ -19,6 +19,7 @@ from drawloom.catalog.records import (
     results_of_item,
 )
 from drawloom.catalog.runlog import RunWriter
+from drawloom.ir.protocol import index_text
 from drawloom.runtimes.jobs import Job, JobResult
 from drawloom.runtimes.progress import Progress
 
@@ -137,9 +138,30 @@ class Journal:
         """The results of one item of the map `node` failed; `index` is the item's."""
         self.map_failed(results_of_item(node), index, failure)
 
-    def collected(self, node: str, index: Index, outputs: Mapping[str, ValueRef]) -> None:
-        """A map, or with the node "" the pipeline, has its results."""
-        self._writer.append(Commit(self._run, node, index, outputs=tuple(outputs.items()), at=time.time()))
+    def collected(self, node: str, index: Index, outputs: Mapping[str, ValueRef], key: str = "") -> None:
+        """A map, or with the node "" the pipeline, has its results; `key` is the cache key they answer, if any."""
+        made = tuple(outputs.items())
+        self._writer.append(Commit(self._run, node, index, outputs=made, cache_key=key, at=time.time()))
+
+    def adopted(self, node: str, index: Index, key: str, found: Commit, inner: list[str], count: int) -> None:
+        """A map of `count` items is answered as a whole; `inner` are the calls in it."""
+        source = (found.run, found.node, index_text(found.index))
+        self._writer.append(
+            Commit(
+                self._run,
+                node,
+                index,
+                attempt=0,
+                outcome="cached",
+                outputs=found.outputs,
+                cache_key=key,
+                source=source,
+                at=time.time(),
+            )
+        )
+        for call in inner:
+            for k in range(count):
+                self._progress.cached(call, (*index, k))
 
     def skipped(self, node: str, index: Index) -> None:
         """A node will not run, because one it needs failed or was skipped."""

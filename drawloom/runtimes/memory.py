@@ -43,6 +43,10 @@ class Memory:
         """The reference of a tree; a large one is stored."""
         return self._values.ref(tree, type_text)
 
+    def load(self, ref: ValueRef) -> Json:
+        """The tree of a value that is in the store."""
+        return self._values.tree(ref)
+
     def made(self, node: str, index: Index) -> tuple[Json, ValueRef] | None:
         """The tree and the reference of what the call `node` made at `index`; None if it is no call."""
         return self._made.get((node, index))

@@ -13,10 +13,11 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from drawloom.catalog.records import FailureInfo, Index, ValueRef
+from drawloom.catalog.records import Commit, FailureInfo, Index, ValueRef
 from drawloom.errors import NodeFailed
 from drawloom.ir.canonical import Json
-from drawloom.ir.nodes import Block, Call, Node
+from drawloom.ir.envelope import value_digest
+from drawloom.ir.nodes import Block, Call, Map, Node
 from drawloom.ir.operands import Operand, Output, Param
 from drawloom.ir.policies import TIMEOUT
 from drawloom.ir.walk import blocks
@@ -26,6 +27,7 @@ from drawloom.runtimes.control import CONTROLS, Control, own_failure
 from drawloom.runtimes.endings import node_late
 from drawloom.runtimes.jobs import CallPlan, Job, JobResult
 from drawloom.runtimes.journal import Journal
+from drawloom.runtimes.mapkeys import MapKeys, map_keys
 from drawloom.runtimes.memory import Memory
 from drawloom.runtimes.resolve import Resolver
 from drawloom.runtimes.retry import delay_seconds, is_retried
@@ -46,6 +48,7 @@ class Scheduler:
         memory: outcomes so far.
         resolver: finds trees in `memory`.
         journal: writes down what happens.
+        find: the commit that answers the cache key of a whole map, None if there is none.
         capacity: how many jobs the executor works on at once.
         fail_fast: whether the first failure no `try_` may handle ends the run.
     """
@@ -60,6 +63,7 @@ class Scheduler:
         resolver: Resolver,
         journal: Journal,
         *,
+        find: Callable[[str], Commit | None],
         capacity: int,
         fail_fast: bool,
     ) -> None:
@@ -70,6 +74,8 @@ class Scheduler:
         self.results: dict[str, Json] = {}
         self._calls = calls
         self._memory = memory
+        self._find = find
+        self._map_keys: dict[str, MapKeys | None] = {}
         self._fail_fast = fail_fast
         self._phase = _GO_ON
         self._plans: dict[str, tuple[BlockPlan, ...]] = {}
@@ -190,9 +196,24 @@ class Scheduler:
         for port, tree in results.items():
             self.resolver.known[node, index, port] = tree
 
-    def collect(self, node: str, index: Index, trees: Mapping[str, Json], types: Mapping[str, str]) -> None:
-        """Gives the lists a map made a version."""
-        self.journal.collected(node, index, {port: self._memory.ref(tree, types[port]) for port, tree in trees.items()})
+    def collect(self, node: str, index: Index, trees: Mapping[str, Json], types: Mapping[str, str], key: str) -> None:
+        """Gives the lists a map made a version; `key` is the cache key they answer, if any."""
+        refs = {port: self._memory.ref(tree, types[port]) for port, tree in trees.items()}
+        self.journal.collected(node, index, refs, key)
+
+    def answer_for(self, node: Map, index: Index) -> tuple[str, Commit | None]:
+        """The cache key of a whole map instance, "" if it has none; and the commit that answers it, if there is one."""
+        if node.id not in self._map_keys:
+            self._map_keys[node.id] = map_keys(node, self._calls)
+        keys = self._map_keys[node.id]
+        if keys is None:
+            return "", None
+        key = keys.key([self._digest(operand, index) for operand in (node.items, *keys.captured)])
+        return key, self._find(key)
+
+    def load(self, ref: ValueRef) -> Json:
+        """The tree of a value that an earlier run made."""
+        return self._memory.load(ref)
 
     def catch(self, node: str, index: Index, tree: Json) -> None:
         """Makes a caught failure known to its handler."""
@@ -322,6 +343,10 @@ class Scheduler:
         elif isinstance(operand, Param) and not operand.path:
             return self._memory.param(operand.name), self._memory.param_refs[operand.name]
         return self.resolver.tree(operand, index), None
+
+    def _digest(self, operand: Operand, index: Index) -> str:
+        tree, ref = self._input(operand, index)
+        return ref.digest if ref is not None else value_digest(tree)
 
     def _given_up(self, job: Job, failure: FailureInfo) -> bool:
         """Whether an attempt has failed that would be made again, did the run not end: no failure that counts."""
