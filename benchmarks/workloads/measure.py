@@ -13,7 +13,7 @@ from typing import Any
 from drawloom import Run, api
 from drawloom.runtimes.progress import LinesProgress
 
-__all__ = ["arguments", "emit", "frame", "run_once"]
+__all__ = ["arguments", "emit", "frame", "peak_mb", "run_once"]
 
 
 def arguments(n: int = 1000) -> argparse.Namespace:
@@ -30,8 +30,14 @@ def arguments(n: int = 1000) -> argparse.Namespace:
     return given
 
 
+def peak_mb() -> float:
+    """The most memory this process has had, in MB."""
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)
+
+
 def run_once(pipeline: Any, params: dict[str, object], given: argparse.Namespace) -> tuple[Run, float, float]:
     """Runs a pipeline as a user would, defaults on; returns the run, its wall seconds and its processor seconds."""
+    given.before_mb = peak_mb()
     with open(os.path.join(given.work, "progress"), "a", encoding="utf-8") as lines:
         processor, began = time.process_time(), time.perf_counter()
         run = api.run(
@@ -41,14 +47,15 @@ def run_once(pipeline: Any, params: dict[str, object], given: argparse.Namespace
             executor=given.mode,
             progress=LinesProgress(lines),
         )
-        return run, time.perf_counter() - began, time.process_time() - processor
+        seconds, cpu = time.perf_counter() - began, time.process_time() - processor
+    given.run_mb = peak_mb()
+    return run, seconds, cpu
 
 
 def emit(
     workload: str, given: argparse.Namespace, tasks: int, seconds: float, cpu: float, ok: bool, **more: object
 ) -> None:
     """Prints the line the runner reads."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     line = {
         "peer": "drawloom",
         "workload": workload,
@@ -57,7 +64,9 @@ def emit(
         "tasks": tasks,
         "seconds": round(seconds, 6),
         "per_task_us": round(seconds / tasks * 1e6, 3),
-        "peak_rss_mb": round(peak, 1),
+        "peak_rss_mb": given.run_mb,
+        "item_bytes": round((given.run_mb - given.before_mb) * 2**20 / tasks),
+        "read_rss_mb": peak_mb(),
         "cpu_s": round(cpu, 3),
         "ok": ok,
         **more,

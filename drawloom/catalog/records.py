@@ -8,6 +8,7 @@ library alone: a step loads this module.
 
 from __future__ import annotations
 
+from sys import intern
 from typing import Any, Final
 
 from drawloom.frozen import MISSING, dataclass, field_defaults
@@ -254,6 +255,7 @@ RECORD_KINDS: Final[dict[str, type]] = {
     "deployment": Deployment,
     "tag": Tag,
 }
+_SHARED: Final = frozenset({"run", "node", "function", "environment", "type", "outcome"})
 _NAMES: Final = {cls: kind for kind, cls in RECORD_KINDS.items()}
 _FIELDS: Final = {cls: field_defaults(cls) for cls in (*_NAMES, ValueRef, FailureInfo)}
 
@@ -302,7 +304,9 @@ def _from_object(cls: type, tree: Json) -> Any:
     values = {}
     for name, _ in _FIELDS[cls]:
         if name in tree:
-            values[name] = _rich(name, tree[name])
+            value = tree[name]
+            # what a hundred thousand commits of a run share they share in memory, too
+            values[name] = intern(value) if name in _SHARED and type(value) is str else _rich(name, value)
     return cls(**values)
 
 

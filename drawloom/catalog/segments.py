@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Iterator
 from typing import Final
 
 from drawloom.errors import StoreError
@@ -59,8 +60,10 @@ def encode_end(count: int) -> bytes:
     return encode_line({"end": count})
 
 
-def decode_segment(data: bytes, run: str, place: str) -> list[Json]:
+def decode_segment(data: bytes, run: str, place: str) -> Iterator[Json]:
     """The JSON of the records of a segment, in order; a torn last line is dropped.
+
+    One after the other, because a run of a hundred thousand items has as many lines.
 
     Args:
         data: the segment.
@@ -70,23 +73,27 @@ def decode_segment(data: bytes, run: str, place: str) -> list[Json]:
     Raises:
         StoreError: S414, the segment is corrupt; S415, a newer drawloom wrote it.
     """
-    lines = data.split(b"\n")
-    torn = lines.pop()  # what stands behind the last newline: nothing, or a line cut off
-    if not lines:
-        return []
-    trees = [_decode_line(line, number, place) for number, line in enumerate(lines, 1)]
-    header = trees[0]
-    _check_header(header, run, place)
-    last = trees[-1]
-    if isinstance(last, dict) and set(last) == {"end"}:
-        if torn:
+    number = start = 0
+    whole = ended = False
+    while (end := data.find(b"\n", start)) >= 0:
+        number += 1
+        tree = _decode_line(data[start:end], number, place)
+        start = end + 1
+        if number == 1:
+            _check_header(tree, run, place)
+            whole = tree["whole"]
+        elif ended:
             raise _corrupt(place, "something follows its end")
-        if last["end"] != len(trees) - 2:
-            raise _corrupt(place, f"it ends after {len(trees) - 2} records and says {last['end']}")
-        return trees[1:-1]
-    if header["whole"]:
+        elif isinstance(tree, dict) and tree.keys() == {"end"}:
+            ended = True
+            if tree["end"] != number - 2:
+                raise _corrupt(place, f"it ends after {number - 2} records and says {tree['end']}")
+        else:
+            yield tree
+    if ended and start < len(data):  # what stands behind the last newline is nothing, or a line cut off
+        raise _corrupt(place, "something follows its end")
+    if whole and not ended:
         raise _corrupt(place, "its end is missing")
-    return trees[1:]
 
 
 def _decode_line(line: bytes, number: int, place: str) -> Json:
