@@ -91,7 +91,9 @@ def lookup(storage: Storage, objects: _Objects, values: Any, key: str) -> Commit
         return None  # not there, or written by another drawloom: the call runs and writes it anew
     if not isinstance(commit, Commit) or commit.cache_key != key:
         return None
-    for _, ref in commit.outputs:
+    if commit.series and not objects.has(commit.series):
+        return None
+    for _, ref in (*commit.outputs, *commit.logged):
         if not _is_whole(ref, objects, values):
             return None
     return commit

@@ -30,12 +30,15 @@ from drawloom.runtimes.attempt import (
 )
 from drawloom.runtimes.cache import cache_key, lookup, remember
 from drawloom.runtimes.endings import attempt_late, node_late
+from drawloom.runtimes.tracked import NOTHING
 from drawloom.runtimes.workers import WorkerLost, WorkerPool, WorkerTimeout
 from drawloom.storage.base import Storage
 from drawloom.storage.objects import Objects
 from drawloom.values.store import Values
 
 __all__ = ["CallPlan", "Job", "JobResult", "Performer"]
+
+Place = tuple[str, str, Index]  # (run or cache key, node, index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +109,7 @@ class JobResult:
         "output",
         "ref",
         "seconds",
+        "tracked",
     )
 
     def __init__(self, outcome: str) -> None:
@@ -118,6 +122,7 @@ class JobResult:
         self.seconds = 0.0
         self.log = b""
         self.log_object = ""
+        self.tracked = NOTHING
         self.input_refs: tuple[tuple[str, ValueRef], ...] = ()
 
 
@@ -179,14 +184,16 @@ class Performer:
                 if found is not None:
                     return self._cached(job, key, refs, found)
         self._started(job)
-        attempt, ref = self._isolated(job) if job.plan.isolated else (self._here(job), None)
+        # where a checkpoint lies: a later run that does the same finds it, if the cache might answer that as well
+        place = (key if self._use_cache and key else self._run, job.node, job.index)
+        attempt, ref = self._isolated(job, place) if job.plan.isolated else (self._here(job, place), None)
         return self._result(job, key, refs, attempt, ref)
 
-    def _here(self, job: Job) -> AttemptResult:
+    def _here(self, job: Job, place: Place) -> AttemptResult:
         inputs = {name: tree for name, tree, _ in job.inputs}
-        return run_attempt(job.plan.function, job.plan.spec, inputs, self._values, tee=self._tee)
+        return run_attempt(job.plan.function, job.plan.spec, inputs, self._values, tee=self._tee, place=place)
 
-    def _isolated(self, job: Job) -> tuple[AttemptResult, ValueRef | None]:
+    def _isolated(self, job: Job, place: Place) -> tuple[AttemptResult, ValueRef | None]:
         inputs = {name: tree for name, tree, _ in job.inputs}
         for tree in inputs.values():
             reveal_secrets(tree)  # a killed worker can't take them out of its log itself
@@ -194,7 +201,7 @@ class Performer:
         limit = job.limit()
         worker = self._pool.lease()
         try:
-            attempt, ref = worker.attempt(job.plan.spec, inputs, limit)
+            attempt, ref = worker.attempt(job.plan.spec, inputs, limit, place)
             self._echo(attempt.log)
             return attempt, ref
         except WorkerTimeout as late:
@@ -218,6 +225,7 @@ class Performer:
         result.failure = attempt.failure
         result.exception = attempt.exception
         result.log = attempt.log
+        result.tracked = tracked = attempt.tracked
         if attempt.log:
             result.log_object = self._objects.put(attempt.log)
         if attempt.outcome != "succeeded":
@@ -235,10 +243,17 @@ class Performer:
             cache_key=key,
             seconds=attempt.seconds,
             log=result.log_object,
+            metrics=tracked.metrics,
+            series=tracked.series,
+            logged=tracked.logged,
             at=time.time(),
         )
         if key:
             remember(self._storage, result.commit)
+        if tracked.checkpoint:
+            from drawloom.runtimes.checkpoint import discard  # only tasks that use one pay for it
+
+            discard(self._storage, tracked.checkpoint)
         return result
 
     def _cached(self, job: Job, key: str, refs: tuple[tuple[str, ValueRef], ...], found: Commit) -> JobResult:
@@ -256,6 +271,9 @@ class Performer:
             function=found.function,
             cache_key=key,
             source=(found.run, found.node, index_text(found.index)),
+            metrics=found.metrics,
+            series=found.series,
+            logged=found.logged,
             at=time.time(),
         )
         return result

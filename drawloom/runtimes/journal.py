@@ -20,6 +20,7 @@ from drawloom.catalog.records import (
 from drawloom.catalog.runlog import RunWriter
 from drawloom.runtimes.jobs import Job, JobResult
 from drawloom.runtimes.progress import Progress
+from drawloom.runtimes.tracked import NOTHING
 
 __all__ = ["Journal"]
 
@@ -46,6 +47,7 @@ class Journal:
     def attempt_ended(self, job: Job, result: JobResult) -> None:
         """An attempt ended, in whichever way."""
         outcome = result.outcome if result.outcome in ("succeeded", "timeout", "cancelled") else "failed"
+        tracked = NOTHING if outcome == "succeeded" else result.tracked  # else it stands in the commit
         self._writer.append(
             AttemptFinished(
                 self._run,
@@ -56,6 +58,9 @@ class Journal:
                 seconds=result.seconds,
                 failure=result.failure,
                 log=result.log_object,
+                metrics=tracked.metrics,
+                series=tracked.series,
+                logged=tracked.logged,
                 at=time.time(),
             )
         )
