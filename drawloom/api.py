@@ -62,7 +62,8 @@ def run(
         DefinitionError: the pipeline can't be traced (D...).
         CheckFailed: its graph is wrong (G...).
         RunRefused: a parameter is missing (R541), unknown (R542) or of a wrong type (R543), a time has no zone (R544),
-            a package that a task declares isn't there (R522), or the executor can't be used as asked (R510-R518).
+            an interval ends before it begins (R556), a package that a task declares isn't there (R522), or the executor
+            can't be used as asked (R510-R518).
         ValueRefused: a parameter's value can't be kept (V...).
         StoreError: the catalog can't be read or written (S...).
     """
@@ -273,6 +274,9 @@ def _run_info(logical_time: datetime | None, interval: tuple[datetime, datetime]
             Diagnostic("R544", f"`{name}` is {time}, which has no zone", None, "give it one: `.replace(tzinfo=UTC)`")
             for name, time in naive.items()
         )
+    if interval is not None and interval[0] > interval[1]:
+        what = f"the interval ends at {interval[1]}, before it begins at {interval[0]}"
+        raise RunRefused(Diagnostic("R556", what, None, "give the begin first: (start, end)"))
     return {name: encode(time) for name, time in given.items() if time is not None}
 
 
