@@ -127,6 +127,8 @@ def run_attempt(
             output = _call(function, spec, inputs, values)
         except BaseException as exception:  # a task may raise anything, `SystemExit` included
             if interruptible and isinstance(exception, KeyboardInterrupt):
+                if log.checkpoint is not None:
+                    log.checkpoint.leave(False)  # the next run in this process is to find it
                 raise
             failed = exception
         finally:

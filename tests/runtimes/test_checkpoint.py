@@ -16,6 +16,7 @@ from drawloom.api import run_compiled
 from drawloom.catalog.keys import checkpoint_prefix
 from drawloom.runtimes import checkpoint as module
 from drawloom.runtimes.checkpoint import checkpoint_name, discard
+from drawloom.runtimes.local import RunInterrupted
 from drawloom.storage.prefixed import Prefixed
 from drawloom.storage.remote import MemoryStorage
 
@@ -84,6 +85,14 @@ def test_in_a_remote_store_what_was_committed_outlives_a_killed_process(s3_url):
     done = run(samples.killing, catalog, "processes", until=2)
     assert done.state == "succeeded", done.logs("killed")
     assert left_in(catalog) == []
+
+
+def test_a_run_after_ctrl_c_goes_on_in_the_same_process(catalog, monkeypatch):
+    monkeypatch.setenv("INTERRUPT_SAMPLES", "1")
+    with pytest.raises(RunInterrupted):
+        run(samples.interrupted, catalog, "inline", until=2)
+    monkeypatch.delenv("INTERRUPT_SAMPLES")
+    assert run(samples.interrupted, catalog, "inline", until=2).result == 2
 
 
 # one folder

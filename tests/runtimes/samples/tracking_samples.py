@@ -214,3 +214,16 @@ def source() -> int:
 @pipeline
 def sourced() -> int:
     return source()
+
+
+@task
+def interruptible(until: int) -> int:
+    count = _count(Checkpoint())
+    if os.environ.get("INTERRUPT_SAMPLES"):
+        raise KeyboardInterrupt
+    return count
+
+
+@pipeline
+def interrupted(until: int) -> int:
+    return interruptible(until)
