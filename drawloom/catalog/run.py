@@ -32,6 +32,7 @@ from drawloom.catalog.state import FailurePlace, RunState, run_state
 from drawloom.errors import DrawloomError, RunCancelled, RunFailed, Span, StoreError
 from drawloom.ir.layout import layout
 from drawloom.ir.program import Program
+from drawloom.ir.protocol import parse_indices
 from drawloom.storage.base import Storage
 from drawloom.storage.objects import Objects
 from drawloom.values.store import Values
@@ -250,6 +251,9 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         """
         self._check_node(node)
         at = self._index(node, index)
+        origin = self._origin(node, at)
+        if origin is not None:
+            return origin[0].series(node, metric, origin[1])
         record = of_instance(self._refresh(), node, at)
         last = dict(record.metrics) if record is not None else {}
         if metric not in last or record is None:
@@ -283,7 +287,9 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
             self._check_node(node)
         facts = self._refresh()
         calls = [n for n, d in self.details.nodes.items() if d.kind == "call"] if node is None else self._calls_in(node)
-        for name, at, record in telling(facts, calls):
+        known = [*telling(facts, calls), *self._told_elsewhere(facts, calls)]
+        order = {name: place for place, name in enumerate(calls)}
+        for name, at, record in sorted(known, key=lambda one: (order[one[0]], one[1])):
             if index is None or at == tuple(index):
                 yield name, at, record
 
@@ -320,6 +326,9 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         try:
             return Lookup(self.program.pipeline, facts, self._values.decode, self._decode).value(node, index, port)
         except NoValueError:
+            origin = self._origin(node, index)
+            if origin is not None:
+                return origin[0].load(node, origin[1], port)
             state = self._instance_state(node, index) if node else self.state
             ports = [name for name, _ in facts.commits[node, index].outputs] if (node, index) in facts.commits else []
             raise StoreError(no_value(self._about(), (node, index, port), ports, state)) from None
@@ -333,6 +342,9 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         return layout(self.program.pipeline)[node].depth
 
     def _logged_value(self, node: str, index: Index, port: str) -> Any:
+        origin = self._origin(node, index)
+        if origin is not None:
+            return origin[0].load(node, origin[1], port)
         record = of_instance(self._refresh(), node, index)
         known = {LOGGED + name: ref for name, ref in record.logged} if record is not None else {}
         if port not in known:
@@ -343,6 +355,30 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
 
     def _instance_state(self, node: str, index: Index) -> str:
         return self.details.nodes[node].instances.get(index, "not known to this run")
+
+    def _origin(self, node: str, index: Index) -> tuple[Run, Index] | None:
+        """The run, and there the index, of a call in a map that was answered from that run as a whole; else None."""
+        source = layout(self.program.pipeline).get(node)
+        if source is None or source.kind != "call" or not source.parent or not index:
+            return None
+        commit = self._refresh().commits.get((source.parent, index[:-1]))
+        if commit is None or commit.outcome != "cached" or not commit.source:
+            return None
+        run, _, outer = commit.source
+        return Run(run, self._storage, self._objects, self._values), (*parse_indices(outer)[0], index[-1])
+
+    def _told_elsewhere(self, facts: Facts, calls: list[str]) -> Iterator[tuple[str, Index, Commit | AttemptFinished]]:
+        """What the calls in maps that were answered as a whole logged, in the runs that answered."""
+        sources = layout(self.program.pipeline)
+        for (node, index), commit in facts.commits.items():
+            inside = [name for name in calls if sources[name].parent == node] if node else []
+            if not inside or commit.outcome != "cached" or not commit.source:
+                continue
+            run, _, text = commit.source
+            outer = parse_indices(text)[0]
+            for name, at, record in telling(Facts(read_records(self._storage, run)), inside):
+                if at[:-1] == outer:
+                    yield name, (*index, at[-1]), record
 
     def _calls_in(self, node: str) -> list[str]:
         kinds = self.details.nodes

@@ -282,3 +282,15 @@ def test_a_store_that_cant_keep_what_was_logged_fails_the_attempt(tmp_path):
     assert result.outcome == "failed"
     assert result.failure.type == "drawloom.errors:StoreError"
     assert b"can't be kept" in result.log
+
+
+def test_a_map_that_is_answered_as_a_whole_shows_what_its_items_logged(catalog):
+    first = run(samples.each, catalog, "threads")
+    again = run(samples.each, Catalog.open(catalog.store_url), "threads")
+    node = next(n.id for n in again.nodes() if n.task.endswith(":measure"))
+    assert "succeeded" not in {n.state for n in again.nodes() if n.id.startswith("for_each")}
+    assert again.metrics() == first.metrics() != {}
+    assert again.logged() == first.logged() != {}
+    assert again.metrics(node, (2,)) == {"n": 2.0}
+    assert again.series(node, "n", (2,)) == [(0, 2.0)]
+    assert again.load(node, (1,), port=":odd") == 1
