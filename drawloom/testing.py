@@ -105,6 +105,7 @@ def run(
     """
     from drawloom.parameters.binding import bind, encode_params
     from drawloom.parameters.requirements import refuse_unmet
+    from drawloom.parameters.times import refuse_missing_times
     from drawloom.runtimes.local import run_local
 
     info = _run_info(logical_time, interval)
@@ -121,6 +122,7 @@ def run(
     body = dataclasses.replace(body, tasks=tuple(specs.values()))
     program = Program(_unlimited(body) if executor == "inline" else body, trace.program.spans)
     refuse_unmet(program)
+    refuse_missing_times(program, info)
     opened = catalog if isinstance(catalog, Catalog) else temporary_catalog(catalog)
     trees = encode_params(body.params, bound.given, opened.values)
     done = run_local(

@@ -134,6 +134,15 @@ def test_the_times_of_a_run_reach_the_pipeline_and_are_shown(drawloom: Any, flow
     assert f"logical   {ISO[0]}\ninterval  {ISO[1]} to {ISO[2]}\n" in text
 
 
+@pytest.mark.parametrize("engine", [[], ["--engine", "reference"]], ids=["local", "reference"])
+def test_a_pipeline_that_asks_for_times_is_refused_without_them(drawloom: Any, flows: None, engine: list[str]) -> None:
+    result = drawloom("run", "logging_flows.py:timed", *TIMES[:2], *engine)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.count("error[R557] `timed` asks for `run_info.interval_") == 2
+    assert "logging_flows.py:" in result.stderr
+    assert "logical" not in result.stderr
+
+
 def test_a_run_without_times_shows_none(drawloom: Any) -> None:
     document = drawloom.json("run", "flows_of_cli.py:twice", "--n", "1", "-q")
     assert (document["logical_time"], document["interval"]) == (None, None)
