@@ -145,7 +145,7 @@ class _LocalRun:
         adopt: Mapping[tuple[str, Index], Commit],
         fail_fast: bool,
     ) -> Run:
-        values = self.catalog.values
+        values = self.catalog.values.sharing()
         types = {port.name: str(port.type) for port in self.pipeline.params}
         memory = Memory(params, {**info, "run_id": self.id}, values, types)
         self._write_start(memory, info, executor)

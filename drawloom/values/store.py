@@ -40,6 +40,12 @@ class Values:
         self.objects = objects
         self._leaves = Leaves(objects, allow_pickle, scratch or "")
 
+    def sharing(self) -> Values:
+        """The same values for one run: its readers may share what none of them can change, until the run is over."""
+        made = Values(self.objects, allow_pickle=self._leaves.allow_pickle, scratch=self._leaves.scratch)
+        made._leaves.shared = {}
+        return made
+
     def encode(self, value: Any, type: Type | None = None, what: str = "value") -> Json:  # noqa: A002  # reads well
         """The tree of a value, its leaves stored.
 
