@@ -102,7 +102,7 @@ def test_a_task_with_a_time_limit_logs_too(catalog, place):
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_cached_node_shows_what_the_executed_one_logged(catalog, place):
-    first = run(samples.tracked, catalog, "inline")
+    first = run(samples.tracked, catalog, "reference" if place == "reference" else "inline")
     again = run(samples.tracked, catalog, place)
     assert again.counts == {"cached": 1}
     assert again.logged("train") == first.logged("train")
