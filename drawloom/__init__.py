@@ -36,6 +36,8 @@ if TYPE_CHECKING:
         StoreError,
         ValueRefused,
     )
+    from drawloom.runtimes.checkpoint import Checkpoint
+    from drawloom.runtimes.tracking import log_artifact, log_figure, log_metric
     from drawloom.values.external import External
     from drawloom.values.failure import Failure
     from drawloom.values.files import Directory, File
@@ -47,6 +49,7 @@ __all__ = [
     "Cache",
     "Catalog",
     "CheckFailed",
+    "Checkpoint",
     "Codec",
     "CompileError",
     "CorruptObject",
@@ -80,6 +83,9 @@ __all__ = [
     "for_each",
     "is_none",
     "length",
+    "log_artifact",
+    "log_figure",
+    "log_metric",
     "not_",
     "or_",
     "pipeline",
@@ -107,6 +113,8 @@ _MODULES = {
         "BoundReached CheckFailed CompileError CorruptObject DefinitionError Diagnostic DrawloomError NodeFailed "
         "ProjectError RunCancelled RunFailed RunRefused Span StoreError ValueRefused"
     ),
+    "runtimes.checkpoint": "Checkpoint",
+    "runtimes.tracking": "log_artifact log_figure log_metric",
     "values.external": "External",
     "values.failure": "Failure",
     "values.files": "Directory File",

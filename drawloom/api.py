@@ -62,18 +62,21 @@ def run(
         DefinitionError: the pipeline can't be traced (D...).
         CheckFailed: its graph is wrong (G...).
         RunRefused: a parameter is missing (R541), unknown (R542) or of a wrong type (R543), a time has no zone (R544),
-            a package that a task declares isn't there (R522), or the executor can't be used as asked (R510-R518).
+            an interval ends before it begins (R556) or the pipeline asks for a time that isn't given (R557), a package
+            that a task declares isn't there (R522), or the executor can't be used as asked (R510-R518).
         ValueRefused: a parameter's value can't be kept (V...).
         StoreError: the catalog can't be read or written (S...).
     """
     from drawloom.parameters.binding import bind, encode_params
     from drawloom.parameters.requirements import refuse_unmet
+    from drawloom.parameters.times import refuse_missing_times
     from drawloom.runtimes.local import run_local
 
     info = _run_info(logical_time, interval)
     bound = bind(pipeline.function, params or {}, _place(pipeline))
     trace = _checked_trace(pipeline, bound.static)
     refuse_unmet(trace.program)
+    refuse_missing_times(trace.program, info)
     opened = _opened(catalog)
     trees = encode_params(trace.program.pipeline.params, bound.given, opened.values)
     return run_local(
@@ -122,15 +125,17 @@ def run_compiled(
 
     from drawloom.parameters.binding import bind, encode_params
     from drawloom.parameters.requirements import refuse_unmet
+    from drawloom.parameters.times import refuse_missing_times
     from drawloom.runtimes.reference import run_bundle
 
-    _run_info(logical_time, interval)  # refuses a time without a zone
+    info = _run_info(logical_time, interval)  # refuses a time without a zone
     bound = bind(pipeline.function, params or {}, _place(pipeline))
     if engine != "reference":
         fix = "compile it with `drawloom compile`, and run it where the engine is"
         raise CompileError(Diagnostic("E792", f"{engine} can't be run from here; only reference can", None, fix))
     trace = _twice_traced(pipeline, bound.static)
     refuse_unmet(trace.program)
+    refuse_missing_times(trace.program, info)
     files = _compiled(trace.program, engine, {})
     opened = _opened(catalog)
     trees = encode_params(trace.program.pipeline.params, bound.given, opened.values)
@@ -273,6 +278,9 @@ def _run_info(logical_time: datetime | None, interval: tuple[datetime, datetime]
             Diagnostic("R544", f"`{name}` is {time}, which has no zone", None, "give it one: `.replace(tzinfo=UTC)`")
             for name, time in naive.items()
         )
+    if interval is not None and interval[0] > interval[1]:
+        what = f"the interval ends at {interval[1]}, before it begins at {interval[0]}"
+        raise RunRefused(Diagnostic("R556", what, None, "give the begin first: (start, end)"))
     return {name: encode(time) for name, time in given.items() if time is not None}
 
 

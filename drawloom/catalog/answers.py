@@ -26,7 +26,7 @@ from typing import Final
 
 from drawloom.catalog import keys
 from drawloom.catalog.index import index_path
-from drawloom.catalog.records import Commit, Record, ValueRef, record_from_json
+from drawloom.catalog.records import Commit, Record, record_from_json
 from drawloom.catalog.runlog import Encoded, Keyed, is_alive
 from drawloom.catalog.trees import tree_objects
 from drawloom.errors import StoreError
@@ -106,14 +106,16 @@ class Answers:
             found = self._read(key)
         if found is None or (ttl_seconds is not None and found.at + ttl_seconds < time.time()):
             return None
-        return found if self.is_sound(found.outputs) else None
+        return found if self.is_sound(found) else None
 
-    def is_sound(self, outputs: Iterable[tuple[str, ValueRef]]) -> bool:
-        """Whether every object that outputs refer to is there, and its bytes are those of its digest.
+    def is_sound(self, commit: Commit) -> bool:
+        """Whether every object that a commit leads to is there, and its bytes are those of its digest.
 
         An object that was hashed once isn't hashed again while its size and its time of change stay what they were.
         """
-        for _, ref in outputs:
+        if commit.series and not self._is_object_sound(commit.series):
+            return False
+        for _, ref in (*commit.outputs, *commit.logged):
             try:
                 tree = self._values.tree(ref)
             except StoreError:

@@ -14,6 +14,7 @@
     runs/<run>/<generation>/attempts/<40 hex>-<n>-started.json, -finished.json
     runs/<run>/<generation>/observations/<40 hex>-<n>-<event>.json
     runs/<run>/<generation>/finished.json               RunFinished
+    checkpoints/<40 hex>/...                            what the attempts at a node instance leave to the next one
     tags/<40 hex of the artifact>/<40 hex of the tag>/<time>-<random>.json
     deployments/<40 hex of the target>/<time>-<random>.json
 
@@ -32,6 +33,7 @@ __all__ = [
     "attempts_prefix",
     "bundle_key",
     "cache_record_key",
+    "checkpoint_prefix",
     "commit_key",
     "commits_prefix",
     "decision_key",
@@ -84,6 +86,11 @@ def name_digest(name: str) -> str:
 def cache_record_key(cache_key: str) -> str:
     """The key of the record that answers the cache key `cache_key` (64 hex characters)."""
     return f"cache/{cache_key[:2]}/{cache_key[2:]}.json"
+
+
+def checkpoint_prefix(name: str) -> str:
+    """Where the checkpoint `name` (40 hex characters, `runtimes.checkpoint`) begins."""
+    return f"checkpoints/{name}/"
 
 
 def pipeline_key(program: str) -> str:

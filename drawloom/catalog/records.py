@@ -164,7 +164,7 @@ class Commit:
         cache_key: the key it was looked up under, "" if it isn't cacheable.
         environment: the digest of the environment it ran in (`keys.environment_key`), "" if nobody looked.
         source: (run, node, index as text) of the commit a cached one was answered from.
-        metrics: (name, last value) of each metric the task logged.
+        metrics: (name, last value) of each metric the task logged (in JSON, `nan` and `inf` are texts).
         series: the object with every value of the metrics that have several, "" if there are none.
         logged: (name, value) of each artifact and figure the task logged.
     """
@@ -278,6 +278,8 @@ def _object(record: Any) -> dict[str, Json]:
 def _plain(name: str, value: Any) -> Json:
     if name in ("params", "outputs", "inputs", "logged"):
         return [[key, _object(ref)] for key, ref in value]
+    if name == "metrics":
+        return [[key, one if one - one == 0.0 else repr(one)] for key, one in value]  # JSON has no nan, no inf
     if name in ("failure", "caught"):
         return _object(value)
     return value  # scalars, trees, and tuples of scalars, which json writes as lists
@@ -315,7 +317,9 @@ def _rich(name: str, value: Json) -> Any:
         return tuple((key, _from_object(ValueRef, ref)) for key, ref in value)
     if name in ("failure", "caught"):
         return _from_object(FailureInfo, value)
-    if name in ("engine_ids", "metrics"):
+    if name == "metrics":
+        return tuple((key, float(one)) for key, one in value)
+    if name == "engine_ids":
         return tuple((key, one) for key, one in value)
     if name in ("index", "interval", "must_understand", "source", "bases"):
         return tuple(value)

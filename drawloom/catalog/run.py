@@ -6,15 +6,16 @@ anew whenever it is asked for something, until its end is known.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from drawloom.catalog.facts import Facts
+from drawloom.catalog.logged import LOGGED, logged_name, of_instance, telling
 from drawloom.catalog.lookup import Lookup, NoValueError
 from drawloom.catalog.programs import load_program
 from drawloom.catalog.raising import rebuild_exception
-from drawloom.catalog.records import Index, RunStarted, ValueRef
+from drawloom.catalog.records import AttemptFinished, Commit, Index, RunStarted, ValueRef
 from drawloom.catalog.run_problems import (
     RunNames,
     cancelled,
@@ -26,6 +27,7 @@ from drawloom.catalog.run_problems import (
     not_ended,
 )
 from drawloom.catalog.runlog import is_alive, read_records
+from drawloom.catalog.series import read_series
 from drawloom.catalog.state import FailurePlace, RunState, run_state
 from drawloom.errors import DrawloomError, RunCancelled, RunFailed, Span, StoreError
 from drawloom.ir.layout import layout
@@ -203,7 +205,7 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         Args:
             node: the node's id; `""` for the pipeline itself.
             index: which instance, one number for each map and loop around the node; not needed for a node outside them.
-            port: which result; calls have the one `result`.
+            port: which result; calls have the one `result`. `":name"` is what the task logged under `name`.
 
         Raises:
             StoreError: S454, no such node; S455, an index is needed; S456, there is no such value.
@@ -211,11 +213,94 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         if node:
             self._check_node(node)
             index = self._index(node, index)
+            if port.startswith(LOGGED):
+                return self._logged_value(node, index, port)
         return self._value(node, index or (), port)
+
+    def metrics(self, node: str | None = None, index: Index | None = None) -> dict[str, float]:
+        """The last value of each metric that tasks logged (`drawloom.log_metric`).
+
+        A cached node has those of the run it was answered from, a failed one those of its last attempt.
+
+        Args:
+            node: a call, or a control node for the calls in it; None for the whole run.
+            index: which instance of a call in a map or a loop.
+
+        Returns:
+            Metric -> value for one call instance; else `node:metric`, in a map or a loop `node[3]:metric`, -> value.
+
+        Raises:
+            StoreError: S454, no such node.
+        """
+        plain = self._is_one(node, index)
+        found: dict[str, float] = {}
+        for name, at, record in self.told(node, index):
+            found.update((key if plain else logged_name(name, at, key), value) for key, value in record.metrics)
+        return found
+
+    def series(self, node: str, metric: str, index: Index | None = None) -> list[tuple[int, float]]:
+        """Every value of a metric, with its step, in the order they were logged.
+
+        Args:
+            node: the call.
+            metric: the metric's name.
+            index: which instance; as for `load`.
+
+        Raises:
+            StoreError: S454, no such node; S455, an index is needed; S456, there is no such metric.
+        """
+        self._check_node(node)
+        at = self._index(node, index)
+        origin = self._origin(node, at)
+        if origin is not None:
+            return origin[0].series(node, metric, origin[1])
+        record = of_instance(self._refresh(), node, at)
+        last = dict(record.metrics) if record is not None else {}
+        if metric not in last or record is None:
+            raise StoreError(no_value(self._about(), (node, at, metric), list(last), self._instance_state(node, at)))
+        several = read_series(self._objects.get(record.series)) if record.series else {}
+        return several.get(metric, [(0, last[metric])])
+
+    def logged(self, node: str | None = None, index: Index | None = None) -> dict[str, ValueRef]:
+        """The versions of the artifacts and figures that tasks logged; `load(node, port=":name")` gives the values.
+
+        Args:
+            node, index: as for `metrics`.
+
+        Returns:
+            Name -> version; the names are made as those of `metrics`.
+
+        Raises:
+            StoreError: S454, no such node.
+        """
+        plain = self._is_one(node, index)
+        found: dict[str, ValueRef] = {}
+        for name, at, record in self.told(node, index):
+            found.update((key if plain else logged_name(name, at, key), ref) for key, ref in record.logged)
+        return found
+
+    def told(
+        self, node: str | None = None, index: Index | None = None
+    ) -> Iterator[tuple[str, Index, Commit | AttemptFinished]]:
+        """(node, index, record) of each call instance that logged something, as `metrics` chooses them."""
+        if node is not None:
+            self._check_node(node)
+        facts = self._refresh()
+        calls = [n for n, d in self.details.nodes.items() if d.kind == "call"] if node is None else self._calls_in(node)
+        known = [*telling(facts, calls), *self._told_elsewhere(facts, calls)]
+        order = {name: place for place, name in enumerate(calls)}
+        for name, at, record in sorted(known, key=lambda one: (order[one[0]], one[1])):
+            if index is None or at == tuple(index):
+                yield name, at, record
 
     def attach_failure(self, exception: BaseException) -> None:
         """Keeps the live exception the run failed with: `result` raises from it rather than from one made again."""
         self._exception = exception
+
+    @property
+    def live_failure(self) -> BaseException | None:
+        """The exception of `attach_failure`, None if the run was not made by this process or didn't fail."""
+        return self._exception
 
     # reading
 
@@ -244,9 +329,32 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
             origin = self._origin(node, index)
             if origin is not None:
                 return origin[0].load(node, origin[1], port)
-            state = self.details.nodes[node].instances.get(index, "not known to this run") if node else self.state
+            state = self._instance_state(node, index) if node else self.state
             ports = [name for name, _ in facts.commits[node, index].outputs] if (node, index) in facts.commits else []
             raise StoreError(no_value(self._about(), (node, index, port), ports, state)) from None
+
+    def _is_one(self, node: str | None, index: Index | None) -> bool:
+        """Whether what is asked for is one instance of a call, whose metrics need no node before them."""
+        known = self.details.nodes.get(node or "")
+        return known is not None and known.kind == "call" and (index is not None or not self._depth(node or ""))
+
+    def _depth(self, node: str) -> int:
+        return layout(self.program.pipeline)[node].depth
+
+    def _logged_value(self, node: str, index: Index, port: str) -> Any:
+        origin = self._origin(node, index)
+        if origin is not None:
+            return origin[0].load(node, origin[1], port)
+        record = of_instance(self._refresh(), node, index)
+        known = {LOGGED + name: ref for name, ref in record.logged} if record is not None else {}
+        if port not in known:
+            raise StoreError(
+                no_value(self._about(), (node, index, port), list(known), self._instance_state(node, index))
+            )
+        return self._decode(known[port])
+
+    def _instance_state(self, node: str, index: Index) -> str:
+        return self.details.nodes[node].instances.get(index, "not known to this run")
 
     def _origin(self, node: str, index: Index) -> tuple[Run, Index] | None:
         """The run, and there the index, of a call in a map that was answered from that run as a whole; else None."""
@@ -258,6 +366,19 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
             return None
         run, _, outer = commit.source
         return Run(run, self._storage, self._objects, self._values), (*parse_indices(outer)[0], index[-1])
+
+    def _told_elsewhere(self, facts: Facts, calls: list[str]) -> Iterator[tuple[str, Index, Commit | AttemptFinished]]:
+        """What the calls in maps that were answered as a whole logged, in the runs that answered."""
+        sources = layout(self.program.pipeline)
+        for (node, index), commit in facts.commits.items():
+            inside = [name for name in calls if sources[name].parent == node] if node else []
+            if not inside or commit.outcome != "cached" or not commit.source:
+                continue
+            run, _, text = commit.source
+            outer = parse_indices(text)[0]
+            for name, at, record in telling(Facts(read_records(self._storage, run)), inside):
+                if at[:-1] == outer:
+                    yield name, (*index, at[-1]), record
 
     def _calls_in(self, node: str) -> list[str]:
         kinds = self.details.nodes
@@ -294,7 +415,7 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         known = self.details.nodes[node].instances
         if index is not None:
             return tuple(index)
-        depth = layout(self.program.pipeline)[node].depth
+        depth = self._depth(node)
         if depth == 0:
             return ()
         raise StoreError(needs_index(self._about(), node, sorted(known), depth))

@@ -109,11 +109,18 @@ class _Check:
             for name, ref in record.params:
                 yield from self._refers(f"parameter `{name}` of run {run}", ref)
         elif isinstance(record, AttemptFinished):
-            yield from self._is_there(f"the log of {_place(record)} of run {run}", record.log)
+            yield from self._told(run, record)
         elif isinstance(record, Commit):
-            yield from self._is_there(f"the log of {_place(record)} of run {run}", record.log)
+            yield from self._told(run, record)
             for port, ref in record.outputs:
                 yield from self._refers(f"`{port}` of {_place(record)} of run {run}", ref)
+
+    def _told(self, run: str, record: Commit | AttemptFinished) -> Iterator[Diagnostic]:
+        """What an attempt printed and logged."""
+        yield from self._is_there(f"the log of {_place(record)} of run {run}", record.log)
+        yield from self._is_there(f"the metrics of {_place(record)} of run {run}", record.series)
+        for name, ref in record.logged:
+            yield from self._refers(f"`{name}`, logged by {_place(record)} of run {run}", ref)
 
     def _refers(self, what: str, ref: ValueRef) -> Iterator[Diagnostic]:
         tree = ref.tree

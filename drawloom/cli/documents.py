@@ -13,6 +13,7 @@ from drawloom.catalog.run import NodeView, Run
 from drawloom.catalog.runlog import read_records
 from drawloom.catalog.state import FailurePlace
 from drawloom.cli.output import iso_time
+from drawloom.cli.tracked import logged_documents, metric_documents, told_by
 from drawloom.cli.values import value_document
 from drawloom.errors import Diagnostic, Span
 
@@ -51,9 +52,10 @@ def run_line_document(run: Run) -> dict[str, Any]:
 
 
 def run_document(run: Run, catalog: Catalog) -> dict[str, Any]:
-    """A run with its parameters, nodes, failures and result."""
+    """A run with its parameters, nodes, failures, result, and what its tasks logged."""
     params = [{"name": name, **value_document(ref, catalog.values)} for name, ref in run.record.params]
     nodes = run.nodes()
+    told = told_by(run)
     return {
         **run_line_document(run),
         "program": run.record.program,
@@ -61,6 +63,10 @@ def run_document(run: Run, catalog: Catalog) -> dict[str, Any]:
         "nodes": [node_document(node) for node in nodes],
         "failures": [failure for node in nodes if (failure := _failure(node.failure)) is not None],
         "results": _results(run, catalog),
+        "metrics": metric_documents(told),
+        "logged": logged_documents(told, catalog),
+        "logical_time": run.record.logical_time or None,
+        "interval": list(run.record.interval) or None,
         "catalog": catalog.url,
     }
 

@@ -12,6 +12,7 @@ from drawloom.catalog.run import Run
 from drawloom.cli.options import catalog_options, json_option, open_catalog, settings_from
 from drawloom.cli.output import output_to_stderr, tolerant, write, write_json
 from drawloom.cli.problems import CANCELLED, FAILED, OK
+from drawloom.cli.times import take_times, time_options
 from drawloom.cli.typed import TargetCommand, param_option, target_of, typed_values
 from drawloom.errors import Diagnostic, ProjectError
 from drawloom.project import EXECUTORS
@@ -31,6 +32,7 @@ __all__ = ["run"]
     default=None,
     help="Whether the first failure cancels what has not started (default yes).",
 )
+@time_options
 @catalog_options
 @json_option
 @click.option("--quiet", "-q", is_flag=True, help="No progress; only the summary, or what --json prints.")
@@ -48,13 +50,14 @@ def run(ctx: click.Context, /, target: str, as_json: bool, quiet: bool, param: t
     if engine is not None:
         _refuse_local_options(engine, values)
     params = typed_values(ctx, param, values)
+    times = take_times(values)
     settings = settings_from(values)
     catalog = open_catalog(settings)
     try:
         with output_to_stderr():
             if engine is not None:
                 done = api.run_compiled(
-                    target_of(ctx), params, engine=engine, catalog=catalog, workers=settings.workers
+                    target_of(ctx), params, engine=engine, catalog=catalog, workers=settings.workers, **times
                 )
             else:
                 done = api.run(
@@ -66,6 +69,7 @@ def run(ctx: click.Context, /, target: str, as_json: bool, quiet: bool, param: t
                     cache=settings.cache,
                     fail_fast=settings.fail_fast,
                     progress=_progress(quiet),
+                    **times,
                 )
     except RunInterrupted as interrupted:
         done = interrupted.run

@@ -24,6 +24,7 @@ from drawloom.cli.output import (
     write_json,
 )
 from drawloom.cli.summary import counts_text, failure_lines
+from drawloom.cli.tracked import logged_documents, metric_documents, told_by, write_tracked
 from drawloom.cli.values import value_document, value_text
 
 __all__ = ["logs", "runs", "show"]
@@ -91,6 +92,10 @@ def _show_run(run: Run, catalog: Catalog) -> None:
         f"state     {run.state}{f' in {format_seconds(took)}' if took is not None else ''} ({counts_text(run.counts)})"
     )
     write(f"started   {format_time(run.started_at)}, {record.executor or record.engine}, Python {record.python}")
+    if record.logical_time:
+        write(f"logical   {record.logical_time}")
+    if record.interval:
+        write(f"interval  {record.interval[0]} to {record.interval[-1]}")
     for name, ref in record.params:
         write(f"param     {name} = {value_text(ref, catalog.values, 100)}")
     commit = commits_of(run, catalog).get(("", ()))
@@ -104,6 +109,7 @@ def _show_run(run: Run, catalog: Catalog) -> None:
         rows.append([node.id, what, node.state, instances, str(node.attempts or ""), _seconds(node.seconds)])
     columns = [Column("node", whole=True), Column("task"), Column("state", state=True), Column("instances")]
     table([*columns, Column("attempts", right=True), Column("seconds", right=True)], rows)
+    write_tracked(told_by(run), catalog)
     for node in run.nodes(state="failed"):
         write("\n" + "\n".join(failure_lines(run, node)))
 
@@ -119,7 +125,9 @@ def _show_node(run: Run, name: str, catalog: Catalog, as_json: bool) -> None:
     states = run.details.nodes[name].instances
     if as_json:
         instances = [_instance(catalog, index, c, states.get(index, "")) for index, c in commits]
-        write_json({"run": run.id, **node_document(node), "commits": instances, "log": log})
+        told = told_by(run, name)
+        tracked = {"metrics": metric_documents(told), "logged": logged_documents(told, catalog)}
+        write_json({"run": run.id, **node_document(node), "commits": instances, **tracked, "log": log})
         return
     write(f"node      {node.id}    {node.task or node.kind}")
     write(f"state     {node.state} ({counts_text(node.counts)})")
@@ -135,6 +143,7 @@ def _show_node(run: Run, name: str, catalog: Catalog, as_json: bool) -> None:
         write(line)
     if node.failure is not None and node.failure.info is not None and node.failure.info.traceback:
         write(node.failure.info.traceback.rstrip())
+    write_tracked(told_by(run, name), catalog)
     if log:
         write(f"log\n{log.rstrip()}")
 

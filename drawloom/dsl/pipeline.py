@@ -11,6 +11,8 @@ from drawloom.dsl.place import refusal
 from drawloom.dsl.task import checked_function
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
     from drawloom.compilers.base import Bundle
@@ -101,6 +103,8 @@ class Pipeline(Generic[P, R]):
         workers: int | None = None,
         cache: bool | None = None,
         fail_fast: bool | None = None,
+        logical_time: datetime | None = None,
+        interval: tuple[datetime, datetime] | None = None,
     ) -> Configured[P]:
         """The pipeline with options for its run: `churn.options(executor="processes").run(csv=...)`.
 
@@ -110,6 +114,8 @@ class Pipeline(Generic[P, R]):
             workers: how many tasks run at once.
             cache: False to run every task anew.
             fail_fast: False to run everything that doesn't depend on a failure.
+            logical_time: the time the run is for, with its zone.
+            interval: the (start, end) of the data the run is for.
         """
         given = {
             "catalog": catalog,
@@ -117,6 +123,8 @@ class Pipeline(Generic[P, R]):
             "workers": workers,
             "cache": cache,
             "fail_fast": fail_fast,
+            "logical_time": logical_time,
+            "interval": interval,
         }
         return Configured(self, {name: value for name, value in given.items() if value is not None})
 

@@ -19,6 +19,7 @@ from drawloom.ir.envelope import class_by_ref, class_ref
 from drawloom.ir.policies import INFRA, TIMEOUT
 from drawloom.ir.tasks import FunctionRef, TaskSpec
 from drawloom.runtimes.capture import Log, capturing
+from drawloom.runtimes.tracked import NOTHING, Tracked
 
 __all__ = [
     "AttemptResult",
@@ -54,9 +55,10 @@ class AttemptResult:
         exception: the live exception, where the attempt ran in this process.
         seconds: the time from decoding the first input to storing the result.
         log: what it printed and logged.
+        tracked: its metrics and artifacts.
     """
 
-    __slots__ = ("exception", "failure", "log", "outcome", "output", "seconds")
+    __slots__ = ("exception", "failure", "log", "outcome", "output", "seconds", "tracked")
 
     def __init__(
         self,
@@ -66,7 +68,9 @@ class AttemptResult:
         exception: BaseException | None = None,
         seconds: float = 0.0,
         log: bytes = b"",
+        tracked: Tracked = NOTHING,
     ) -> None:
+        self.tracked = tracked
         self.outcome = outcome
         self.output = output
         self.failure = failure
@@ -97,6 +101,7 @@ def run_attempt(
     *,
     tee: bool = False,
     interruptible: bool = True,
+    place: tuple[Any, ...] = (),
 ) -> AttemptResult:
     """Runs a task once in this thread. Never raises for what the task does, `KeyboardInterrupt` excepted.
 
@@ -107,11 +112,13 @@ def run_attempt(
         values: decodes inputs and encodes the result.
         tee: let what the task prints through to the terminal too.
         interruptible: whether `KeyboardInterrupt` may be Ctrl-C and goes on; else it is the task's own failure.
+        place: (run or cache key, node, index), by which a later attempt finds the checkpoint of this one.
 
     Returns:
         The result; its `log` is complete only inside `capture.routed`.
     """
-    log = Log(tee=tee)
+    log = Log(tee=tee, place=place, values=values)
+    tracked = NOTHING
     began = monotonic()
     output: Json = None
     failed: BaseException | None = None
@@ -120,13 +127,29 @@ def run_attempt(
             output = _call(function, spec, inputs, values)
         except BaseException as exception:  # a task may raise anything, `SystemExit` included
             if interruptible and isinstance(exception, KeyboardInterrupt):
+                if log.checkpoint is not None:
+                    log.checkpoint.leave(False)  # the next run in this process is to find it
                 raise
             failed = exception
+        finally:
+            log.ended = True
+        if log.recorder is not None or log.checkpoint is not None:
+            tracked, failed = _tracked(log, failed)
     seconds = monotonic() - began
     written = redacted(log.content())
     if failed is None:
-        return AttemptResult("succeeded", output, None, None, seconds, written)
-    return AttemptResult("failed", None, describe_failure(failed), failed, seconds, written)
+        return AttemptResult("succeeded", output, None, None, seconds, written, tracked)
+    return AttemptResult("failed", None, describe_failure(failed), failed, seconds, written, tracked)
+
+
+def _tracked(log: Log, failed: BaseException | None) -> tuple[Tracked, BaseException | None]:
+    """What the task logged, and what the attempt failed with: if the task didn't, keeping what it logged may have."""
+    try:
+        checkpoint = log.checkpoint.leave(failed is None) if log.checkpoint is not None else ""
+        return (log.recorder.finish(checkpoint) if log.recorder is not None else Tracked(checkpoint=checkpoint)), failed
+    except Exception as problem:  # noqa: BLE001  # the store: full, gone
+        log.write(f"what the task logged can't be kept: {problem}\n".encode())
+        return NOTHING, failed if failed is not None else problem
 
 
 def _call(function: Callable[..., Any], spec: TaskSpec, inputs: Mapping[str, Json], values: Any) -> Json:

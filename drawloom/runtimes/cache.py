@@ -128,7 +128,9 @@ def lookup(
         return None
     if ttl_seconds is not None and commit.at + ttl_seconds < time():
         return None
-    return commit if all(_is_whole(ref, objects, values) for _, ref in commit.outputs) else None
+    if commit.series and not objects.has(commit.series):
+        return None
+    return commit if all(_is_whole(ref, objects, values) for _, ref in (*commit.outputs, *commit.logged)) else None
 
 
 def _is_whole(ref: ValueRef, objects: _Objects, values: Any) -> bool:

@@ -17,9 +17,10 @@ from drawloom.ir.protocol import DONE, FAILED_FINAL, FAILED_RETRY, SKIPPED, inde
 from drawloom.ir.tasks import TaskSpec
 from drawloom.runtimes.attempt import AttemptResult, describe_failure, load_function, run_attempt
 from drawloom.runtimes.capture import routed
-from drawloom.runtimes.context import StepContext
+from drawloom.runtimes.context import StepContext, run_reference
 from drawloom.runtimes.decide import fail, skip
 from drawloom.runtimes.resolve import UpstreamFailed
+from drawloom.runtimes.tracked import NOTHING
 
 __all__ = ["run_call"]
 
@@ -104,7 +105,14 @@ class _Instance:
             outputs=found.outputs,
             function=found.function,
             source=(found.run, found.node, index_text(found.index)),
+            metrics=found.metrics,
+            series=found.series,
+            logged=found.logged,
         )
+        if self.step.attempt > 1:  # an earlier attempt may have left how far it was
+            from drawloom.runtimes.checkpoint import checkpoint_name, discard
+
+            discard(self.step.storage, checkpoint_name(self._place()))
         return True
 
     def _attempt(self, started: AttemptStarted) -> AttemptResult:
@@ -114,11 +122,18 @@ class _Instance:
             except BaseException as exception:  # noqa: BLE001  # importing the user's module may raise anything
                 return AttemptResult("failed", None, describe_failure(exception), exception)
             policies = self.spec.policies
+            place = self._place()
             if policies.attempt_timeout_seconds is None and policies.node_timeout_seconds is None:
-                return run_attempt(function, self.spec, self.inputs, self.step.values, tee=True, interruptible=False)
+                values = self.step.values
+                return run_attempt(function, self.spec, self.inputs, values, tee=True, interruptible=False, place=place)
             from drawloom.runtimes.watchdog import run_limited
 
-            return run_limited(self.step, started, function, self.spec, self.inputs)
+            return run_limited(self.step, started, function, self.spec, self.inputs, place)
+
+    def _place(self) -> tuple[str, str, Index]:
+        """Where a checkpoint lies: a later run that does the same finds it, if the cache might answer that as well."""
+        run = self.step.run
+        return self.key or run_reference(run.run, run.generation), self.step.slice.node, self.index
 
     def _succeed(self, started: AttemptStarted, result: AttemptResult, log: str) -> int:
         ref = self.step.values.ref(result.output, str(self.spec.result))
@@ -130,8 +145,15 @@ class _Instance:
             function=self.spec.function.digest,
             seconds=result.seconds,
             log=log,
+            metrics=result.tracked.metrics,
+            series=result.tracked.series,
+            logged=result.tracked.logged,
         )
         _fault("after-commit")
+        if result.tracked.checkpoint:
+            from drawloom.runtimes.checkpoint import discard
+
+            discard(self.step.storage, result.tracked.checkpoint)
         if self.key and won.outcome == "succeeded":
             from drawloom.runtimes.cache import remember
 
@@ -185,6 +207,7 @@ class _Instance:
         return node_seconds_left(self.step, self.index, self.spec.policies) <= 0
 
     def _finish(self, started: AttemptStarted, result: AttemptResult, log: str) -> None:
+        tracked = NOTHING if result.outcome == "succeeded" else result.tracked  # else it stands in the commit
         finish_attempt(
             self.step.storage,
             AttemptFinished(
@@ -197,6 +220,9 @@ class _Instance:
                 result.seconds,
                 result.failure,
                 log=log,
+                metrics=tracked.metrics,
+                series=tracked.series,
+                logged=tracked.logged,
                 at=time(),
             ),
         )

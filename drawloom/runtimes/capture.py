@@ -14,14 +14,32 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
-__all__ = ["Log", "capturing", "routed"]
+__all__ = ["Log", "capturing", "current_log", "routed"]
 
 
 class Log:
-    """The bytes an attempt wrote, in order. `tee` also lets them through to where they would have gone."""
+    """The bytes an attempt wrote, in order, and what else its code finds by the context variable.
 
-    def __init__(self, *, tee: bool = False) -> None:
+    Args:
+        tee: also let the bytes through to where they would have gone.
+        place: (run or cache key, node, index) of the attempt, for `checkpoint`; () where that has none.
+        values: encodes what is logged (`tracking`).
+
+    Attributes:
+        recorder: the `tracking.Recorder`, once something is logged.
+        checkpoint: the `checkpoint.Folder`, once the task asks for one.
+        ended: whether the attempt is over; threads it left behind may still be there.
+    """
+
+    __slots__ = ("_parts", "checkpoint", "ended", "place", "recorder", "tee", "values", "write")
+
+    def __init__(self, *, tee: bool = False, place: tuple[Any, ...] = (), values: Any = None) -> None:
         self.tee = tee
+        self.place = place
+        self.values = values
+        self.recorder: Any = None  # of a module that only tasks that log load
+        self.checkpoint: Any = None
+        self.ended = False
         self._parts: list[bytes] = []
         self.write = self._parts.append  # atomic: no lock
 
@@ -31,6 +49,11 @@ class Log:
 
 
 _CURRENT: ContextVar[Log | None] = ContextVar("drawloom_log", default=None)
+
+
+def current_log() -> Log | None:
+    """The log of the attempt this is called in, None outside of any."""
+    return _CURRENT.get()
 
 
 class _RoutedBytes:

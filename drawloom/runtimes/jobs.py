@@ -14,7 +14,7 @@ from time import time as now
 from typing import Any
 
 from drawloom.catalog.answers import Answers
-from drawloom.catalog.records import Commit, FailureInfo, Index, ValueRef
+from drawloom.catalog.records import Commit, FailureInfo, Index, ValueRef, record_to_json
 from drawloom.catalog.runlog import Encoded
 from drawloom.errors import Diagnostic, NodeFailed
 from drawloom.ir.canonical import Json, canonical_json
@@ -34,11 +34,14 @@ from drawloom.runtimes.attempt import (
 from drawloom.runtimes.cache import CacheKeys
 from drawloom.runtimes.commitform import CommitForm
 from drawloom.runtimes.endings import attempt_late, node_late
+from drawloom.runtimes.tracked import NOTHING, Tracked
 from drawloom.runtimes.workers import WorkerLost, WorkerPool, WorkerTimeout
 from drawloom.storage.objects import Objects
 from drawloom.values.store import Values
 
 __all__ = ["CallPlan", "Job", "JobResult", "Performer", "failed_result"]
+
+Place = tuple[str, str, Index]  # (run or cache key, node, index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,7 @@ class JobResult(Encoded):
         "ref",
         "seconds",
         "source",
+        "tracked",
     )
 
     def __init__(self, job: Job, outcome: str) -> None:
@@ -142,6 +146,7 @@ class JobResult(Encoded):
         self.ref: ValueRef | None = None
         self.seconds = 0.0
         self.source: tuple[str, ...] = ()
+        self.tracked = NOTHING
 
     def record(self) -> Commit:
         assert self.ref is not None, "what succeeded has an output"
@@ -159,10 +164,15 @@ class JobResult(Encoded):
             source=self.source,
             seconds=self.seconds,
             log=self.log_object,
+            metrics=self.tracked.metrics,
+            series=self.tracked.series,
+            logged=self.tracked.logged,
             at=self.at,
         )
 
     def json_text(self) -> str:
+        if self.tracked is not NOTHING:
+            return canonical_json(record_to_json(self.record()))
         return self.job.plan.form.text(self)
 
 
@@ -229,7 +239,9 @@ class Performer:
                 if found is not None:
                     return self._cached(job, key, found)
         self._started(job)
-        attempt, ref = self._isolated(job) if plan.isolated else (self._here(job), None)
+        # where a checkpoint lies: a later run that does the same finds it, if the cache might answer that as well
+        place = (key if self._use_cache and key else self._run, job.node, job.index)
+        attempt, ref = self._isolated(job, place) if plan.isolated else (self._here(job, place), None)
         return self._result(job, key, attempt, ref)
 
     def _adopted(self, job: Job, refs: tuple[tuple[str, ValueRef], ...]) -> Commit | None:
@@ -239,13 +251,13 @@ class Performer:
             return None
         if {name: ref.digest for name, ref in found.inputs} != {name: ref.digest for name, ref in refs}:
             return None
-        return found if self._answers.is_sound(found.outputs) else None
+        return found if self._answers.is_sound(found) else None
 
-    def _here(self, job: Job) -> AttemptResult:
+    def _here(self, job: Job, place: Place) -> AttemptResult:
         inputs = {name: tree for name, tree, _ in job.inputs}
-        return run_attempt(job.plan.function, job.plan.spec, inputs, self._values, tee=self._tee)
+        return run_attempt(job.plan.function, job.plan.spec, inputs, self._values, tee=self._tee, place=place)
 
-    def _isolated(self, job: Job) -> tuple[AttemptResult, ValueRef | None]:
+    def _isolated(self, job: Job, place: Place) -> tuple[AttemptResult, ValueRef | None]:
         inputs = {name: tree for name, tree, _ in job.inputs}
         for tree in inputs.values():
             reveal_secrets(tree)  # a killed worker can't take them out of its log itself
@@ -253,7 +265,7 @@ class Performer:
         limit = job.limit()
         worker = self._pool.lease()
         try:
-            attempt, ref = worker.attempt(job.plan.spec, inputs, limit)
+            attempt, ref = worker.attempt(job.plan.spec, inputs, limit, place)
             self._echo(attempt.log)
             return attempt, ref
         except WorkerTimeout as late:
@@ -272,6 +284,7 @@ class Performer:
         result = JobResult(job, attempt.outcome)
         result.seconds = attempt.seconds
         result.at = now()
+        result.tracked = attempt.tracked
         if attempt.log:
             result.log = attempt.log
             result.log_object = self._objects.put(attempt.log)
@@ -287,6 +300,10 @@ class Performer:
             result.cache_key = key
             result.environment = plan.keys.environment
             self._answers.remember(result, attempt.seconds)
+        if attempt.tracked.checkpoint:
+            from drawloom.runtimes.checkpoint import discard  # only tasks that use one pay for it
+
+            discard(self._objects.storage, attempt.tracked.checkpoint)
         return result
 
     def _cached(self, job: Job, key: str, found: Commit) -> JobResult:
@@ -299,6 +316,8 @@ class Performer:
         result.cache_key = key
         result.environment = found.environment
         result.source = (found.run, found.node, index_text(found.index))
+        if found.metrics or found.logged:
+            result.tracked = Tracked(found.metrics, found.series, found.logged)
         return result
 
 

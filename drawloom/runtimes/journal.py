@@ -71,6 +71,7 @@ class Journal:
         if result.outcome == "succeeded":
             return
         outcome = result.outcome if result.outcome in ("timeout", "cancelled") else "failed"
+        tracked = result.tracked
         self._writer.append(
             AttemptFinished(
                 self._run,
@@ -81,6 +82,9 @@ class Journal:
                 seconds=result.seconds,
                 failure=result.failure,
                 log=result.log_object,
+                metrics=tracked.metrics,
+                series=tracked.series,
+                logged=tracked.logged,
                 at=time.time(),
             )
         )

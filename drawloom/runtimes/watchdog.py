@@ -21,13 +21,21 @@ from typing import Any
 
 from drawloom.catalog.keys import attempt_key
 from drawloom.catalog.outcomes import decode_record
-from drawloom.catalog.records import AttemptStarted, FailureInfo, Index
+from drawloom.catalog.records import (
+    AttemptStarted,
+    Commit,
+    FailureInfo,
+    Index,
+    record_from_json,
+    record_to_json,
+)
 from drawloom.ir.canonical import Json
 from drawloom.ir.policies import INFRA, TIMEOUT, Policies
 from drawloom.ir.tasks import TaskSpec
 from drawloom.runtimes.attempt import AttemptResult, engine_failure, run_attempt
 from drawloom.runtimes.context import StepContext
 from drawloom.runtimes.endings import attempt_late, how_ended, node_late
+from drawloom.runtimes.tracked import NOTHING, Tracked
 from drawloom.storage.base import KeyMissing
 
 __all__ = ["node_seconds_left", "run_limited"]
@@ -51,6 +59,7 @@ def run_limited(
     function: Callable[..., Any],
     spec: TaskSpec,
     inputs: Mapping[str, Json],
+    place: tuple[Any, ...],
 ) -> AttemptResult:
     """`run_attempt` under the limits of `spec.policies`; the outcome is `timeout` where one was reached."""
     policies = spec.policies
@@ -61,7 +70,7 @@ def run_limited(
         limits.append((left, node_late(started.node, number, policies)))
     seconds, late = min(((limit, text) for limit, text in limits if limit is not None), key=lambda found: found[0])
     began = time.monotonic()
-    attempt = partial(run_attempt, function, spec, inputs, step.values, tee=True, interruptible=False)
+    attempt = partial(run_attempt, function, spec, inputs, step.values, tee=True, interruptible=False, place=place)
     text, how = _run_child(lambda: _encode(attempt()), max(0.0, seconds))
     if text is None:
         return AttemptResult("timeout", None, engine_failure(TIMEOUT, str(late)), None, time.monotonic() - began)
@@ -144,6 +153,10 @@ def _encode(result: AttemptResult) -> bytes:
         if failure is None
         else [failure.type, failure.message, list(failure.bases), failure.traceback, failure.arguments],
     }
+    if result.tracked is not NOTHING:
+        tracked = result.tracked
+        kept = Commit("", "", metrics=tracked.metrics, series=tracked.series, logged=tracked.logged)
+        tree["tracked"] = [record_to_json(kept), tracked.checkpoint]
     return json.dumps(tree).encode("ascii")
 
 
@@ -152,4 +165,9 @@ def _decode(tree: Json) -> AttemptResult:
     if tree["failure"] is not None:
         name, message, bases, traceback, arguments = tree["failure"]
         failure = FailureInfo(name, message, tuple(bases), traceback, arguments)
-    return AttemptResult(tree["outcome"], tree["output"], failure, None, tree["seconds"], b64decode(tree["log"]))
+    tracked = NOTHING
+    if "tracked" in tree:
+        kept: Any = record_from_json(tree["tracked"][0])
+        tracked = Tracked(kept.metrics, kept.series, kept.logged, tree["tracked"][1])
+    log = b64decode(tree["log"])
+    return AttemptResult(tree["outcome"], tree["output"], failure, None, tree["seconds"], log, tracked)

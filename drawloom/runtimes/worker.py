@@ -115,15 +115,29 @@ def _serve(request: Json, tasks: dict[str, tuple[TaskSpec, Callable[..., Any]]],
     else:
         _log_to_stderr()
         # Ctrl-C doesn't reach a worker
-        result = run_attempt(function, spec, request["inputs"], values, tee=True, interruptible=False)
+        source, node, index = request["place"]
+        place = (source, node, tuple(index))
+        result = run_attempt(function, spec, request["inputs"], values, tee=True, interruptible=False, place=place)
         if result.outcome == "succeeded":
             try:
                 ref = values.ref(result.output, str(spec.result))
             except Exception as exception:  # noqa: BLE001  # the store: full, gone
-                result = AttemptResult("failed", None, describe_failure(exception), None, result.seconds)
+                failure = describe_failure(exception)
+                result = AttemptResult("failed", None, failure, None, result.seconds, tracked=result.tracked)
     outputs = (("result", ref),) if ref is not None else ()
-    commit = Commit("", "", outcome=result.outcome, outputs=outputs, failure=result.failure, seconds=result.seconds)
-    return {"commit": record_to_json(commit), "output": result.output}
+    tracked = result.tracked
+    commit = Commit(
+        "",
+        "",
+        outcome=result.outcome,
+        outputs=outputs,
+        failure=result.failure,
+        seconds=result.seconds,
+        metrics=tracked.metrics,
+        series=tracked.series,
+        logged=tracked.logged,
+    )
+    return {"commit": record_to_json(commit), "output": result.output, "checkpoint": tracked.checkpoint}
 
 
 def _log_to_stderr() -> None:

@@ -29,6 +29,7 @@ from drawloom.ir.tasks import TaskSpec
 from drawloom.runtimes.attempt import AttemptResult
 from drawloom.runtimes.endings import how_ended
 from drawloom.runtimes.frames import HEADER_BYTES, frame_length, write_frame
+from drawloom.runtimes.tracked import Tracked
 
 __all__ = ["Worker", "WorkerLost", "WorkerPool", "WorkerTimeout"]
 
@@ -95,7 +96,7 @@ class Worker:
         self._known: set[str] = set()  # the tasks it has loaded
 
     def attempt(
-        self, spec: TaskSpec, inputs: Mapping[str, Json], limit_seconds: float | None
+        self, spec: TaskSpec, inputs: Mapping[str, Json], limit_seconds: float | None, place: tuple[Any, ...]
     ) -> tuple[AttemptResult, ValueRef | None]:
         """Makes one attempt in the worker.
 
@@ -103,6 +104,7 @@ class Worker:
             spec: the task.
             inputs: parameter name -> tree.
             limit_seconds: the longest it may take, the worker's start and imports left out; None for no limit.
+            place: of `run_attempt`.
 
         Returns:
             How it ended, and the reference of its output.
@@ -118,11 +120,12 @@ class Worker:
         if text not in self._known:  # nor is the import of the user's module
             self._known.add(text)
             self._ask({"load": text}, None)
-        answer = self._ask({"spec": text, "inputs": dict(inputs)}, limit_seconds)
+        answer = self._ask({"spec": text, "inputs": dict(inputs), "place": place}, limit_seconds)
         log = self._take_log()
         commit = record_from_json(answer["commit"])
         assert isinstance(commit, Commit), "a worker answers with a commit"
-        result = AttemptResult(commit.outcome, answer["output"], commit.failure, None, commit.seconds, log)
+        tracked = Tracked(commit.metrics, commit.series, commit.logged, answer["checkpoint"])
+        result = AttemptResult(commit.outcome, answer["output"], commit.failure, None, commit.seconds, log, tracked)
         return result, dict(commit.outputs).get("result")
 
     def kill(self) -> None:

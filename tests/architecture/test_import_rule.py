@@ -27,6 +27,8 @@ MAY_IMPORT = {
     "parameters": {"errors", "ir", "values", "dsl"},
     "api": {"*"},
     "cli": {"*"},
+    "testing": {"*"},
+    "pytest_plugin": {"*"},
     "__init__": {"*"},
     "__main__": {"*"},
 }
