@@ -96,7 +96,7 @@ class _Check:
             yield from problem.diagnostics
             return
         facts = Facts(records)
-        if facts.started is None:
+        if records and facts.started is None:  # without any, its writer was killed before it began the run
             yield self._problem("S457", f"run {run} has no record of its start", keys.run_key(run), _NO_START)
         for record in records:
             yield from self._record(run, record)
@@ -164,7 +164,9 @@ class _Check:
 
 _FOREIGN: Final = "move it out of the store: no object has such a name"
 _MAKE_ANEW: Final = "run the pipeline that made it again: it makes it anew"
-_LEFTOVER: Final = "nothing refers to them: delete the file, or leave it, the store removes it when it is a day old"
+_LEFTOVER: Final = (
+    "nothing refers to them: delete the file, or leave it: the store removes it, on the machine it was written on"
+)
 _NO_START: Final = "its writer was killed as it began, or the file was removed: run the pipeline again"
 _DANGLING: Final = "restore it from a copy of the store, or run the pipeline again: it makes it anew"
 

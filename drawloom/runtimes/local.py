@@ -141,12 +141,13 @@ class _LocalRun:
         values = self.catalog.values
         types = {port.name: str(port.type) for port in self.pipeline.params}
         memory = Memory(params, {**info, "run_id": self.id}, values, types)
-        self._write_start(memory, info, executor)
         pool = WorkerPool(
             {"storage": self.catalog.storage.url, "allow_pickle": self.catalog.allow_pickle, "main": describe_main()}
         )
         with contextlib.ExitStack() as stack:
+            # the log first: whoever sees that a run began also sees whether its writer lives
             writer = stack.enter_context(RunWriter(self.catalog.storage, self.id))
+            self._write_start(memory, info, executor)
             stack.callback(pool.close)
             stack.enter_context(routed())
             self.journal = Journal(writer, self.id, self.progress)
