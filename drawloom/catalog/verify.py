@@ -164,9 +164,7 @@ class _Check:
 
 _FOREIGN: Final = "move it out of the store: no object has such a name"
 _MAKE_ANEW: Final = "run the pipeline that made it again: it makes it anew"
-_LEFTOVER: Final = (
-    "nothing refers to them: delete the file, or leave it: the store removes it, on the machine it was written on"
-)
+_LEFTOVER: Final = "nothing refers to them: delete the file, or leave it: the store removes it in time"
 _NO_START: Final = "its writer was killed as it began, or the file was removed: run the pipeline again"
 _DANGLING: Final = "restore it from a copy of the store, or run the pipeline again: it makes it anew"
 

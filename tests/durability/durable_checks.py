@@ -30,7 +30,6 @@ class Told:
     begun: list[tuple[str, int]] = field(default_factory=list)  # (run, salt)
     done: dict[str, set[Instance]] = field(default_factory=dict)
     ended: list[str] = field(default_factory=list)
-    operations: int = 0  # how many file operations a whole session has, where it came to its end
 
     @classmethod
     def read(cls, text: str) -> Told:
@@ -47,8 +46,6 @@ class Told:
             elif word == "ended":
                 assert rest[1] == "succeeded", line
                 told.ended.append(rest[0])
-            elif word == "operations":
-                told.operations = int(rest[0])
         return told
 
 

@@ -25,12 +25,12 @@ GROUPS = [
 ]
 
 
-def _session(folder: Path, executor: str, salt: int, seconds: float | None, operation: int) -> tuple[Told, float]:
+def _session(folder: Path, executor: str, salt: int, seconds: float | None, operation: str) -> tuple[Told, float]:
     """One process under load, killed after `seconds` or before a file operation; what it had told, how long it lived."""
     salts = ",".join(map(str, (salt, salt + 1, salt)))
     began = time.monotonic()
     process = subprocess.Popen(
-        [sys.executable, str(SAMPLES / "load_driver.py"), str(folder), executor, str(ITEMS), salts, str(operation)],
+        [sys.executable, str(SAMPLES / "load_driver.py"), str(folder), executor, str(ITEMS), salts, operation],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -51,16 +51,28 @@ def test_a_killed_session_loses_nothing_acknowledged(executor: str, start: int, 
     chance = random.Random(f"{SEED} {executor} {start}")
     store, journal = tmp_path / "store", tmp_path / "journal"
     (tmp_path / "whole").mkdir()
-    _, length = _session(tmp_path / "whole", executor, 0, None, 0)
+    _, length = _session(tmp_path / "whole", executor, 0, None, "0")
     for kill in range(SESSIONS):
         by_time = kill % 2 == 0
         seconds = chance.uniform(0, 1.05 * length) if by_time else 60
-        operation = (
-            0 if by_time else int(1500 ** chance.random())
-        )  # as many among the first ten as among the first 1,000
+        # as many among the first ten as among the first hundred, or thousand
+        operation = "0" if by_time else str(int(1500 ** chance.random()))
         print(f"kill {kill}: after {seconds:.3f} s, before file operation {operation}")
         told, _ = _session(tmp_path, executor, 10 * kill, seconds, operation)
         if (store / "store.json").exists():
             check_what_is_there(store, told)
         check_next_run(store, told, journal, 10 * kill)
+    assert leftovers(store) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["store.json", "spans.json", "segments", ".seg.lock", ".seg", "run.json", "/objects/", "/cache/", "/journal"],
+)
+def test_killed_before_it_writes_this(name: str, tmp_path: Path) -> None:
+    store, journal = tmp_path / "store", tmp_path / "journal"
+    told, _ = _session(tmp_path, "threads", 0, 60, name)
+    if (store / "store.json").exists():
+        check_what_is_there(store, told)
+    check_next_run(store, told, journal, 0)
     assert leftovers(store) == []

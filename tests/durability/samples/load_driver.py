@@ -54,23 +54,23 @@ class Acknowledgements:
 
 
 def die_at(operation):
-    """Kills this process, and nothing else, right before its file operation of that number."""
-    left = [operation]
+    """Kills this process, and nothing else, right before a file operation: of this number, or on a name with this in it."""
+    left = [int(operation) if operation.isdigit() else 0]
 
     def hook(event, arguments):
         if event in ("open", "os.link", "os.rename", "os.remove", "os.mkdir", "os.truncate", "os.chmod"):
             if event == "open" and not (isinstance(arguments[2], int) and arguments[2] & os.O_ACCMODE):
                 return
             left[0] -= 1
-            if not left[0]:
+            if not left[0] or (not operation.isdigit() and any(operation in str(name) for name in arguments[:2])):
                 os.kill(os.getpid(), signal.SIGKILL)
 
     sys.addaudithook(hook)
-    return left
 
 
 def main(folder, executor, n, salts, operation):
-    left = die_at(operation) if operation else [0]
+    if operation != "0":
+        die_at(operation)
     import load_tasks
 
     from drawloom import api
@@ -86,8 +86,7 @@ def main(folder, executor, n, salts, operation):
         )
         listener.over = True
         tell("ended", done.id, done.state)
-    tell("operations", -left[0])
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), [int(salt) for salt in sys.argv[4].split(",")], int(sys.argv[5]))
+    main(sys.argv[1], sys.argv[2], int(sys.argv[3]), [int(salt) for salt in sys.argv[4].split(",")], sys.argv[5])
