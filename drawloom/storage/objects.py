@@ -10,7 +10,8 @@ import os
 from contextlib import suppress
 
 from drawloom.storage.base import KeyMissing, Storage
-from drawloom.storage.problems import corrupt_object, file_changed, missing_object, store_error
+from drawloom.storage.prefixed import local_path
+from drawloom.storage.problems import corrupt_object, file_changed, from_os_error, missing_object, store_error
 
 __all__ = ["Objects", "object_key", "quarantine_key"]
 
@@ -75,11 +76,11 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         key = object_key(sha)
         if sha in self._known:
             return sha
-        if sha in self._corrupt or not self._is_there(key, len(data)):
-            if sha in self._corrupt:
-                self._storage.write(key, data)
-            elif not self._storage.create(key, data) and not self._has_size(key, len(data)):
-                self._storage.write(key, data)  # truncated or padded: not what was asked to be kept
+        there = len(data) > _ASK_FIRST_BYTES and self._has_size(key, len(data))
+        if sha in self._corrupt:
+            self._storage.write(key, data)
+        elif (there or not self._storage.create(key, data)) and not self._holds(key, sha, len(data)):
+            self._storage.write(key, data)  # something else is there: a bit has flipped, or its end is missing
         self._remember(sha)
         return sha
 
@@ -114,7 +115,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         sha, size = _digest_file(path)
         key = object_key(sha)
         made = False
-        if sha not in self._known and (sha in self._corrupt or not self._has_size(key, size)):
+        if sha not in self._known and (sha in self._corrupt or not self._holds(key, sha, size)):
             made = self._storage.create_from_file(key, path)
             if not made:  # what is there is corrupt: make place, then create
                 self._storage.delete(key)
@@ -151,6 +152,25 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
     def has(self, sha: str) -> bool:
         """Whether the object is there (its bytes are not read)."""
         return self._storage.exists(object_key(sha))
+
+    def is_whole(self, sha: str) -> bool:
+        """Whether the object is there with the bytes it should have; they are read once in the life of this `Objects`.
+
+        One that isn't whole is made anew by the next `put` of its bytes.
+        """
+        key = object_key(sha)
+        if sha in self._known:
+            return self._storage.exists(key)
+        try:
+            self._storage.size_bytes(key)
+            whole = self._digest(key) == sha
+        except KeyMissing:
+            return False
+        if whole:
+            self._remember(sha)
+        else:
+            self._report(sha, "")
+        return whole
 
     def size_bytes(self, sha: str) -> int:
         """The object's number of bytes.
@@ -191,8 +211,20 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
                 self._storage.delete(key)
         return False
 
-    def _is_there(self, key: str, size: int) -> bool:
-        return size > _ASK_FIRST_BYTES and self._has_size(key, size)
+    def _holds(self, key: str, sha: str, size: int) -> bool:
+        """Whether what is under `key` is the object: its size must do where the storage itself answers for the bytes."""
+        return self._has_size(key, size) and (local_path(self._storage, key) is None or self._digest(key) == sha)
+
+    def _digest(self, key: str) -> str:
+        path = local_path(self._storage, key)
+        if path is None:
+            return hashlib.sha256(self._storage.read(key)).hexdigest()
+        try:
+            return _digest_file(path)[0]
+        except FileNotFoundError:
+            raise KeyMissing(key) from None
+        except OSError as error:
+            raise from_os_error(error, self._storage.url, "read", path) from error
 
     def _has_size(self, key: str, size: int) -> bool:
         try:
