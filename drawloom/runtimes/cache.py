@@ -1,7 +1,7 @@
 """Answering a call from an earlier commit: whether it may be, the key, the look-up.
 
 A cache entry is a commit record under its key. It is a hint, never the truth: a hit counts only while every object it
-refers to is in the store with its bytes, and its value has its digest. Standard library alone: a step loads this module.
+refers to is in the store with its bytes, and its value has its digest. Standard library alone: a step loads this.
 """
 
 from __future__ import annotations

@@ -212,7 +212,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         return False
 
     def _holds(self, key: str, sha: str, size: int) -> bool:
-        """Whether what is under `key` is the object: its size must do where the storage itself answers for the bytes."""
+        """Whether what is under `key` is the object: the size must do where the storage answers for the bytes."""
         return self._has_size(key, size) and (local_path(self._storage, key) is None or self._digest(key) == sha)
 
     def _digest(self, key: str) -> str:
