@@ -139,7 +139,9 @@ class _Check:
     def loose_records(self, prefix: str) -> Iterator[Diagnostic]:
         for key in self._storage.keys(prefix):
             try:
-                decode_record(self._storage.read(key), f"{self._storage.url}/{key}")
+                data = self._storage.read(key)
+                if data or prefix != "cache/":  # an empty hint answers nothing: a loss of power leaves such
+                    decode_record(data, f"{self._storage.url}/{key}")
             except KeyMissing:
                 continue  # taken away meanwhile
             except StoreError as problem:

@@ -13,7 +13,7 @@ from typing import Any, Final
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.outcomes import write_run
 from drawloom.catalog.programs import save_program
-from drawloom.catalog.records import FailureInfo, RunStarted
+from drawloom.catalog.records import FailureInfo, RunStarted, ValueRef
 from drawloom.catalog.run import Run
 from drawloom.catalog.runlog import RunWriter
 from drawloom.errors import Diagnostic, NodeFailed, RunRefused
@@ -270,6 +270,11 @@ class _LocalRun:
         """Writes the run's results or failure, and that it has ended."""
         ending = scheduler.ending
         failure: FailureInfo | None = None
+        refs: dict[str, ValueRef] = {}
+        if ending is DONE:
+            types = {port.name: str(port.type) for port in self.pipeline.results}
+            refs = {name: memory.ref(tree, types.get(name, "")) for name, tree in scheduler.results.items()}
+        self.journal.sync()
         if self.late is not None:
             outcome, failure = "failed", engine_failure(TIMEOUT, self.late.what)
             self.exception = NodeFailed(self.late)
@@ -283,8 +288,6 @@ class _LocalRun:
                 self.journal.map_failed("", (), failure)
         elif ending is DONE:
             outcome = "succeeded"
-            types = {port.name: str(port.type) for port in self.pipeline.results}
-            refs = {name: memory.ref(tree, types.get(name, "")) for name, tree in scheduler.results.items()}
             self.journal.collected("", (), refs)
         else:
             outcome = "cancelled"

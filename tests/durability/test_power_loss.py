@@ -6,6 +6,8 @@ what the kernel has handed to the device is there, what waits in its memory is n
 
 from __future__ import annotations
 
+import errno
+import json
 import os
 import random
 import shutil
@@ -21,6 +23,7 @@ import pytest
 from durable_checks import ITEMS, SAMPLES, Told, command, next_run, problems_of
 
 from drawloom.catalog.catalog import Catalog
+from drawloom.errors import StoreError
 
 SEED = int(os.environ.get("TEST_SEED", "0")) or random.randrange(1 << 30)
 Mount = Callable[[Path, str], Path]
@@ -35,12 +38,15 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
     def make(image: Path, name: str) -> Path:
         if not image.exists():
             with open(image, "wb") as file:
-                file.truncate(64 << 20)
-            subprocess.run(["mkfs.ext4", "-q", "-N", "8000", str(image)], check=True)
+                file.truncate(400 << 20)
+            subprocess.run(["mkfs.ext4", "-q", "-N", "40000", str(image)], check=True)
         folder = tmp_path / name
         folder.mkdir()
         made = subprocess.run(
-            ["mount", "-o", "loop,commit=1,noauto_da_alloc", str(image), str(folder)], capture_output=True, text=True, check=False
+            ["mount", "-o", "loop,commit=1,noauto_da_alloc", str(image), str(folder)],
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if made.returncode:
             pytest.skip(f"an image can't be mounted here: {made.stderr.strip()}")
@@ -52,9 +58,9 @@ def mount(tmp_path: Path) -> Iterator[Mount]:
         subprocess.run(["umount", "-l", str(folder)], check=False)
 
 
-def _load(folder: Path, journal: Path, salts: str) -> subprocess.Popen[str]:
+def _load(folder: Path, journal: Path, salts: str, items: int = ITEMS) -> subprocess.Popen[str]:
     os.symlink(journal, folder / "journal")
-    command = [sys.executable, str(SAMPLES / "load_driver.py"), str(folder), "threads", str(ITEMS), salts, "0"]
+    command = [sys.executable, str(SAMPLES / "load_driver.py"), str(folder), "threads", str(items), salts, "0"]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -70,31 +76,64 @@ def test_a_run_that_has_ended_survives_a_loss_of_power(mount: Mount, tmp_path: P
     for (run, salt), ended in zip(told.begun, told.ended, strict=True):
         assert catalog.run(ended).id == run
         assert catalog.run(run).result == load_tasks.expected(ITEMS, salt)
-    again = next_run(store, 1, tmp_path / "journal")
-    assert again.details.nodes["squares/square"].counts if "squares/square" in again.details.nodes else True
-    assert again.counts.get("cached", 0) >= 1
+    assert next_run(store, 1, tmp_path / "journal").details.nodes["result"].state == "cached"
 
 
-@pytest.mark.parametrize("turn", range(int(os.environ.get("TEST_KILLS", "20")) // 10))
+@pytest.mark.parametrize("turn", range(max(2, int(os.environ.get("TEST_KILLS", "20")) // 25)))
 def test_at_any_moment_a_loss_of_power_costs_only_what_was_under_way(turn: int, mount: Mount, tmp_path: Path) -> None:
+    """Short runs in turn, and one that is long enough for names to reach the disk before their bytes do."""
     print(f"TEST_SEED={SEED}")
     chance = random.Random(f"{SEED} power {turn}")
     disk = mount(tmp_path / "image", "disk")
-    process = _load(disk, tmp_path / "journal", ",".join(map(str, range(9))))
-    time.sleep(chance.uniform(0.2, 6))
+    process = _load(disk, tmp_path / "journal", *(("0,1,0,2,3,4,5", ITEMS) if turn % 2 else ("0", 4000)))
+    time.sleep(chance.uniform(1.5, 5))
     process.send_signal(signal.SIGSTOP)
     shutil.copy(tmp_path / "image", tmp_path / "copy")
     process.kill()
-    out, _ = process.communicate()
-    told = Told.read(out)
+    told = Told.read(process.communicate()[0])
     store = mount(tmp_path / "copy", "after") / "store"
     salts = dict(told.begun)
-    if told.ended:
-        catalog = Catalog.open(store)
-        for run in told.ended:
-            assert catalog.run(run).result == load_tasks.expected(ITEMS, salts[run])
+    for run in told.ended:
+        assert Catalog.open(store).run(run).result == load_tasks.expected(ITEMS, salts[run])
     run = next_run(store, 0, tmp_path / "journal")
     assert run.result == load_tasks.expected(ITEMS, 0)
-    command("runs", "--catalog", str(store))
-    problems = problems_of(Catalog.open(store))
-    assert problems == []
+    found = json.loads(command("runs", "--limit", "100", "--json", "--catalog", str(store)))["runs"]
+    assert {row["run"] for row in found if row["state"] == "succeeded"} >= {*told.ended, run.id}
+    lost = [problem[6:10] for problem in problems_of(Catalog.open(store))]  # names without bytes, or without names
+    assert set(lost) <= {"S401", "S461"}
+    assert next_run(store, 0, tmp_path / "journal").result == load_tasks.expected(ITEMS, 0)
+
+
+def test_a_run_says_it_ended_only_when_its_values_are_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from drawloom.storage import local
+
+    said: list[bool] = []
+
+    def says_it_ended() -> bool:
+        return any(b"run-finished" in path.read_bytes() for path in tmp_path.rglob("*.seg"))
+
+    sync, fsync = local._sync_file_system, os.fsync
+    monkeypatch.setattr(local, "_sync_file_system", lambda path: (said.append(says_it_ended()), sync(path)))
+    monkeypatch.setattr(os, "fsync", lambda handle: (said.append(says_it_ended()), fsync(handle)))
+    next_run(tmp_path / "store", 0, tmp_path / "journal")
+    assert said[-2:] == [False, True]
+    assert said.count(True) == 1
+
+
+def test_a_run_whose_values_can_not_reach_the_disk_does_not_succeed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from drawloom.storage import local
+
+    def refuse(path: str) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    store = tmp_path / "store"
+    with monkeypatch.context() as broken:
+        broken.setattr(local, "_sync_file_system", refuse)
+        with pytest.raises(StoreError, match="S404"):
+            next_run(store, 0, tmp_path / "journal")
+    assert [run.state for run in Catalog.open(store).runs()] == ["failed"]
+    assert next_run(store, 0, tmp_path / "journal").result == load_tasks.expected(ITEMS, 0)
