@@ -72,6 +72,8 @@ def index_path(url: str) -> str | None:
     folder = os.environ.get("DRAWLOOM_CACHE")
     if not folder:
         home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        if home.startswith("~"):  # this user has no home
+            return None
         folder = os.path.join(home, "drawloom")
     if not os.path.isabs(folder):
         folder = os.path.abspath(folder)
