@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,7 +20,9 @@ from drawloom.cli.main import cli
 from drawloom.runtimes.progress import SilentProgress
 
 SAMPLES = Path(__file__).parent / "samples"
-ITEMS = 120
+ITEMS = 60
+KILLS = int(os.environ.get("TEST_KILLS", "20"))
+SEED = int(os.environ.get("TEST_SEED", "0")) or random.randrange(1 << 30)
 UNCACHED = ("journal", "journal_2", "numbers", "numbers_2")
 Instance = tuple[str, tuple[int, ...]]
 
@@ -106,8 +110,6 @@ def check_next_run(store: Path, told: Told, journal: Path, salt: int) -> None:
 
 def leftovers(store: Path) -> list[str]:
     """What killed writers left in the store, made older than any writer pauses, once the store was opened again."""
-    import os
-
     folder = store / ".tmp"
     long_ago = time.time() - 3600
     for path in folder.iterdir() if folder.exists() else ():

@@ -15,10 +15,8 @@ import time
 from pathlib import Path
 
 import pytest
-from durable_checks import ITEMS, SAMPLES, Told, check_next_run, check_what_is_there, leftovers
+from durable_checks import ITEMS, KILLS, SAMPLES, SEED, Told, check_next_run, check_what_is_there, leftovers
 
-KILLS = int(os.environ.get("TEST_KILLS", "20"))
-SEED = int(os.environ.get("TEST_SEED", "0")) or random.randrange(1 << 30)
 SESSIONS = 5  # kills in a row on one store
 GROUPS = [
     (executor, start) for start in range(0, KILLS, 3 * SESSIONS) for executor in ("threads", "processes", "inline")

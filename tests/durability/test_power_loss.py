@@ -20,12 +20,11 @@ from pathlib import Path
 
 import load_tasks
 import pytest
-from durable_checks import ITEMS, SAMPLES, Told, command, next_run, problems_of
+from durable_checks import ITEMS, KILLS, SAMPLES, SEED, Told, command, next_run, problems_of
 
 from drawloom.catalog.catalog import Catalog
 from drawloom.errors import StoreError
 
-SEED = int(os.environ.get("TEST_SEED", "0")) or random.randrange(1 << 30)
 Mount = Callable[[Path, str], Path]
 
 
@@ -79,7 +78,7 @@ def test_a_run_that_has_ended_survives_a_loss_of_power(mount: Mount, tmp_path: P
     assert next_run(store, 1, tmp_path / "journal").details.nodes["result"].state == "cached"
 
 
-@pytest.mark.parametrize("turn", range(max(2, int(os.environ.get("TEST_KILLS", "20")) // 25)))
+@pytest.mark.parametrize("turn", range(max(1, KILLS // 25)))
 def test_at_any_moment_a_loss_of_power_costs_only_what_was_under_way(turn: int, mount: Mount, tmp_path: Path) -> None:
     """Short runs in turn, and one that is long enough for names to reach the disk before their bytes do."""
     print(f"TEST_SEED={SEED}")

@@ -156,7 +156,7 @@ def test_a_copy_made_while_a_run_writes_is_a_store(tmp_path: Path) -> None:
     process = subprocess.Popen(driver, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     copies = []
-    while process.stdout.readline() and len(copies) < 3:
+    while process.stdout.readline() and len(copies) < 2:
         time.sleep(0.15)
         copies.append(tmp_path / f"copy{len(copies)}")
         shutil.copytree(tmp_path / "store", copies[-1], copy_function=_copied, dirs_exist_ok=True)
