@@ -30,6 +30,7 @@ from drawloom.catalog.state import FailurePlace, RunState, run_state
 from drawloom.errors import DrawloomError, RunCancelled, RunFailed, Span, StoreError
 from drawloom.ir.layout import layout
 from drawloom.ir.program import Program
+from drawloom.ir.protocol import parse_indices
 from drawloom.storage.base import Storage
 from drawloom.storage.objects import Objects
 from drawloom.values.store import Values
@@ -240,9 +241,23 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         try:
             return Lookup(self.program.pipeline, facts, self._values.decode, self._decode).value(node, index, port)
         except NoValueError:
+            origin = self._origin(node, index)
+            if origin is not None:
+                return origin[0].load(node, origin[1], port)
             state = self.details.nodes[node].instances.get(index, "not known to this run") if node else self.state
             ports = [name for name, _ in facts.commits[node, index].outputs] if (node, index) in facts.commits else []
             raise StoreError(no_value(self._about(), (node, index, port), ports, state)) from None
+
+    def _origin(self, node: str, index: Index) -> tuple[Run, Index] | None:
+        """The run, and there the index, of a call in a map that was answered from that run as a whole; else None."""
+        source = layout(self.program.pipeline).get(node)
+        if source is None or source.kind != "call" or not source.parent or not index:
+            return None
+        commit = self._refresh().commits.get((source.parent, index[:-1]))
+        if commit is None or commit.outcome != "cached" or not commit.source:
+            return None
+        run, _, outer = commit.source
+        return Run(run, self._storage, self._objects, self._values), (*parse_indices(outer)[0], index[-1])
 
     def _calls_in(self, node: str) -> list[str]:
         kinds = self.details.nodes

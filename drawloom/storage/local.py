@@ -137,6 +137,27 @@ class LocalStorage:  # over 150 lines: the contract's twelve methods, and two wa
             except OSError as error:
                 raise from_os_error(error, self._root, "write", target) from error
 
+    def staged(self) -> str:
+        """The path of a new, empty file in the folder, for `create_staged`; if that never comes, `clean` removes it."""
+        try:
+            path = self._temporary(())
+            os.chmod(path, 0o644)
+        except OSError as error:
+            raise from_os_error(error, self._root, "write", self._root) from error
+        return path
+
+    def create_staged(self, key: str, path: str) -> bool:
+        """Like `create`, with the file that `staged` made: it becomes the store's without being copied."""
+        target = self.path(key)
+        try:
+            os.chmod(path, 0o444)
+            if os.path.lexists(target):
+                os.unlink(path)
+                return False
+            return self._link(path, target)
+        except OSError as error:
+            raise from_os_error(error, self._root, "write", target) from error
+
     def read_to_file(self, key: str, path: str) -> None:
         """Writes the bytes under `key` into the local file `path`; `KeyMissing` if there are none."""
         source = self.path(key)
@@ -221,7 +242,9 @@ class LocalStorage:  # over 150 lines: the contract's twelve methods, and two wa
         return path
 
     def _create(self, path: str, chunks: Iterator[bytes] | tuple[bytes, ...]) -> bool:
-        temporary = self._temporary(chunks)
+        return self._link(self._temporary(chunks), path)
+
+    def _link(self, temporary: str, path: str) -> bool:
         try:
             self._place(temporary, path, os.link)
         except FileExistsError:

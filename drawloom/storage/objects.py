@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from contextlib import suppress
+from io import RawIOBase
 
 from drawloom.storage.base import KeyMissing, Storage
-from drawloom.storage.prefixed import local_path
 from drawloom.storage.problems import corrupt_object, file_changed, from_os_error, missing_object, store_error
 
-__all__ = ["Objects", "object_key", "quarantine_key"]
+__all__ = ["ObjectSink", "Objects", "object_key", "quarantine_key"]
 
 # Below this, one conditional write is cheaper than first asking whether the object is there.
 _ASK_FIRST_BYTES = 1 << 20
@@ -128,6 +129,52 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         self._remember(sha)
         return sha, size
 
+    def put_written(self, write: Callable[[ObjectSink], None]) -> tuple[str, int]:
+        """Keeps what `write` writes to the sink it is given: hashed while it is written, in memory at no time.
+
+        Returns:
+            Its SHA-256 and its number of bytes.
+
+        Raises:
+            StoreError: the storage is full, read-only or can't be reached. What `write` raises gets through.
+        """
+        from drawloom.storage.prefixed import local_storage  # a step on an object store doesn't load folders
+
+        local = local_storage(self._storage)
+        if local is None:
+            return self._put_through_file(write)
+        storage, prefix = local
+        path = storage.staged()
+        try:
+            sink = _written(path, write)
+            if sink.failed is not None:
+                raise from_os_error(sink.failed, storage.url, "write", path)
+            sha, size = sink.sha, sink.size
+            made = sha in self._known or storage.create_staged(prefix + object_key(sha), path)
+        finally:
+            with suppress(FileNotFoundError):
+                os.unlink(path)
+        return (sha, size) if made else self._replace_unsound(sha, size, write)
+
+    def _replace_unsound(self, sha: str, size: int, write: Callable[[ObjectSink], None]) -> tuple[str, int]:
+        """Something is there already: as it should be, unless it was found corrupt or has another size."""
+        key = object_key(sha)
+        if sha not in self._corrupt and self._holds(key, sha, size):
+            self._remember(sha)
+            return sha, size
+        self._storage.delete(key)
+        return self._put_through_file(write)
+
+    def _put_through_file(self, write: Callable[[ObjectSink], None]) -> tuple[str, int]:
+        import tempfile  # where the store is no folder, there is one file more
+
+        with tempfile.TemporaryDirectory(prefix="drawloom-") as folder:
+            path = f"{folder}/object"
+            sink = _written(path, write)
+            if sink.failed is not None:
+                raise sink.failed
+            return self.put_file(path)
+
     def get_to_file(self, sha: str, path: str) -> None:
         """Writes the object into the local file `path`, streamed; the file appears complete and verified or not at all.
 
@@ -148,6 +195,28 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(part)
+
+    def verified_path(self, sha: str) -> str | None:
+        """The path of the file that holds the object, hashed by this process once; None where the store is no folder.
+
+        Raises:
+            CorruptObject: S401, what is there doesn't have the digest.
+            StoreError: S407, nothing is there.
+        """
+        from drawloom.storage.prefixed import local_path  # as above
+
+        key = object_key(sha)
+        path = local_path(self._storage, key)
+        if path is None or sha in self._known:
+            return path
+        try:
+            found, _ = _digest_file(path)
+        except FileNotFoundError:
+            raise missing_object(sha, self._storage.url, key) from None
+        if found != sha:
+            raise self._report(sha, found)
+        self._remember(sha)
+        return path
 
     def has(self, sha: str) -> bool:
         """Whether the object is there (its bytes are not read)."""
@@ -213,9 +282,13 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
 
     def _holds(self, key: str, sha: str, size: int) -> bool:
         """Whether what is under `key` is the object: the size must do where the storage answers for the bytes."""
+        from drawloom.storage.prefixed import local_path  # as above
+
         return self._has_size(key, size) and (local_path(self._storage, key) is None or self._digest(key) == sha)
 
     def _digest(self, key: str) -> str:
+        from drawloom.storage.prefixed import local_path  # as above
+
         path = local_path(self._storage, key)
         if path is None:
             return hashlib.sha256(self._storage.read(key)).hexdigest()
@@ -240,6 +313,61 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         self._known.discard(sha)
         self._corrupt.add(sha)
         return corrupt_object(sha, found, self._storage.url, object_key(sha))
+
+
+class ObjectSink:
+    """A file-like object that hashes what is written to it.
+
+    Args:
+        file: where it goes.
+    """
+
+    closed = False
+
+    def __init__(self, file: RawIOBase) -> None:
+        self._file = file
+        self._hash = hashlib.sha256()
+        self.size = 0
+        self.failed: OSError | None = None  # libraries that write here would tell it as an error of their own
+
+    @property
+    def sha(self) -> str:
+        """The SHA-256 of all that was written."""
+        return self._hash.hexdigest()
+
+    def write(self, data: bytes) -> int:
+        """Writes `data`, all of it."""
+        try:
+            view = memoryview(data)
+            while view:  # a raw file may write less where a disk fills up
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            self.failed = error
+            raise
+        self._hash.update(data)
+        self.size += len(data)
+        return len(data)
+
+    def tell(self) -> int:
+        """How many bytes were written."""
+        return self.size
+
+    def flush(self) -> None:
+        """Does nothing: the file is flushed when it is closed."""
+
+    def close(self) -> None:
+        """Does nothing: the file is closed by whoever opened it."""
+
+
+def _written(path: str, write: Callable[[ObjectSink], None]) -> ObjectSink:
+    with open(path, "wb", buffering=0) as file:
+        sink = ObjectSink(file)
+        try:
+            write(sink)
+        except Exception:
+            if sink.failed is None:
+                raise
+        return sink
 
 
 def _digest_file(path: str) -> tuple[str, int]:

@@ -11,7 +11,7 @@ from drawloom.storage.base import KeyMissing, Storage
 from drawloom.storage.local import LocalStorage
 from drawloom.storage.problems import check_key, check_prefix
 
-__all__ = ["Prefixed", "local_path"]
+__all__ = ["Prefixed", "local_path", "local_storage"]
 
 
 class Prefixed:
@@ -92,6 +92,11 @@ class Prefixed:
         """The path of the file that holds, or would hold, `key`; None where the storage is no local folder."""
         return local_path(self._storage, self._full(key))
 
+    def local_storage(self) -> tuple[LocalStorage, str] | None:
+        """The local folder this is a part of, and the prefix; None where there is none."""
+        found = local_storage(self._storage)
+        return None if found is None else (found[0], found[1] + self._prefix)
+
     def _full(self, key: str) -> str:
         check_key(key, self.url)  # before the prefix hides an absolute path or an empty key
         return self._prefix + key
@@ -102,3 +107,10 @@ def local_path(storage: Storage, key: str) -> str | None:
     if isinstance(storage, Prefixed):
         return storage.local_path(key)
     return storage.path(key) if isinstance(storage, LocalStorage) else None
+
+
+def local_storage(storage: Storage) -> tuple[LocalStorage, str] | None:
+    """The local folder that `storage` is, or is a part of, and that part's prefix; None where it is no local folder."""
+    if isinstance(storage, Prefixed):
+        return storage.local_storage()
+    return (storage, "") if isinstance(storage, LocalStorage) else None

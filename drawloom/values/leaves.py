@@ -84,6 +84,7 @@ class Leaves:
         self.objects = objects
         self.allow_pickle = allow_pickle
         self.scratch = scratch
+        self.shared: dict[str, Any] | None = None  # what readers of one run share (`codecs.frames`)
 
     def put(self, data: bytes) -> dict[str, Json]:
         """Keeps bytes; returns the part of a tree that refers to them."""

@@ -40,6 +40,12 @@ class Values:
         self.objects = objects
         self._leaves = Leaves(objects, allow_pickle, scratch or "")
 
+    def sharing(self) -> Values:
+        """The same values for one run: its readers may share what none of them can change, until the run is over."""
+        made = Values(self.objects, allow_pickle=self._leaves.allow_pickle, scratch=self._leaves.scratch)
+        made._leaves.shared = {}
+        return made
+
     def encode(self, value: Any, type: Type | None = None, what: str = "value") -> Json:  # noqa: A002  # reads well
         """The tree of a value, its leaves stored.
 
@@ -57,7 +63,7 @@ class Values:
                 return encode(value, self._leaves.encode)
             if type.codec and value is not None:
                 return self._leaves.encode_named(value, type.codec)
-            return encode(value, self._leaves.encode, self._leaves.chosen(type))
+            return encode(value, self._leaves.encode, self._leaves.chosen(type) if type.args or type.fields else None)
         except NotEncodable as error:
             raise refused_part(error, what) from error.__cause__
         except RecursionError:
@@ -83,10 +89,10 @@ class Values:
             type: the text of the port's type, for people.
         """
         text = canonical_json(tree)
-        size = len(text) + _leaf_bytes(tree)
-        digest = value_digest(tree)
+        size = len(text) + _leaf_bytes(tree) if "{" in text else len(text)
+        digest = value_digest(tree, text)
         if len(text) <= INLINE_LIMIT_BYTES:
-            return ValueRef(digest, size, tree=tree, type=type)
+            return ValueRef(digest, size, tree, "", type)
         return ValueRef(digest, size, object=self.objects.put(text.encode("ascii")), type=type)
 
     def tree(self, ref: ValueRef) -> Json:

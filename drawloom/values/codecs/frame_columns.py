@@ -7,6 +7,8 @@ object with a `kind`.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,11 +26,16 @@ __all__ = ["Column", "pack", "unpack"]
 
 
 class Column(NamedTuple):
-    """A column ready to be written: its Arrow array, its form, and its content digest."""
+    """A column ready to be written: its Arrow array, its form, and what gives its content digest."""
 
     data: Any
     form: Json
-    digest: str
+    content: str | Callable[[], str]
+
+    @property
+    def digest(self) -> str:
+        """The content digest; for numbers it is computed when it is asked for."""
+        return self.content if isinstance(self.content, str) else self.content()
 
 
 def pack(array: Any, leaves: Leaves) -> Column:
@@ -67,7 +74,7 @@ def _pack_numpy(values: Any) -> Column:
         data = pa.FixedSizeBinaryArray.from_buffers(pa.binary(dtype.itemsize), len(values), [None, raw])
     else:
         data = pa.array(np.ascontiguousarray(values), from_pandas=False)
-    return Column(data, dtype.str, array_digest(values))
+    return Column(data, dtype.str, partial(array_digest, values))
 
 
 def _pack_objects(values: Any, leaves: Leaves) -> Column:
@@ -169,17 +176,23 @@ _PACKERS: tuple[tuple[Any, Any], ...] = (
 )
 
 
-def unpack(data: Any, form: Json, leaves: Leaves) -> Any:
+def unpack(data: Any, form: Json, leaves: Leaves, *, shared: bool = False) -> Any:
     """The array of a column, writable and nobody else's.
 
     Args:
         data: the `ChunkedArray` that was read.
         form: the column's form.
         leaves: reads categories.
+        shared: numpy's arrays are read-only, and numbers may stay where they lie.
     """
     if isinstance(form, str):
-        return _unpack_numpy(data, np.dtype(form))
-    return _UNPACKERS[form["kind"]](data, form, leaves)
+        plain = shared and np.dtype(form).kind not in "bc"
+        made = data.to_numpy(zero_copy_only=False) if plain else _unpack_numpy(data, np.dtype(form))
+    else:
+        made = _UNPACKERS[form["kind"]](data, form, leaves)
+    if shared and isinstance(made, np.ndarray):
+        made.flags.writeable = False
+    return made
 
 
 def _unpack_numpy(data: Any, dtype: Any) -> Any:

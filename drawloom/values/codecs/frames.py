@@ -7,7 +7,9 @@ integers it stands for.
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from threading import Lock, Thread
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -17,20 +19,28 @@ from drawloom.ir.canonical import Json, canonical_json, digest_json
 from drawloom.ir.envelope import NotEncodable, normalise
 from drawloom.ir.envelope import decode as decode_part
 from drawloom.ir.envelope import encode as encode_part
-from drawloom.values.codecs.arrow import read_ipc, write_ipc
+from drawloom.values.codecs.arrow import fetch_table, place_table
 from drawloom.values.codecs.frame_columns import Column, pack, unpack
 from drawloom.values.codecs.pandas_scalars import decode_scalar, encode_scalar, offset_text
 from drawloom.values.leaves import INLINE_LEAF_BYTES, Leaves
 
 __all__ = ["decode", "encode"]
 
+_BESIDE_BYTES: Final = 1 << 22  # from here on a second thread pays
+_COPIES_ON_WRITE: Final = int(pd.__version__.split(".")[0]) >= 3
+_SHARING: Final = Lock()  # readers of one frame come at the same time: one of them maps it
+
 
 class _File:
-    """The columns of one IPC file, in the order they were added; the same order on the way back."""
+    """The columns of one IPC file, in the order they were added; the same order on the way back.
 
-    def __init__(self, columns: list[Any] | None = None) -> None:
+    `mapped` says that they lie in a file, where nobody can change them.
+    """
+
+    def __init__(self, columns: list[Any] | None = None, *, mapped: bool = False) -> None:
         self.columns: list[Any] = columns or []
         self.names: list[str] = []
+        self.mapped = mapped
 
     def add(self, name: str, data: Any) -> None:
         self.columns.append(data)
@@ -42,13 +52,14 @@ class _File:
     def place(self, leaves: Leaves) -> dict[str, Json]:
         if not self.columns:
             return {}
-        return leaves.place(write_ipc(pa.Table.from_arrays(self.columns, names=self.names)))
+        return place_table(pa.Table.from_arrays(self.columns, names=self.names), leaves)
 
     @classmethod
     def of(cls, tree: Json, leaves: Leaves) -> _File:
         if "v" not in tree and "object" not in tree:
             return cls()
-        return cls(list(read_ipc(leaves.fetch(tree)).columns))
+        table, mapped = fetch_table(tree, leaves)
+        return cls(list(table.columns), mapped=mapped)
 
 
 def encode(value: Any, leaves: Leaves) -> Json:
@@ -79,21 +90,38 @@ def encode(value: Any, leaves: Leaves) -> Json:
 
 def _encode_frame(frame: pd.DataFrame, leaves: Leaves) -> Json:
     file = _File()
-    forms, digests = [], []
+    columns = []
     for i in range(frame.shape[1]):
         try:
             column = pack(frame.iloc[:, i].array, leaves)
         except NotEncodable as error:
             raise error.inside(f"[{_shown(frame.columns[i])}]") from error.__cause__
         file.add(_shown(frame.columns[i]), column.data)
-        forms.append(column.form)
-        digests.append(column.digest)
+        columns.append(column)
     labels = encode(frame.columns, leaves)
     index, index_digest = _pack_index(frame.index, file, leaves)
     tree, kept = _properties(frame, leaves)
+    digests, placed = _digests_beside(columns, lambda: file.place(leaves))
     digest = digest_json(["dataframe", labels["digest"], index_digest, digests, normalise(kept)])
+    forms = [column.form for column in columns]
     tree |= {"$": "dataframe", "rows": len(frame), "columns": labels, "dtypes": forms, "index": index, "digest": digest}
-    return tree | file.place(leaves)
+    return tree | placed
+
+
+def _digests_beside(columns: list[Column], place: Callable[[], dict[str, Json]]) -> tuple[list[str], dict[str, Json]]:
+    """The columns' digests and what `place` returns: both hash all of the content, large ones at the same time."""
+    if sum(column.data.nbytes for column in columns) < _BESIDE_BYTES:
+        return [column.digest for column in columns], place()
+    digests: list[str] = []
+    thread = Thread(target=lambda: digests.extend(column.digest for column in columns), name="drawloom-digests")
+    thread.start()
+    try:
+        placed = place()
+    finally:
+        thread.join()
+    if len(digests) < len(columns):  # it failed in the thread: again here, where the error is told
+        digests = [column.digest for column in columns]
+    return digests, placed
 
 
 def _encode_series(series: Any, leaves: Leaves) -> Json:
@@ -188,26 +216,61 @@ def decode(tree: Json, leaves: Leaves) -> Any:
             left, right = (decode_part(end, leaves.decode) for end in tree["v"])
             return pd.Interval(left, right, closed=tree["closed"])
         return decode_scalar(tree)
-    file = _File.of(tree, leaves)
     if tag == "index":
-        return _unpack_index(tree["form"], file, leaves)
-    made = _decode_frame(tree, file, leaves) if tag == "dataframe" else _decode_series(tree, file, leaves)
+        return _unpack_index(tree["form"], _File.of(tree, leaves), leaves)
+    if leaves.shared is not None and _COPIES_ON_WRITE and tree.get("size", 0) >= _BESIDE_BYTES:
+        return _decode_shared(tree, leaves, leaves.shared)
+    return _decode_whole(tree, _File.of(tree, leaves), leaves)
+
+
+def _decode_whole(tree: Json, file: _File, leaves: Leaves) -> Any:
+    made = (_decode_frame if tree["$"] == "dataframe" else _decode_series)(tree, file, leaves)
     if "attrs" in tree:
         made.attrs = decode_part(tree["attrs"], leaves.decode)
     return made.set_flags(allows_duplicate_labels=False) if tree.get("unique") else made
 
 
+def _decode_shared(tree: Json, leaves: Leaves, shared: dict[str, Any]) -> Any:
+    """A frame over columns in a mapped file that all readers share.
+
+    Nobody can change them: the file's pages are read-only, and pandas (from 3 on) copies a column before it writes to
+    it as long as another frame has it, which `shared` keeps.
+    """
+    key = canonical_json(tree)
+    with _SHARING:
+        base = shared.get(key)
+        if base is None:
+            file = _File.of(tree, leaves)
+            if not file.mapped:
+                return _decode_whole(tree, file, leaves)
+            base = shared[key] = _decode_whole(tree, file, leaves)
+    made = base.copy(deep=False)
+    if tree["$"] == "dataframe":
+        for i, form in enumerate(tree["dtypes"]):
+            if not _may_be_shared(form):
+                made.isetitem(i, base.iloc[:, i].array.copy())
+        return made
+    return made if _may_be_shared(tree["dtype"]) else base.copy(deep=True)
+
+
+def _may_be_shared(form: Json) -> bool:
+    """Whether nobody can write to such a column's array past pandas: Arrow's arrays, and numpy's if they say so."""
+    if isinstance(form, str):
+        return True
+    return form["kind"] in ("object", "arrow") or (form["kind"] == "string" and form["storage"] != "python")
+
+
 def _decode_frame(tree: Json, file: _File, leaves: Leaves) -> Any:
-    arrays = [unpack(file.take(), form, leaves) for form in tree["dtypes"]]
+    arrays = [unpack(file.take(), form, leaves, shared=file.mapped) for form in tree["dtypes"]]
     index = _unpack_index(tree["index"], file, leaves)
     columns = {i: pd.Series(a, index=index, dtype=a.dtype, copy=False) for i, a in enumerate(arrays)}
-    frame = pd.DataFrame(columns, index=index)
+    frame = pd.DataFrame(columns, index=index, copy=None if not file.mapped else False)
     frame.columns = leaves.decode(tree["columns"])
     return frame
 
 
 def _decode_series(tree: Json, file: _File, leaves: Leaves) -> Any:
-    array = unpack(file.take(), tree["dtype"], leaves)
+    array = unpack(file.take(), tree["dtype"], leaves, shared=file.mapped)
     index = _unpack_index(tree["index"], file, leaves)
     name = decode_part(tree["name"], leaves.decode)
     return pd.Series(array, index=index, dtype=array.dtype, name=name, copy=False)
