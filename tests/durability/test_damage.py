@@ -168,8 +168,10 @@ def test_a_log_that_breaks_off_is_a_run_that_was_lost(cut: int, tmp_path: Path, 
     assert problems_of(catalog) == []
     catalog.rebuild()
     assert [found.state for found in catalog.runs()] in (["failed"], ["succeeded"])
-    assert run_chain(store).result == "64000 bytes"
     assert executed(count) == ["counted", "described", "doubled"]
+    assert run_chain(store).result == "64000 bytes"
+    if cut < 100:  # nothing but how the run ended is lost
+        assert executed(count) == []
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -199,7 +201,8 @@ def test_whatever_is_broken_in_the_cache_the_result_is_right(seed: int, tmp_path
     store = tmp_path / "store"
     run_chain(store)
     chance = random.Random(seed)
-    entries = [path for path in (store / "projects/default/cache").rglob("*") if path.is_file()]
+    folders = (store / "projects/default/cache", tmp_path / "cache")  # wherever answers are looked up
+    entries = [path for folder in folders for path in folder.rglob("*") if path.is_file() and path.stat().st_size]
     assert entries
     for path in entries:
         data = bytearray(path.read_bytes())
@@ -218,7 +221,7 @@ def test_a_changed_value_in_the_cache_is_never_an_answer(tmp_path: Path, count: 
     run_chain(store)
     changed = 0
     for path in store.rglob("*"):
-        if path.is_file() and "runs" not in path.parts and b"64000" in path.read_bytes():
+        if path.is_file() and b"64000" in path.read_bytes():
             _replace(path, path.read_bytes().replace(b"64000", b"64001"))
             changed += 1
     assert changed
