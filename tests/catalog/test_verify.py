@@ -156,7 +156,7 @@ def test_what_a_killed_writer_left_is_told_but_not_what_one_is_writing(catalog: 
         (
             "error[S464] a killed writer left 4 bytes behind\n"
             f"  where  {old}\n"
-            "  fix    nothing refers to them: delete the file, or leave it, the store removes it when it is a day old"
+            "  fix    nothing refers to them: delete the file, or leave it: the store removes it in time"
         )
     ]
 
