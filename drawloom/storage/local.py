@@ -26,7 +26,7 @@ __all__ = ["LocalStorage"]
 _CHUNK_BYTES = 1 << 20
 # A writer touches its file with every chunk. One this old has no writer, wherever that ran; or, if its process is gone.
 _ABANDONED_SECONDS = 24 * 3600
-_ORPHANED_SECONDS = 60
+_ORPHANED_SECONDS = 30  # less than `catalog verify` waits before it tells of one
 # What `link` says where a file system has no hard links (exFAT, some FUSE and SMB mounts).
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)

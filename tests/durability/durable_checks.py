@@ -62,7 +62,9 @@ def command(*arguments: str, code: int = 0) -> str:
 
 
 def problems_of(catalog: Catalog) -> list[str]:
-    return [str(problem) for problem in catalog.verify()]
+    found = [str(problem) for problem in catalog.verify()]
+    print(*found, sep="\n", end="")  # shown where a test fails
+    return found
 
 
 def check_what_is_there(store: Path, told: Told) -> None:
