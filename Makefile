@@ -47,8 +47,9 @@ check-types: $(VENV)/.dev ## mypy --strict and pyright over the package
 unit: $(VENV)/.dev ## pytest
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
-torture: $(VENV)/.dev ## generated programs through all executors, 5 times as many as in `make test`
+torture: $(VENV)/.dev ## generated programs, 5 times as many as in `make test`; 500 kills -9 under load and what else may befall a store
 	TEST_EXAMPLES=5 $(BIN)/python -m pytest -n auto tests/conformance
+	TEST_KILLS=500 $(BIN)/python -m pytest -n auto tests/durability
 
 bench: $(VENV)/.dev ## the figures of docs/performance.md, beside their floor
 	$(BIN)/python -m benchmarks.run

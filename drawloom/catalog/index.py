@@ -72,6 +72,8 @@ def index_path(url: str) -> str | None:
     folder = os.environ.get("DRAWLOOM_CACHE")
     if not folder:
         home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
+        if home.startswith("~"):  # this user has no home
+            return None
         folder = os.path.join(home, "drawloom")
     if not os.path.isabs(folder):
         folder = os.path.abspath(folder)
@@ -210,7 +212,10 @@ class Index:
             mark = digest_json([names, [self._size(key) for key in run_keys if key.endswith(".seg")], alive])
             if known is not None and known[0] == mark and not known[2]:
                 return
-        row, made, read = _project(self._storage, run, alive)
+        found = _project(self._storage, run, alive)
+        if found is None:
+            return
+        row, made, read = found
         ended = row.state in _SETTLED and not row.problem
         with _transaction(db):
             _forget(db, run)
@@ -227,10 +232,13 @@ _MARKS: Final = "SELECT id, mark, state, problem FROM runs"
 _REF_FIELDS: Final = ("digest", "size_bytes", "tree", "object", "type")
 
 
-def _project(storage: Storage, run: str, alive: bool | None) -> tuple[RunRow, list[Made], set[tuple[str, str]]]:
-    """A run's rows: the run, what it made, and the (node, digest) pairs it read."""
+def _project(storage: Storage, run: str, alive: bool | None) -> tuple[RunRow, list[Made], set[tuple[str, str]]] | None:
+    """A run's rows: the run, what it made, and the (node, digest) pairs it read; None of a run that never began."""
     try:
-        facts = Facts(read_records(storage, run))
+        records = read_records(storage, run)
+        if not records:  # a log that its writer was killed before: there is no such run
+            return None
+        facts = Facts(records)
         started = facts.started
         if started is None:
             return RunRow(run, "", "pending", None, None, "it has no record of its start"), [], set()

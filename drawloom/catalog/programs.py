@@ -33,14 +33,18 @@ def save_program(storage: Storage, program: Program) -> str:
     """
     text = canonical_json(pipeline_json(program.pipeline)).encode("ascii")
     digest = digest_bytes(text)
-    storage.create(keys.pipeline_key(digest), text)
+    _keep(storage, keys.pipeline_key(digest), text)
     spans = {node: [span.file, span.line, span.symbol] for node, span in program.spans.items()}
     spans_text = canonical_json(spans).encode("ascii")
-    key = keys.spans_key(digest)
     # the latest wins: they point into files as they are now, and the same program may have moved in them
-    if not storage.create(key, spans_text) and storage.read(key) != spans_text:
-        storage.write(key, spans_text)
+    _keep(storage, keys.spans_key(digest), spans_text)
     return digest
+
+
+def _keep(storage: Storage, key: str, text: bytes) -> None:
+    """Puts `text` under `key`, in place of anything else that is there: a broken file is mended by the next run."""
+    if not storage.create(key, text) and storage.read(key) != text:
+        storage.write(key, text)
 
 
 def load_program(storage: Storage, digest: str) -> Program:

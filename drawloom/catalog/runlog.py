@@ -119,6 +119,7 @@ class RunWriter:
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
         self._closed = False
+        self._synced = False
         writer = writer_name()
         key = keys.segment_key(run_id, writer, 0)
         path = local_path(storage, key)
@@ -144,6 +145,15 @@ class RunWriter:
                 self._start()
             self._due.set()
 
+    def sync(self) -> None:
+        """Returns when every record and value so far survives a loss of power; after it come the run's last records.
+
+        So no log says that a run succeeded while a value of it could still be lost.
+        """
+        self.flush()
+        self._storage.sync()
+        self._synced = True
+
     def flush(self) -> None:
         """Returns when every record appended so far survives a kill of this process."""
         with self._io:
@@ -161,7 +171,8 @@ class RunWriter:
         try:
             self.flush()
             self._sink.end()
-            self._storage.sync()
+            if not self._synced or isinstance(self._sink, ObjectSink):
+                self._storage.sync()  # else the log alone has grown since, and its end has reached the disk
         finally:
             self._closed = True
             self._sink.release()
@@ -264,7 +275,8 @@ def read_records(storage: Storage, run_id: str) -> list[Record]:
     _check_numbers(segments, storage)
     records: list[Record] = []
     for key, data in _read_all(storage, [start] if start in found else []):
-        records.append(decode_record(data, f"{storage.url}/{key}"))
+        if data:  # a loss of power as the run began leaves a name without bytes
+            records.append(decode_record(data, f"{storage.url}/{key}"))
     for key, data in _read_all(storage, segments):
         place = f"{storage.url}/{key}"
         records.extend(_record(tree, place) for tree in decode_segment(data, run_id, place))

@@ -114,6 +114,7 @@ class FileSink:
         self._size = 0
         self._file = -1
         self._lock = -1
+        self._ended = False
         try:
             os.makedirs(os.path.dirname(path), exist_ok=True)
             self._lock = _take_lock(path)
@@ -151,10 +152,14 @@ class FileSink:
             os.fsync(self._file)
         except OSError as error:
             raise from_os_error(error, self._url, "write", self._path) from error
+        self._ended = True
 
     def release(self) -> None:
-        """Closes the file and gives the lock back."""
+        """Closes the file and gives the lock back; of a log that has its end, nobody asks who writes it."""
         _open_sinks.discard(self)
+        if self._ended:
+            with suppress(OSError):
+                os.unlink(_lock_path(self._path))
         for handle in (self._file, self._lock):
             if handle >= 0:
                 os.close(handle)
@@ -179,20 +184,12 @@ def _lock_path(path: str) -> str:
 
 
 def _take_lock(path: str) -> int:
-    """The handle of a lock file beside the segment `path`; its name appears only once it is locked."""
+    """The handle of a lock file beside the segment `path`, which isn't there yet: nobody looks at the lock before."""
     import fcntl  # a reader of logs on an object store needs none
 
-    final = _lock_path(path)
-    temporary = f"{final}.new"
-    handle = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
-    try:
-        with suppress(OSError):  # a mount without locks: the run is written, but nobody can tell that its writer lives
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        os.rename(temporary, final)
-    except BaseException:
-        os.close(handle)
-        os.unlink(temporary)
-        raise
+    handle = os.open(_lock_path(path), os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o644)
+    with suppress(OSError):  # a mount without locks: the run is written, but nobody can tell that its writer lives
+        fcntl.flock(handle, fcntl.LOCK_EX)
     return handle
 
 

@@ -22,6 +22,7 @@ from drawloom.catalog.runlog import read_records
 from drawloom.errors import Diagnostic, Span, StoreError
 from drawloom.ir.canonical import Json
 from drawloom.storage.base import KeyMissing, Storage
+from drawloom.storage.local import LocalStorage
 from drawloom.storage.objects import Objects
 
 __all__ = ["verify"]
@@ -96,7 +97,7 @@ class _Check:
             yield from problem.diagnostics
             return
         facts = Facts(records)
-        if facts.started is None:
+        if records and facts.started is None:  # without any, its writer was killed before it began the run
             yield self._problem("S457", f"run {run} has no record of its start", keys.run_key(run), _NO_START)
         for record in records:
             yield from self._record(run, record)
@@ -146,7 +147,9 @@ class _Check:
     def loose_records(self, prefix: str) -> Iterator[Diagnostic]:
         for key in self._storage.keys(prefix):
             try:
-                decode_record(self._storage.read(key), f"{self._storage.url}/{key}")
+                data = self._storage.read(key)
+                if data or prefix != "cache/":  # an empty hint answers nothing: a loss of power leaves such
+                    decode_record(data, f"{self._storage.url}/{key}")
             except KeyMissing:
                 continue  # taken away meanwhile
             except StoreError as problem:
@@ -154,6 +157,7 @@ class _Check:
 
     def leftovers(self, folder: str) -> Iterator[Diagnostic]:
         """Files that killed writers left; no reader sees them, they only take up room."""
+        LocalStorage(os.path.dirname(folder)).clean()  # what only needs time isn't told; reading all took some
         try:
             entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
         except FileNotFoundError:
@@ -171,7 +175,7 @@ class _Check:
 
 _FOREIGN: Final = "move it out of the store: no object has such a name"
 _MAKE_ANEW: Final = "run the pipeline that made it again: it makes it anew"
-_LEFTOVER: Final = "nothing refers to them: delete the file, or leave it, the store removes it when it is a day old"
+_LEFTOVER: Final = "nothing refers to them: delete the file, or leave it: the store removes it in time"
 _NO_START: Final = "its writer was killed as it began, or the file was removed: run the pipeline again"
 _DANGLING: Final = "restore it from a copy of the store, or run the pipeline again: it makes it anew"
 

@@ -105,7 +105,7 @@ def _write(stream: TextIO | None, text: str) -> None:
         stream.flush()
     except OSError as error:
         discard(stream)  # else Python meets what is left over again at exit
-        gone = isinstance(error, BrokenPipeError) or error.errno in (errno.EPIPE, errno.EINVAL, errno.EBADF)
+        gone = isinstance(error, BrokenPipeError) or error.errno in (errno.EPIPE, errno.EINVAL, errno.EBADF, errno.EIO)
         if gone or stream is sys.stderr:  # nobody can be told where telling fails
             return
         what = f"the output can't be written: {error.strerror}"

@@ -10,14 +10,16 @@ import click
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.run import Run
 from drawloom.cli.options import catalog_options, json_option, open_catalog, settings_from
-from drawloom.cli.output import output_to_stderr, tolerant, write, write_json
-from drawloom.cli.problems import CANCELLED, FAILED, OK
+from drawloom.cli.output import note, output_to_stderr, tolerant, write, write_json
+from drawloom.cli.problems import CANCELLED, FAILED, OK, STORE
 from drawloom.cli.times import take_times, time_options
 from drawloom.cli.typed import TargetCommand, param_option, target_of, typed_values
-from drawloom.errors import Diagnostic, ProjectError
+from drawloom.errors import Diagnostic, ProjectError, StoreError
 from drawloom.project import EXECUTORS
 
 __all__ = ["run"]
+
+_STORE_ERROR = f"{StoreError.__module__}:{StoreError.__qualname__}"  # as a failure's record names it
 
 
 @click.command(cls=TargetCommand)
@@ -95,6 +97,10 @@ def _told(done: Run, catalog: Catalog, *, as_json: bool) -> int:
         from drawloom.cli.summary import summary_lines
 
         write("\n".join(summary_lines(done, catalog)))
+    failure = done.details.failure
+    if failure is not None and failure.info is not None and _STORE_ERROR in failure.info.bases:
+        note(failure.info.message)  # a full disk, say: nothing is wrong with the pipeline
+        return STORE
     return _code(done)
 
 

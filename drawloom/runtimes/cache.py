@@ -1,8 +1,8 @@
 """Answering a call from an earlier commit: whether it may be, the key, and a step's look-up.
 
 A cache entry is a commit record under its key. It is a hint, never the truth: a hit counts only while every object it
-refers to is in the store. (A local run asks `catalog.answers`, which needs no object for each key.) Standard library
-alone: a step loads this module.
+refers to is in the store with its bytes, and its value has its digest. (A local run asks `catalog.answers`, which needs
+no object for each key.) Standard library alone: a step loads this module.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from typing import Any, Protocol
 from drawloom.catalog.keys import cache_record_key
 from drawloom.catalog.records import Commit, MustUnderstand, ValueRef, record_from_json, record_to_json
 from drawloom.catalog.trees import tree_objects
+from drawloom.errors import StoreError
 from drawloom.ir.canonical import Json, canonical_json
+from drawloom.ir.envelope import value_digest
 from drawloom.ir.operands import Apply, Const, Operand
 from drawloom.ir.policies import Policies
 from drawloom.ir.tasks import TaskSpec
@@ -28,7 +30,7 @@ __all__ = ["CacheKeys", "cache_key", "is_cacheable", "lookup", "remember"]
 
 
 class _Objects(Protocol):
-    def has(self, sha: str) -> bool: ...
+    def is_whole(self, sha: str) -> bool: ...
 
 
 def is_cacheable(inputs: tuple[tuple[str, Operand], ...], spec: TaskSpec, policies: Policies) -> bool:
@@ -112,7 +114,7 @@ def lookup(
 
     Args:
         storage: the project's storage.
-        objects: the project's objects; each one the commit refers to must be there.
+        objects: the project's objects; each one the commit refers to must be there with its bytes.
         values: reads trees that are objects themselves.
         key: of `cache_key`.
         ttl_seconds: how old the commit may be; None for any age.
@@ -122,8 +124,8 @@ def lookup(
     """
     try:
         commit = record_from_json(json.loads(storage.read(cache_record_key(key))))
-    except (KeyMissing, MustUnderstand, ValueError, TypeError):
-        return None  # not there, or written by another drawloom: the call runs and writes it anew
+    except (KeyMissing, MustUnderstand, ValueError, TypeError, LookupError, AttributeError, RecursionError):
+        return None  # not there, broken, or written by another drawloom: the call runs and writes it anew
     if not isinstance(commit, Commit) or commit.cache_key != key:
         return None
     if ttl_seconds is not None and commit.at + ttl_seconds < time():
@@ -134,9 +136,13 @@ def lookup(
 
 
 def _is_whole(ref: ValueRef, objects: _Objects, values: Any) -> bool:
-    if ref.object and not objects.has(ref.object):
+    if ref.object and not objects.is_whole(ref.object):
         return False
-    return all(objects.has(sha) for sha in tree_objects(values.tree(ref)))
+    tree = values.tree(ref)
+    try:
+        return value_digest(tree) == ref.digest and all(objects.is_whole(sha) for sha in tree_objects(tree))
+    except (ValueError, TypeError, LookupError, StoreError):  # the entry is broken: no value, or no digest
+        return False
 
 
 def remember(storage: Storage, commit: Commit) -> None:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during a run: the first asks it to end in good order, the second ends it at once."""
+"""Ctrl-C, SIGTERM, a closed terminal during a run: the first asks it to end in good order, the next ends it."""
 
 from __future__ import annotations
 
@@ -12,12 +12,16 @@ from typing import Any, Final
 __all__ = ["interrupts"]
 
 # what each does where nobody has chosen otherwise; SIGTERM is how a scheduler of machines asks a process to end
-_DEFAULTS: Final = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+_DEFAULTS: Final = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGHUP: signal.SIG_DFL,  # the terminal was closed
+}
 
 
 @contextmanager
 def interrupts(first: Callable[[], None]) -> Iterator[None]:
-    """Calls `first` at the first SIGINT or SIGTERM while the block runs; the next one does what it did before.
+    """Calls `first` at the first SIGINT, SIGTERM or SIGHUP while the block runs; the next one does what it did before.
 
     Only where Python delivers signals, in the main thread, and only those signals that nobody else handles or ignores.
     The handlers that were there are put back at the end.
@@ -34,7 +38,9 @@ def interrupts(first: Callable[[], None]) -> Iterator[None]:
             signal.signal(number, usual)
 
     def interrupted(_number: int, _frame: FrameType | None) -> None:
-        put_back()
+        for number, usual in before.items():
+            # a closed terminal says so twice: through the shell, and when the shell has ended
+            signal.signal(number, signal.SIG_IGN if number == signal.SIGHUP else usual)
         first()
 
     for number in before:

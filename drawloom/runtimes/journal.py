@@ -177,6 +177,10 @@ class Journal:
         self._writer.append(Decision(self._run, node, index, value=value, caught=caught, at=time.time()))
         self._progress.decided(node, index, value)
 
+    def sync(self) -> None:
+        """Everything the run made reaches the disk, before the log says that it has ended."""
+        self._writer.sync()
+
     def run_ended(self, outcome: str, failure: FailureInfo | None) -> None:
         """The run is over: the last record."""
         self._writer.append(RunFinished(self._run, outcome, failure=failure, at=time.time()))

@@ -15,7 +15,7 @@ from drawloom.catalog.answers import Answers
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.outcomes import write_run
 from drawloom.catalog.programs import save_program
-from drawloom.catalog.records import Commit, FailureInfo, Index, RunStarted
+from drawloom.catalog.records import Commit, FailureInfo, Index, RunStarted, ValueRef
 from drawloom.catalog.run import Run
 from drawloom.catalog.runlog import RunWriter
 from drawloom.errors import Diagnostic, NodeFailed, RunRefused
@@ -148,9 +148,6 @@ class _LocalRun:
         values = self.catalog.values.sharing()
         types = {port.name: str(port.type) for port in self.pipeline.params}
         memory = Memory(params, {**info, "run_id": self.id}, values, types)
-        self._write_start(memory, info, executor)
-        for packages in {plan.policies.packages for plan in self.calls.values() if plan.keys is not None}:
-            save_environment(self.catalog.storage, packages)
         pool = WorkerPool(
             {"storage": self.catalog.storage.url, "allow_pickle": self.catalog.allow_pickle, "main": describe_main()}
         )
@@ -159,8 +156,12 @@ class _LocalRun:
         written = partial(answers.written, self.id)
         with contextlib.ExitStack() as stack:
             stack.callback(answers.close)
+            # the log first: whoever sees that a run began also sees whether its writer lives
             writer = RunWriter(self.catalog.storage, self.id, under_way=self.journal.under_way, written=written)
             stack.enter_context(writer)
+            self._write_start(memory, info, executor)
+            for packages in {plan.policies.packages for plan in self.calls.values() if plan.keys is not None}:
+                save_environment(self.catalog.storage, packages)
             self.journal.write_to(writer)
             stack.callback(pool.close)
             stack.enter_context(routed())
@@ -272,6 +273,11 @@ class _LocalRun:
         """Writes the run's results or failure, and that it has ended."""
         ending = scheduler.ending
         failure: FailureInfo | None = None
+        refs: dict[str, ValueRef] = {}
+        if ending is DONE:
+            types = {port.name: str(port.type) for port in self.pipeline.results}
+            refs = {name: memory.ref(tree, types.get(name, "")) for name, tree in scheduler.results.items()}
+        self.journal.sync()
         if self.late is not None:
             outcome, failure = "failed", engine_failure(TIMEOUT, self.late.what)
             self.exception = NodeFailed(self.late)
@@ -285,8 +291,6 @@ class _LocalRun:
                 self.journal.map_failed("", (), failure)
         elif ending is DONE:
             outcome = "succeeded"
-            types = {port.name: str(port.type) for port in self.pipeline.results}
-            refs = {name: memory.ref(tree, types.get(name, "")) for name, tree in scheduler.results.items()}
             self.journal.collected("", (), refs)
         else:
             outcome = "cancelled"

@@ -10,11 +10,13 @@ store is ever changed in place. A writer that is killed leaves a file in `.tmp/`
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from functools import cache
 
 from drawloom.storage.base import KeyMissing
 from drawloom.storage.problems import check_key, check_prefix, from_os_error, is_key, store_error
@@ -22,7 +24,9 @@ from drawloom.storage.problems import check_key, check_prefix, from_os_error, is
 __all__ = ["LocalStorage"]
 
 _CHUNK_BYTES = 1 << 20
-_ABANDONED_SECONDS = 24 * 3600  # a writer touches its file with every chunk, so one this old has no writer
+# A writer touches its file with every chunk. One this old has no writer, wherever that ran; or, if its process is gone.
+_ABANDONED_SECONDS = 24 * 3600
+_ORPHANED_SECONDS = 30  # less than `catalog verify` waits before it tells of one
 # What `link` says where a file system has no hard links (exFAT, some FUSE and SMB mounts).
 _NO_LINKS = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK})
 _MISSING = (FileNotFoundError, NotADirectoryError, IsADirectoryError)
@@ -177,13 +181,20 @@ class LocalStorage:  # over 150 lines: the contract's twelve methods, and two wa
             raise from_os_error(error, self._root, "write", self._root) from error
 
     def clean(self) -> int:
-        """Removes what killed writers left under `.tmp/` over a day ago; the number of files removed."""
+        """Removes what killed writers left under `.tmp/`; the number of files removed.
+
+        Those of this machine that are gone a minute later, those of others after a day.
+        """
         removed = 0
-        limit = time.time() - _ABANDONED_SECONDS
-        with suppress(OSError):  # a clean-up that can't be done now is done another time
-            for entry in os.scandir(f"{self._root}/.tmp"):
+        now = time.time()
+        with (
+            suppress(OSError),
+            os.scandir(f"{self._root}/.tmp") as entries,
+        ):  # what can't be done now is done another time
+            for entry in entries:
                 with suppress(OSError):
-                    if entry.stat(follow_symlinks=False).st_mtime < limit:
+                    age = now - entry.stat(follow_symlinks=False).st_mtime
+                    if age > _ABANDONED_SECONDS or (age > _ORPHANED_SECONDS and _is_orphan(entry.name)):
                         os.unlink(entry.path)
                         removed += 1
         return removed
@@ -210,7 +221,7 @@ class LocalStorage:  # over 150 lines: the contract's twelve methods, and two wa
     def _temporary(self, chunks: Iterator[bytes] | tuple[bytes, ...]) -> str:
         """A new file under `.tmp/` that holds `chunks`; removed again if it can't be written whole."""
         self._count += 1
-        path = f"{self._root}/.tmp/{os.getpid():x}-{self._count}-{os.urandom(6).hex()}"
+        path = f"{self._root}/.tmp/{_machine()}-{os.getpid():x}-{self._count}-{os.urandom(6).hex()}"
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         try:
             handle = os.open(path, flags, 0o444)
@@ -302,6 +313,29 @@ class LocalStorage:  # over 150 lines: the contract's twelve methods, and two wa
                 os.fsync(handle)
             finally:
                 os.close(handle)
+
+
+@cache
+def _machine() -> str:
+    """What process ids are of one kind in: the machine, on Linux the container."""
+    space = 0
+    with suppress(OSError):
+        space = os.stat("/proc/self/ns/pid").st_ino
+    return hashlib.sha256(f"{os.uname().nodename} {space}".encode("utf-8", "surrogateescape")).hexdigest()[:8]
+
+
+def _is_orphan(name: str) -> bool:
+    """Whether a temporary file's writer was a process of this machine that is gone."""
+    parts = name.split("-")
+    if len(parts) != 4 or parts[0] != _machine():
+        return False
+    try:
+        os.kill(int(parts[1], 16), 0)
+    except ProcessLookupError:
+        return True
+    except (OSError, ValueError, OverflowError):
+        return False
+    return False
 
 
 def _no_create(url: str) -> Exception:

@@ -77,11 +77,11 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         key = object_key(sha)
         if sha in self._known:
             return sha
-        if sha in self._corrupt or not self._is_there(key, len(data)):
-            if sha in self._corrupt:
-                self._storage.write(key, data)
-            elif not self._storage.create(key, data) and not self._has_size(key, len(data)):
-                self._storage.write(key, data)  # truncated or padded: not what was asked to be kept
+        there = len(data) > _ASK_FIRST_BYTES and self._has_size(key, len(data))
+        if sha in self._corrupt:
+            self._storage.write(key, data)
+        elif (there or not self._storage.create(key, data)) and not self._holds(key, sha, len(data)):
+            self._storage.write(key, data)  # something else is there: a bit has flipped, or its end is missing
         self._remember(sha)
         return sha
 
@@ -116,7 +116,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         sha, size = _digest_file(path)
         key = object_key(sha)
         made = False
-        if sha not in self._known and (sha in self._corrupt or not self._has_size(key, size)):
+        if sha not in self._known and (sha in self._corrupt or not self._holds(key, sha, size)):
             made = self._storage.create_from_file(key, path)
             if not made:  # what is there is corrupt: make place, then create
                 self._storage.delete(key)
@@ -159,7 +159,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
     def _replace_unsound(self, sha: str, size: int, write: Callable[[ObjectSink], None]) -> tuple[str, int]:
         """Something is there already: as it should be, unless it was found corrupt or has another size."""
         key = object_key(sha)
-        if sha not in self._corrupt and self._has_size(key, size):
+        if sha not in self._corrupt and self._holds(key, sha, size):
             self._remember(sha)
             return sha, size
         self._storage.delete(key)
@@ -222,6 +222,25 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         """Whether the object is there (its bytes are not read)."""
         return self._storage.exists(object_key(sha))
 
+    def is_whole(self, sha: str) -> bool:
+        """Whether the object is there with the bytes it should have; they are read once in the life of this `Objects`.
+
+        One that isn't whole is made anew by the next `put` of its bytes.
+        """
+        key = object_key(sha)
+        if sha in self._known:
+            return self._storage.exists(key)
+        try:
+            self._storage.size_bytes(key)
+            whole = self._digest(key) == sha
+        except KeyMissing:
+            return False
+        if whole:
+            self._remember(sha)
+        else:
+            self._report(sha, "")
+        return whole
+
     def size_bytes(self, sha: str) -> int:
         """The object's number of bytes.
 
@@ -261,8 +280,24 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
                 self._storage.delete(key)
         return False
 
-    def _is_there(self, key: str, size: int) -> bool:
-        return size > _ASK_FIRST_BYTES and self._has_size(key, size)
+    def _holds(self, key: str, sha: str, size: int) -> bool:
+        """Whether what is under `key` is the object: the size must do where the storage answers for the bytes."""
+        from drawloom.storage.prefixed import local_path  # as above
+
+        return self._has_size(key, size) and (local_path(self._storage, key) is None or self._digest(key) == sha)
+
+    def _digest(self, key: str) -> str:
+        from drawloom.storage.prefixed import local_path  # as above
+
+        path = local_path(self._storage, key)
+        if path is None:
+            return hashlib.sha256(self._storage.read(key)).hexdigest()
+        try:
+            return _digest_file(path)[0]
+        except FileNotFoundError:
+            raise KeyMissing(key) from None
+        except OSError as error:
+            raise from_os_error(error, self._storage.url, "read", path) from error
 
     def _has_size(self, key: str, size: int) -> bool:
         try:

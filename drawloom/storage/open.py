@@ -37,9 +37,10 @@ def open_storage(url_or_path: str, *, create: bool = True, step: bool = False) -
     if not separator or scheme == "file":
         from drawloom.storage.local import LocalStorage
 
+        folder = os.path.expanduser(rest if separator else url_or_path)
+        check_format(LocalStorage(folder, durable=True), create=create)  # nothing could be read without it
         # An engine that was told "done" keeps that through a loss of power, so a step's commit must survive it too.
-        local = LocalStorage(os.path.expanduser(rest if separator else url_or_path), durable=step)
-        check_format(local, create=create)
+        local = LocalStorage(folder, durable=step)
         if not step:
             local.clean()
         return local

@@ -58,6 +58,24 @@ def test_what_killed_writers_left_is_invisible_and_cleaned_up(tmp_path: Path) ->
     assert (old.exists(), new.exists()) == (False, True)
 
 
+def test_what_a_killed_writer_of_this_machine_left_is_gone_a_minute_later(tmp_path: Path) -> None:
+    code = (
+        "import os, sys; from drawloom.storage.local import LocalStorage; storage = LocalStorage(sys.argv[1])\n"
+        "storage.create('a', b'x')\n"
+        "storage._temporary(iter([b'half', b'half']))\n"
+        "os.kill(os.getpid(), 9)\n"
+    )
+    subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False)
+    mine = LocalStorage(str(tmp_path))
+    living = mine._temporary((b"half",))
+    (left,) = [path for path in (tmp_path / ".tmp").iterdir() if str(path) != living]
+    assert mine.clean() == 0
+    for path in (living, left):
+        os.utime(path, (time.time() - 61,) * 2)
+    assert mine.clean() == 1
+    assert (left.exists(), os.path.exists(living)) == (False, True)
+
+
 def test_a_link_that_was_made_although_told_otherwise_is_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Over NFS the answer to `link` can be lost: the repeated request then finds the name taken, by itself."""
     link = os.link
