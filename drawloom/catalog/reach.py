@@ -5,18 +5,20 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from typing import Final
+from contextlib import suppress
+from typing import Final, Protocol
 
 from drawloom.catalog import keys
 from drawloom.catalog.outcomes import decode_record
 from drawloom.catalog.records import Deployment
 from drawloom.catalog.segments import decode_segment
 from drawloom.ir.canonical import Json
-from drawloom.storage.base import KeyMissing, Storage
+from drawloom.storage.base import KeyMissing
 
 __all__ = ["Reach", "digest_of_key", "trees_of"]
 
 _DIGEST: Final = re.compile(rb"(?<![0-9a-f])[0-9a-f]{64}(?![0-9a-f])")
+_OBJECT_FIELDS: Final = ("object", "log", "series")
 _HEX: Final = frozenset("0123456789abcdef")
 
 
@@ -33,15 +35,37 @@ def digest_of_key(key: str) -> str:
     return ""
 
 
+class Readable(Protocol):
+    """What of a storage is needed here."""
+
+    def read(self, key: str) -> bytes:
+        """As `Storage.read`."""
+        ...
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        """As `Storage.keys`."""
+        ...
+
+    def folders(self, prefix: str) -> Iterator[str]:
+        """As `Storage.folders`."""
+        ...
+
+
 class Reach:
     """The digests that were reached, by documents added one after the other.
 
     Args:
-        storage: the project's storage.
+        storage: the project's storage, or an archive of one.
+
+    Attributes:
+        required: the objects that envelopes and records refer to as such: a store without one of them isn't whole.
+        has_pickles: whether a value of the codec `pickle` is among what was reached.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Readable) -> None:
         self._storage = storage
+        self.required: set[str] = set()
+        self.has_pickles = False
         self._found: set[bytes] = set()
         self._read: set[str] = set()
 
@@ -57,6 +81,7 @@ class Reach:
             data = self._try_read(key)
             self.add_text(data)
             for tree in trees_of(data, run, key):
+                self._note(tree)
                 self._follow(tree)
 
     def add_documents(self, prefixes: Iterable[str]) -> None:
@@ -116,9 +141,23 @@ class Reach:
                 sha = part.get("object")
                 if isinstance(sha, str) and "$" not in part and sha not in self._read and digest_of_key(sha):
                     self._read.add(sha)
-                    self.add_text(self._try_read(keys.object_key(sha)))
+                    data = self._try_read(keys.object_key(sha))
+                    self.add_text(data)
+                    with suppress(ValueError):  # a log or a series is no envelope, and neither is a corrupt one
+                        self._note(json.loads(data))
                 if "$" not in part:
                     waiting += [item for item in part.values() if isinstance(item, (list, dict))]
+
+    def _note(self, tree: Json) -> None:
+        waiting = [tree]
+        while waiting:
+            part = waiting.pop()
+            if isinstance(part, dict):
+                self.required.update(v for k, v in part.items() if k in _OBJECT_FIELDS and digest_of_key(str(v)))
+                self.has_pickles = self.has_pickles or part.get("$") == "pickle"
+                waiting += [item for item in part.values() if isinstance(item, (list, dict))]
+            elif isinstance(part, list):
+                waiting += [item for item in part if isinstance(item, (list, dict))]
 
     def _try_read(self, key: str) -> bytes:
         try:

@@ -26,7 +26,7 @@ from drawloom.catalog.artifacts import Made, Version
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.profile import ColumnProfile, TableProfile, compare, profile, profiles
 from drawloom.catalog.profile_stats import Distinct, Numbers, TopValues
-from drawloom.errors import CorruptObject
+from drawloom.errors import CorruptObject, StoreError
 
 HOSTILE = ["", "a b", "a\nb", "\x1b[31mred", "{{ x }}", "<b>&", "🙂" * 40, "é" * 300, "'\"", "x", "x"]
 
@@ -297,6 +297,15 @@ def test_no_cache_folder_is_no_trouble(catalog: Catalog, tmp_path: Path, monkeyp
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("DRAWLOOM_CACHE", str(tmp_path / "file" / "below"))
     assert profiled(catalog, pd.DataFrame({"a": [1]})).rows == 1
+
+
+def test_without_the_libraries_it_says_what_to_install(catalog: Catalog, monkeypatch: pytest.MonkeyPatch) -> None:
+    version = stored(catalog, pd.DataFrame({"a": range(3)}))
+    for name in ("profile_read", "profile_stats", "profile_values"):
+        monkeypatch.delitem(sys.modules, f"drawloom.catalog.{name}", raising=False)
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    with pytest.raises(StoreError, match=r"S484.*pyarrow"):
+        profile(catalog, version)
 
 
 def test_a_corrupt_table_is_refused(catalog: Catalog) -> None:
