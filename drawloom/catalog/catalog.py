@@ -214,9 +214,9 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
     ) -> Collected:
         """Removes runs nobody wants to keep, and everything in the store that nothing refers to any more.
 
-        Never removes runs that go on, runs that made a tagged version, runs of a program that is deployed, or runs that
-        ended within the grace. Whatever a run that stays refers to stays whole. The numbers of versions count what is
-        there, so they can change; digests and tags don't.
+        Never removes runs that go on, runs that made a tagged version, runs of a program that is deployed, runs that
+        ended within the grace, or runs that answered nodes of a run that stays. Whatever a run that stays refers to
+        stays whole. The numbers of versions count what is there, so they can change; digests and tags don't.
 
         Args:
             keep_runs: of each pipeline the newest so many runs stay.

@@ -104,9 +104,8 @@ class _Collection:
         if broken:
             raise StoreError([_unreadable(row, self._storage.url) for row in broken[:_SHOWN]])
         going = self._going(rows, keep_runs, older_than_seconds)
+        self._reach_from([row.id for row in rows if row.id not in going], going)
         kept = [row for row in rows if row.id not in going]
-        for row in kept:
-            self._reach.add_run(row.id)
         self._reach.add_documents(("tags/", "deployments/"))
         for run in sorted(going):
             self._remove_run(run)
@@ -141,6 +140,17 @@ class _Collection:
             if not spared and beyond and old:
                 wanted.add(row.id)
         return leftover | (wanted - self._protected(wanted))
+
+    def _reach_from(self, kept: list[str], going: set[str]) -> None:
+        """Reads the runs that stay; a run that answered one of them stays as well, and is taken out of `going`.
+
+        It has what the run that was answered didn't write again: the items of a map, logs, and the answers themselves.
+        """
+        while kept:
+            self._reach.add_run(kept.pop())
+            answering = self._reach.sources & going
+            going -= answering
+            kept += answering
 
     def _protected(self, wanted: set[str]) -> set[str]:
         found = self._tagged_runs() if wanted else set()

@@ -59,12 +59,14 @@ class Reach:
 
     Attributes:
         required: the objects that envelopes and records refer to as such: a store without one of them isn't whole.
+        sources: the runs that answered nodes of the runs that were added.
         has_pickles: whether a value of the codec `pickle` is among what was reached.
     """
 
     def __init__(self, storage: Readable) -> None:
         self._storage = storage
         self.required: set[str] = set()
+        self.sources: set[str] = set()
         self.has_pickles = False
         self._found: set[bytes] = set()
         self._read: set[str] = set()
@@ -83,6 +85,9 @@ class Reach:
             for tree in trees_of(data, run, key):
                 self._note(tree)
                 self._follow(tree)
+                source = tree.get("source") if isinstance(tree, dict) else None
+                if isinstance(source, list) and source and isinstance(source[0], str):
+                    self.sources.add(source[0])
 
     def add_documents(self, prefixes: Iterable[str]) -> None:
         """Everything named in the documents below these prefixes."""

@@ -42,7 +42,8 @@ def gc(keep_runs: int | None, older_than: str | None, grace: str, dry_run: bool,
     """Remove old runs, and what nothing refers to.
 
     Without --keep-runs and --older-than all runs stay; with both, only those go that neither keeps. Runs that go on,
-    that made a tagged version, or whose program is deployed, stay in any case.
+    that made a tagged version, whose program is deployed, or that answered nodes
+    of a run that stays, stay in any case.
     """
     older = None if older_than is None else seconds_of_age(older_than, "--older-than")
     grace_seconds = seconds_of_age(grace, "--grace")
