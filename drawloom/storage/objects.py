@@ -58,7 +58,8 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
-        self._known: dict[str, float] = {}  # digest -> when this process has written or renewed it, monotonic seconds
+        self._known: set[str] = set()  # digests this process has written or verified
+        self._young: dict[str, float] = {}  # digest -> when this process has written or renewed it, monotonic seconds
         self._corrupt: set[str] = set()  # digests this process has found corrupt: the next put replaces them
 
     @property
@@ -77,7 +78,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         """
         sha = hashlib.sha256(data).hexdigest()
         key = object_key(sha)
-        if self._knows(sha):
+        if self._is_young(sha):
             return sha
         if sha in self._corrupt or not self._is_there(key, len(data)):
             if sha in self._corrupt:
@@ -85,6 +86,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
             elif not self._storage.create(key, data) and not self._has_size(key, len(data)):
                 self._storage.write(key, data)  # truncated or padded: not what was asked to be kept
         self._remember(sha)
+        self._young[sha] = time.monotonic()
         return sha
 
     def get(self, sha: str) -> bytes:
@@ -118,7 +120,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         sha, size = _digest_file(path)
         key = object_key(sha)
         made = False
-        if not self._knows(sha) and (sha in self._corrupt or not self._has_size(key, size)):
+        if not self._is_young(sha) and (sha in self._corrupt or not self._has_size(key, size)):
             made = self._storage.create_from_file(key, path)
             if not made:  # what is there is corrupt: make place, then create
                 self._storage.delete(key)
@@ -129,6 +131,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
                 self._storage.delete(key)
             raise file_changed(path)
         self._remember(sha)
+        self._young[sha] = time.monotonic()
         return sha, size
 
     def get_to_file(self, sha: str, path: str) -> None:
@@ -209,20 +212,23 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         except KeyMissing:
             return False
 
-    def _knows(self, sha: str) -> bool:
-        """Whether this process has seen the object lately: another one's `catalog gc` may have removed what is old."""
-        return sha in self._known and time.monotonic() - self._known[sha] < _KNOWN_SECONDS
+    def _is_young(self, sha: str) -> bool:
+        """Whether this process has written or renewed it lately: another one's `catalog gc` may remove what is old."""
+        at = self._young.get(sha)
+        return at is not None and time.monotonic() - at < _KNOWN_SECONDS
 
     def forget(self) -> None:
         """Forgets which objects are there, after some were removed."""
         self._known.clear()
+        self._young.clear()
 
     def _remember(self, sha: str) -> None:
-        self._known[sha] = time.monotonic()
+        self._known.add(sha)
         self._corrupt.discard(sha)
 
     def _report(self, sha: str, found: str) -> Exception:
-        self._known.pop(sha, None)
+        self._known.discard(sha)
+        self._young.pop(sha, None)
         self._corrupt.add(sha)
         return corrupt_object(sha, found, self._storage.url, object_key(sha))
 
