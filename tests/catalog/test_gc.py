@@ -93,7 +93,6 @@ def test_the_newest_runs_of_each_pipeline_stay_with_all_they_refer_to(catalog: C
     assert set(found.runs) == {r.id for r in runs[:2]}, "the third answered the fourth"
     assert found.counts["runs"] == 2
     assert found.counts["objects"] > 0
-    assert found.counts["cache entries"] > 0
     assert [r.id for r in catalog.runs()] == [runs[3].id, runs[2].id]
     assert well(catalog)
     kept = catalog.run(runs[3].id)
@@ -117,9 +116,32 @@ def test_a_dry_run_tells_the_same_and_changes_nothing(catalog: Catalog) -> None:
     assert told.dry_run
     assert (done.runs, done.counts, done.sizes_bytes) == (told.runs, told.counts, told.sizes_bytes)
     left = files(catalog, "")
-    assert sum(done.counts.values()) >= 10
+    assert sum(done.counts.values()) > 5
     assert len(before - left) >= sum(done.counts.values()), "a run is several files"
     assert left < before
+
+
+@task
+def slow(n: int) -> bytes:
+    time.sleep(0.03)
+    return b"%d" % n * 9000
+
+
+@pipeline
+def slowly(n: int) -> bytes:
+    return slow(n)
+
+
+def test_cache_entries_of_runs_that_go_go_before_what_they_answer_with(catalog: Catalog) -> None:
+    for n in (1, 2):
+        assert api.run(slowly, {"n": n}, catalog=catalog, executor="inline").state == "succeeded"
+    before = files(catalog, "cache/")
+    assert len(before) == 2
+    make_old(catalog)
+    assert catalog.gc(keep_runs=1, grace_seconds=0).counts["cache entries"] == 1
+    assert len(files(catalog, "cache/")) == 1
+    assert api.run(slowly, {"n": 2}, catalog=catalog, executor="inline").counts == {"cached": 1}
+    assert api.run(slowly, {"n": 1}, catalog=catalog, executor="inline").counts == {"succeeded": 1}
 
 
 def test_young_things_stay(catalog: Catalog) -> None:
@@ -273,9 +295,9 @@ from drawloom.catalog.catalog import Catalog
 sys.path.insert(0, sys.argv[2])
 import test_gc
 catalog = Catalog.open(sys.argv[1])
-for round in range(3):
-    for n in range(1, 9):
-        made = api.run(test_gc.flow, {"n": n}, catalog=catalog, executor="threads", cache=round != 1)
+for round in range(2):
+    for n in range(1, 7):
+        made = api.run(test_gc.flow, {"n": n}, catalog=catalog, executor="threads", cache=round == 0)
         assert made.result == 9000, made
 print("done")
 """
@@ -288,7 +310,7 @@ def _environment() -> dict[str, str]:
 @pytest.mark.parametrize("cache", ["kept", "removed"])
 def test_a_real_run_beside_it_comes_to_no_harm(catalog: Catalog, cache: str) -> None:
     """The store is full of old garbage that is just what the runs make, or are answered by."""
-    for n in range(1, 9):
+    for n in range(1, 7):
         run(catalog, n)
     if cache == "removed":
         for key in files(catalog, "cache/"):
@@ -304,7 +326,7 @@ def test_a_real_run_beside_it_comes_to_no_harm(catalog: Catalog, cache: str) -> 
         assert process.stdout is not None
         assert process.stdout.read() == "done\n"
     assert rounds > 1
-    assert len(catalog.runs()) == 24
+    assert len(catalog.runs()) == 12
     assert well(catalog)
 
 
@@ -328,7 +350,7 @@ Catalog.open(sys.argv[1]).gc(keep_runs=1, grace_seconds=0)
 
 
 def test_it_may_be_killed_anywhere(catalog: Catalog) -> None:
-    for n in range(1, 5):
+    for n in range(1, 4):
         run(catalog, n)
     make_old(catalog)
     kept = catalog.runs()[0].id
@@ -338,10 +360,10 @@ def test_it_may_be_killed_anywhere(catalog: Catalog) -> None:
         codes.append(done.returncode)
         problems = {diagnostic.code for diagnostic in catalog.verify()}
         assert problems <= {"S457"}, "the rest of a run that was half removed, at most"
-        removed += 3
-        assert catalog.run(kept).load("data") == b"4" * 9000
+        removed += 7
+        assert catalog.run(kept).load("data") == b"3" * 9000
     assert codes[-1] == 0
-    assert len(codes) > 3
+    assert len(codes) > 1
     assert [r.id for r in catalog.runs()] == [kept]
     assert well(catalog)
 
@@ -349,7 +371,7 @@ def test_it_may_be_killed_anywhere(catalog: Catalog) -> None:
 def test_on_s3(s3_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DRAWLOOM_CACHE", str(tmp_path / "cache"))
     catalog = Catalog.open(s3_url)
-    runs = [run(catalog, n) for n in (1, 2)]
+    runs = [api.run(slowly, {"n": n}, catalog=catalog, executor="inline") for n in (1, 2)]
     catalog.storage.create("checkpoints/" + "a" * 40 + "/manifest.json", b"{}")
     assert sum(catalog.gc(keep_runs=0).counts.values()) == 0, "all young"
     time.sleep(1.1)  # S3 tells whole seconds
@@ -359,7 +381,7 @@ def test_on_s3(s3_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert found.counts["objects"] > 0
     assert found.counts["checkpoints"] == 0
     assert well(catalog)
-    assert catalog.run(runs[1].id).load("data") == b"2" * 9000
+    assert catalog.run(runs[1].id).load("slow") == b"2" * 9000
     assert not list(catalog.storage.keys("gc/"))
 
 
