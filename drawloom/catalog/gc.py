@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["GRACE_SECONDS", "KINDS", "Collected", "collect"]
 
 GRACE_SECONDS: Final = 24 * 3600.0
-KINDS: Final = (
+KINDS: Final[tuple[str, ...]] = (
     "runs",
     "cache entries",
     "objects",
@@ -95,8 +95,8 @@ class _Collection:
         self._now = time.time() if dry_run else _now(self._storage)
         self._limit = self._now - grace_seconds
         self._reach = Reach(self._storage)
-        self._counts = dict.fromkeys(KINDS, 0)
-        self._sizes = dict.fromkeys(KINDS, 0)
+        self._counts: dict[str, int] = dict.fromkeys(KINDS, 0)
+        self._sizes: dict[str, int] = dict.fromkeys(KINDS, 0)
 
     def run(self, keep_runs: int | None, older_than_seconds: float | None) -> Collected:
         rows = self._catalog.index.runs()
