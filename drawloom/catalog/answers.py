@@ -21,7 +21,6 @@ import time
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from hashlib import file_digest
 from typing import Final
 
 from drawloom.catalog import keys
@@ -289,30 +288,38 @@ class Answers:
     def _is_object_sound(self, sha: str) -> bool:
         if sha in self._sound:
             return True
+        objects = self._values.objects
+        if not objects.has(sha):
+            return False
         path = local_path(self._storage, object_key(sha))
-        if path is None:
-            found = self._values.objects.has(sha)
-        else:
-            try:
-                found = self._is_file_sound(sha, path)
-            except OSError:
-                return False
+        try:
+            # an object store answers for its bytes
+            found = (
+                path is None or self._was_sound(sha, path) or (objects.is_whole(sha) and self._note_sound(sha, path))
+            )
+        except OSError:
+            return False
         if found:
             self._sound.add(sha)
         return found
 
-    def _is_file_sound(self, sha: str, path: str) -> bool:
-        about = os.stat(path)
-        told = (about.st_size, about.st_mtime_ns)
+    def _was_sound(self, sha: str, path: str) -> bool:
+        """Whether the file was hashed before, and has the size and the time of change it had then."""
+        told = _size_and_change(path)
         with self._lock, suppress(sqlite3.Error):
-            if self._db.execute("SELECT size, changed FROM sound WHERE object = ?", (sha,)).fetchone() == told:
-                return True
-        with open(path, "rb") as file:
-            if file_digest(file, "sha256").hexdigest() != sha:
-                return False
+            found = self._db.execute("SELECT size, changed FROM sound WHERE object = ?", (sha,)).fetchone()
+            return bool(found == told)
+        return False
+
+    def _note_sound(self, sha: str, path: str) -> bool:
         with self._lock, suppress(sqlite3.Error):
-            self._db.execute("INSERT OR REPLACE INTO sound VALUES (?, ?, ?)", (sha, *told))
+            self._db.execute("INSERT OR REPLACE INTO sound VALUES (?, ?, ?)", (sha, *_size_and_change(path)))
         return True
+
+
+def _size_and_change(path: str) -> tuple[int, int]:
+    about = os.stat(path)
+    return about.st_size, about.st_mtime_ns
 
 
 _FIND: Final = (

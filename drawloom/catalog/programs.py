@@ -14,6 +14,7 @@ from drawloom.ir.canonical import canonical_json, digest_bytes
 from drawloom.ir.program import Program, load_pipeline, pipeline_json
 from drawloom.ir.serialize import MalformedDocument
 from drawloom.storage.base import KeyMissing, Storage
+from drawloom.storage.objects import RENEW_SECONDS
 
 __all__ = ["load_program", "save_program"]
 
@@ -43,7 +44,11 @@ def save_program(storage: Storage, program: Program) -> str:
 
 def _keep(storage: Storage, key: str, text: bytes) -> None:
     """Puts `text` under `key`, in place of anything else that is there: a broken file is mended by the next run."""
-    if not storage.create(key, text) and storage.read(key) != text:
+    if storage.create(key, text):
+        return
+    if storage.read(key) == text:
+        storage.renew(key, RENEW_SECONDS)
+    else:
         storage.write(key, text)
 
 

@@ -23,6 +23,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "runs": ("drawloom.cli.runs:runs", "List runs, the latest first."),
     "show": ("drawloom.cli.runs:show", "Show a run, or one node of it."),
     "logs": ("drawloom.cli.runs:logs", "Print what a node printed and logged."),
+    "doctor": ("drawloom.cli.doctor:doctor", "Check this machine, the project and its catalog."),
     "catalog": ("drawloom.cli.catalog:catalog", "Look into the catalog: every version of every value."),
 }
 

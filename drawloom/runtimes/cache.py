@@ -130,7 +130,7 @@ def lookup(
         return None
     if ttl_seconds is not None and commit.at + ttl_seconds < time():
         return None
-    if commit.series and not objects.has(commit.series):
+    if commit.series and not objects.is_whole(commit.series):
         return None
     return commit if all(_is_whole(ref, objects, values) for _, ref in (*commit.outputs, *commit.logged)) else None
 

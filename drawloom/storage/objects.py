@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from io import RawIOBase
@@ -14,10 +15,13 @@ from io import RawIOBase
 from drawloom.storage.base import KeyMissing, Storage
 from drawloom.storage.problems import corrupt_object, file_changed, from_os_error, missing_object, store_error
 
-__all__ = ["ObjectSink", "Objects", "object_key", "quarantine_key"]
+__all__ = ["RENEW_SECONDS", "ObjectSink", "Objects", "object_key", "quarantine_key"]
 
 # Below this, one conditional write is cheaper than first asking whether the object is there.
 _ASK_FIRST_BYTES = 1 << 20
+# `catalog gc` spares what is younger than its grace, a day: who relies on an object that is there renews it in time.
+RENEW_SECONDS = 6 * 3600.0
+_KNOWN_SECONDS = 3600.0
 
 
 def object_key(sha: str) -> str:
@@ -57,6 +61,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._known: set[str] = set()  # digests this process has written or verified
+        self._young: dict[str, float] = {}  # digest -> when this process has written or renewed it, monotonic seconds
         self._corrupt: set[str] = set()  # digests this process has found corrupt: the next put replaces them
 
     @property
@@ -75,7 +80,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         """
         sha = hashlib.sha256(data).hexdigest()
         key = object_key(sha)
-        if sha in self._known:
+        if self._is_young(sha):
             return sha
         there = len(data) > _ASK_FIRST_BYTES and self._has_size(key, len(data))
         if sha in self._corrupt:
@@ -83,6 +88,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         elif (there or not self._storage.create(key, data)) and not self._holds(key, sha, len(data)):
             self._storage.write(key, data)  # something else is there: a bit has flipped, or its end is missing
         self._remember(sha)
+        self._young[sha] = time.monotonic()
         return sha
 
     def get(self, sha: str) -> bytes:
@@ -116,7 +122,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         sha, size = _digest_file(path)
         key = object_key(sha)
         made = False
-        if sha not in self._known and (sha in self._corrupt or not self._holds(key, sha, size)):
+        if not self._is_young(sha) and (sha in self._corrupt or not self._holds(key, sha, size)):
             made = self._storage.create_from_file(key, path)
             if not made:  # what is there is corrupt: make place, then create
                 self._storage.delete(key)
@@ -127,6 +133,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
                 self._storage.delete(key)
             raise file_changed(path)
         self._remember(sha)
+        self._young[sha] = time.monotonic()
         return sha, size
 
     def put_written(self, write: Callable[[ObjectSink], None]) -> tuple[str, int]:
@@ -150,11 +157,15 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
             if sink.failed is not None:
                 raise from_os_error(sink.failed, storage.url, "write", path)
             sha, size = sink.sha, sink.size
-            made = sha in self._known or storage.create_staged(prefix + object_key(sha), path)
+            made = self._is_young(sha) or storage.create_staged(prefix + object_key(sha), path)
         finally:
             with suppress(FileNotFoundError):
                 os.unlink(path)
-        return (sha, size) if made else self._replace_unsound(sha, size, write)
+        if not made:
+            return self._replace_unsound(sha, size, write)
+        self._remember(sha)
+        self._young.setdefault(sha, time.monotonic())
+        return sha, size
 
     def _replace_unsound(self, sha: str, size: int, write: Callable[[ObjectSink], None]) -> tuple[str, int]:
         """Something is there already: as it should be, unless it was found corrupt or has another size."""
@@ -219,8 +230,12 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         return path
 
     def has(self, sha: str) -> bool:
-        """Whether the object is there (its bytes are not read)."""
-        return self._storage.exists(object_key(sha))
+        """Whether the object is there (its bytes are not read); whoever asks may rely on it, so it counts as young."""
+        try:
+            self._storage.renew(object_key(sha), RENEW_SECONDS)
+        except KeyMissing:
+            return False
+        return True
 
     def is_whole(self, sha: str) -> bool:
         """Whether the object is there with the bytes it should have; they are read once in the life of this `Objects`.
@@ -228,10 +243,11 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         One that isn't whole is made anew by the next `put` of its bytes.
         """
         key = object_key(sha)
+        if not self.has(sha):
+            return False
         if sha in self._known:
-            return self._storage.exists(key)
+            return True
         try:
-            self._storage.size_bytes(key)
             whole = self._digest(key) == sha
         except KeyMissing:
             return False
@@ -300,10 +316,21 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
             raise from_os_error(error, self._storage.url, "read", path) from error
 
     def _has_size(self, key: str, size: int) -> bool:
+        """Whether the object is there in this size; it counts as young from now on."""
         try:
-            return self._storage.size_bytes(key) == size
+            return self._storage.renew(key, RENEW_SECONDS) == size
         except KeyMissing:
             return False
+
+    def _is_young(self, sha: str) -> bool:
+        """Whether this process has written or renewed it lately: another one's `catalog gc` may remove what is old."""
+        at = self._young.get(sha)
+        return at is not None and time.monotonic() - at < _KNOWN_SECONDS
+
+    def forget(self) -> None:
+        """Forgets which objects are there, after some were removed."""
+        self._known.clear()
+        self._young.clear()
 
     def _remember(self, sha: str) -> None:
         self._known.add(sha)
@@ -311,6 +338,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
 
     def _report(self, sha: str, found: str) -> Exception:
         self._known.discard(sha)
+        self._young.pop(sha, None)
         self._corrupt.add(sha)
         return corrupt_object(sha, found, self._storage.url, object_key(sha))
 
