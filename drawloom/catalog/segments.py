@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import zlib
+from collections.abc import Callable
 from typing import Final
 
 from drawloom.errors import StoreError
@@ -46,13 +47,14 @@ def encode_end(count: int) -> bytes:
     return encode_line({"end": count})
 
 
-def decode_segment(data: bytes, run: str, place: str) -> list[Json]:
+def decode_segment(data: bytes, run: str, place: str, sift: Callable[[bytes], bool] | None = None) -> list[Json]:
     """The JSON of the records of a segment, in order; a torn last line is dropped.
 
     Args:
         data: the segment.
         run: the run it must belong to.
         place: its path or URL, for the error.
+        sift: takes the text of each record; those it answers with True are left out.
 
     Raises:
         StoreError: S414, the segment is corrupt; S415, a newer drawloom wrote it.
@@ -61,26 +63,27 @@ def decode_segment(data: bytes, run: str, place: str) -> list[Json]:
     torn = lines.pop()  # what stands behind the last newline: nothing, or a line cut off
     if not lines:
         return []
-    trees = [_decode_line(line, number, place) for number, line in enumerate(lines, 1)]
+    texts = [_checked(line, number, place) for number, line in enumerate(lines, 1)]
+    trees = [json.loads(text) for text in texts if sift is None or not sift(text)]
     header = trees[0]
     _check_header(header, run, place)
     last = trees[-1]
     if isinstance(last, dict) and set(last) == {"end"}:
         if torn:
             raise _corrupt(place, "something follows its end")
-        if last["end"] != len(trees) - 2:
-            raise _corrupt(place, f"it ends after {len(trees) - 2} records and says {last['end']}")
+        if last["end"] != len(texts) - 2:
+            raise _corrupt(place, f"it ends after {len(texts) - 2} records and says {last['end']}")
         return trees[1:-1]
     if header["whole"]:
         raise _corrupt(place, "its end is missing")
     return trees[1:]
 
 
-def _decode_line(line: bytes, number: int, place: str) -> Json:
+def _checked(line: bytes, number: int, place: str) -> bytes:
     checksum, text = line[:8], line[9:]
     if checksum != b"%08x" % zlib.crc32(text) or line[8:9] != b" ":
         raise _corrupt(place, f"line {number} doesn't have its checksum")
-    return json.loads(text)
+    return text
 
 
 def _check_header(header: Json, run: str, place: str) -> None:
