@@ -151,7 +151,7 @@ def _logged(started: RunStarted, facts: Facts) -> Iterator[Made]:
 def _metrics(facts: Facts) -> Iterator[Metric]:
     for (node, index), commit in sorted(facts.commits.items(), key=lambda item: item[0]):
         for name, value in commit.metrics:
-            yield Metric(node, index, name, value)
+            yield Metric(node, index, name, float(value))  # a text where JSON has no number for it
 
 
 def _executed(

@@ -19,6 +19,8 @@ __all__ = [
     "RunRow",
     "function_versions",
     "metrics_of",
+    "param_names",
+    "param_values",
     "readers_of",
     "run_rows",
     "tags_of",
@@ -118,6 +120,17 @@ def run_rows(db: sqlite3.Connection, wanted: RunFilter, limit: int | None = None
 def _run_row(row: Sequence[Any]) -> RunRow:
     counts = None if row[10] is None else json.loads(row[10])
     return RunRow(row[0], row[1], row[2], row[3], row[4], row[5], row[6], row[7], row[8], row[9], counts)
+
+
+def param_values(db: sqlite3.Connection, name: str) -> dict[str, Any]:
+    """The values runs were given for a parameter: digest -> envelope; None for one too long to lie in a record."""
+    sql = "SELECT DISTINCT p.digest, r.tree FROM params p JOIN refs r ON r.key = p.ref WHERE p.name = ?"
+    return {digest: None if tree is None else json.loads(tree) for digest, tree in db.execute(sql, (name,))}
+
+
+def param_names(db: sqlite3.Connection) -> list[str]:
+    """The names of all parameters that runs were given, sorted."""
+    return [name for (name,) in db.execute("SELECT DISTINCT name FROM params ORDER BY name")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,15 +7,17 @@ import os
 import sqlite3
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from drawloom.catalog.artifacts import Reader
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.index import SCHEMA_VERSION, Index, index_path
 from drawloom.catalog.queries import RunFilter, RunRow, run_rows
-from drawloom.catalog.records import AttemptStarted, RunFinished, RunStarted
+from drawloom.catalog.records import AttemptStarted, Decision, RunFinished, RunStarted
 from drawloom.catalog.runlog import RunWriter, finish_run
 from drawloom.errors import StoreError
 
@@ -220,3 +222,67 @@ def test_a_run_that_lost_its_program_is_told_and_the_rest_is_listed(recorder: An
     problems = {row.id: row.problem.splitlines()[0] if row.problem else "" for row in listed(catalog)}
     assert problems["r1"] == ""
     assert problems["r2"] == "error[S452] the program 000000000000 can't be read: it isn't in the store"
+
+
+def test_runs_are_chosen_by_when_they_began_and_what_they_were_given(recorder: Any, catalog: Catalog) -> None:
+    fill(recorder)  # r0 ... r3 with n = 3, 1, 2, 1 at 0, 10, 20, 30
+    recorder.good("r4", n=1, at=40.0)
+    assert [run.id for run in catalog.runs(since=10.0, until=30.0)] == ["r2", "r1"]
+    moment = datetime.fromtimestamp(30.0, UTC)
+    assert [run.id for run in catalog.runs(since=moment)] == ["r4", "r3"]
+    assert [run.id for run in catalog.runs(params={"n": 1}, limit=2)] == ["r4", "r3"]
+    assert catalog.runs(params={"n": 1.0}) == []  # another type, another value
+    assert catalog.runs(params={"m": 1}) == []
+    assert [run.id for run in catalog.runs(artifact="p", version=1)] == ["r0"]
+    assert len(catalog.runs(function="dddd")) == 5
+    assert catalog.runs(function="d%") == []
+
+
+def test_functions_are_listed_with_their_versions(recorder: Any, catalog: Catalog) -> None:
+    fill(recorder)
+    assert catalog.functions("other*") == []
+    (found,) = catalog.functions()
+    assert (found.name, found.digest, found.number, found.runs) == ("flow:double", "d" * 64, 1, 4)
+    assert (found.first_run, found.first_at, found.last_at) == ("r0", 1.0, 31.0)
+
+
+def test_what_tasks_logged_is_an_artifact_and_metrics_are_kept(recorder: Any, catalog: Catalog) -> None:
+    of_first = recorder.commit(
+        "r1",
+        "first",
+        [1],
+        at=2.0,
+        function="d" * 64,
+        metrics=(("auc", 0.5), ("é'\"", 1e300)),
+        logged=recorder.refs(**{"roc 'é'": "x"}),
+    )
+    of_item = recorder.commit("r1", "one", 1, 0, at=3.0, metrics=(("loss", 2.0),), logged=recorder.refs(curve=1))
+    recorder.run("r1", of_first, Decision("r1", "all", value=1, at=2.5), of_item)
+    assert [a.name for a in catalog.artifacts("p/*:*")] == ["p/first:roc 'é'", "p/one[0]:curve"]
+    assert catalog.load("p/first:roc 'é'") == "x"
+    assert catalog.artifact("p/one[0]:curve").latest.made.role == "logged"
+    (_, made) = catalog.lineage("p/first:roc 'é'", direction="up", depth=1).nodes[:2]
+    assert made.id == "r1/first"
+    found = [(m.node, m.index, m.name, m.value) for m in catalog.metrics("r1")]
+    assert found[0] == ("first", (), "auc", 0.5)
+    assert found[1][2:] == ("é'\"", 1e300)
+    assert found[2] == ("one", (0,), "loss", 2.0)
+    assert [m.name for m in catalog.metrics("r1", "one")] == ["loss"]
+
+
+def test_a_run_under_way_shows_what_it_has_made_and_read_so_far(recorder: Any, catalog: Catalog) -> None:
+    from drawloom.catalog.runlog import write_run
+
+    write_run(catalog.storage, RunStarted("r1", "p", recorder.program, recorder.refs(n=3), at=1.0))
+    with RunWriter(catalog.storage, "r1") as writer:
+        writer.append(recorder.commit("r1", "first", [6], inputs=recorder.refs(n=3), at=2.0))
+        writer.flush()
+        (row,) = listed(catalog)
+        assert (row.state, row.counts) == ("running", None)
+        assert catalog.version("p/params/n").read_by == (Reader("r1", "first", "n"),)
+        writer.append(Decision("r1", "all", value=0, at=3.0))
+        writer.append(recorder.commit("r1", "last", 6, inputs=recorder.refs(n=[6]), at=3.0))
+        writer.append(RunFinished("r1", "succeeded", at=4.0))
+    (row,) = listed(catalog)
+    assert (row.state, row.counts) == ("succeeded", catalog.run("r1").counts)
+    assert Reader("r1", "last", "n") in catalog.version("p/first").read_by

@@ -220,6 +220,11 @@ def edges_in(catalog: Catalog, run: str) -> set[tuple[str, str, str, str]]:
     return catalog.index.ask(lambda db: set(db.execute(sql, (run,)).fetchall()))
 
 
+def executed_in(catalog: Catalog, run: str) -> set[tuple[str, int, int]]:
+    sql = "SELECT node, instances, cached FROM executed WHERE run = ? AND kind = 'call'"
+    return catalog.index.ask(lambda db: set(db.execute(sql, (run,)).fetchall()))
+
+
 @pytest.mark.parametrize("fail_fast", [True, False])
 @some(25)
 @given(program=programs())
@@ -241,12 +246,11 @@ def test_a_run_in_the_index_is_the_run(program: Generated) -> None:
             commits = Facts(read_records(catalog.storage, run.id)).commits
             ran = {n for (n, _), c in commits.items() if c.outcome != "skipped" and ":" not in n}
             calls = {node.id for node in run.nodes() if node.kind == "call"} & ran
-            sql = "SELECT node, instances, cached FROM executed WHERE run = ? AND kind = 'call'"
             expected = set()
             for node in calls:
                 of_node = [c.outcome for (n, _), c in commits.items() if n == node and c.outcome != "skipped"]
                 expected.add((node, len(of_node), int(set(of_node) == {"cached"})))
-            assert set(catalog.index.ask(lambda db, id_=run.id: db.execute(sql, (id_,)).fetchall())) == expected
+            assert executed_in(catalog, run.id) == expected
 
 
 def dump(catalog: Catalog) -> dict[str, list[Any]]:
@@ -254,9 +258,9 @@ def dump(catalog: Catalog) -> dict[str, list[Any]]:
 
     def question(db: sqlite3.Connection) -> dict[str, list[Any]]:
         tables = ("params", "made", "executed", "edges", "metrics", "tags")
-        found = {name: sorted(db.execute(f"SELECT * FROM {name}").fetchall()) for name in tables}  # noqa: S608
+        found = {name: sorted(db.execute(f"SELECT * FROM {name}").fetchall()) for name in tables}
         columns = "id, pipeline, state, started_at, finished_at, problem, program, engine, executor, counts"
-        found["runs"] = sorted(db.execute(f"SELECT {columns} FROM runs").fetchall())  # noqa: S608
+        found["runs"] = sorted(db.execute(f"SELECT {columns} FROM runs").fetchall())
         used = "SELECT * FROM refs WHERE key IN (SELECT ref FROM made UNION SELECT ref FROM params)"
         found["refs"] = sorted(db.execute(used).fetchall())
         return found
