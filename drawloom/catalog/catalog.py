@@ -145,7 +145,8 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
             limit: at most so many.
             since: only runs that began at this time or later; a float is seconds since the epoch.
             until: only runs that began before this time.
-            params: parameter name -> value; only runs that were given equal ones.
+            params: parameter name -> value; only runs that were given equal ones. A file or a table is stored
+                to be compared.
             function: only runs that used the version of a function whose digest begins so.
             artifact: only runs that made, or were given, a version of this artifact.
             version: which version of it (`load`); the latest if None.

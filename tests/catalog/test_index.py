@@ -17,8 +17,9 @@ from drawloom.catalog.artifacts import Reader
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.index import SCHEMA_VERSION, Index, index_path
 from drawloom.catalog.queries import RunFilter, RunRow, run_rows
-from drawloom.catalog.records import AttemptStarted, Decision, RunFinished, RunStarted
+from drawloom.catalog.records import AttemptFinished, AttemptStarted, Decision, RunFinished, RunStarted
 from drawloom.catalog.runlog import RunWriter, finish_run
+from drawloom.catalog.sifting import Sifted
 from drawloom.errors import StoreError
 
 
@@ -268,6 +269,28 @@ def test_what_tasks_logged_is_an_artifact_and_metrics_are_kept(recorder: Any, ca
     assert found[1][2:] == ("é'\"", 1e300)
     assert found[2] == ("one", (0,), "loss", 2.0)
     assert [m.name for m in catalog.metrics("r1", "one")] == ["loss"]
+
+
+def test_a_wide_map_is_read_without_making_objects_of_its_items(recorder: Any, catalog: Catalog) -> None:
+    recorder.good("r0", n=1)
+    items = range(300)
+    hostile = '],"kind":"commit","node":"last","outputs":'
+    commits = [
+        recorder.commit(
+            "r1", "one", hostile, k, inputs=recorder.refs(n=hostile), at=2.0 + k, seconds=0.5, function="d" * 64, **more
+        )
+        for k in items
+        for more in [{"outcome": "cached", "source": ("r0", "one", "[0]")} if k % 2 else {"cache_key": "a" * 64}]
+    ]
+    attempts = [AttemptStarted("r1", "one", (k,), at=1.0) for k in items]
+    ended = [AttemptFinished("r1", "one", (k,), seconds=0.5, at=2.0) for k in items]
+    recorder.run("r1", *attempts, *ended, Decision("r1", "all", value=300, at=1.5), *commits)
+    sifted = Sifted(catalog.storage, "r1")
+    assert len(sifted._records) == 3  # the start, the decision, the end
+    tally = sifted.tallies()["one"]
+    assert (tally.instances, tally.cached, tally.origins) == (300, 150, {("r0", "one")})
+    assert (tally.seconds, tally.at, tally.function) == (150.0, 301.0, "d" * 64)
+    assert listed(catalog)[0].counts == catalog.run("r1").counts
 
 
 def test_a_run_under_way_shows_what_it_has_made_and_read_so_far(recorder: Any, catalog: Catalog) -> None:

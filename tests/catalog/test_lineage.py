@@ -10,8 +10,15 @@ import pytest
 
 from drawloom import File, api, branch, for_each, pipeline, task, while_loop
 from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.edges import Edge, edges, wiring
+from drawloom.catalog.facts import Facts
 from drawloom.catalog.lineage import Execution, Lineage, VersionNode
+from drawloom.catalog.queries import RunFilter
+from drawloom.catalog.records import Commit, Decision
 from drawloom.errors import StoreError
+from drawloom.ir.nodes import Block, Branch, Call, Case, Map, Pipeline
+from drawloom.ir.operands import Item, Operand, Output, Param
+from drawloom.ir.tasks import Port
 
 
 @dataclass
@@ -234,3 +241,46 @@ def test_what_is_no_question(catalog: Catalog) -> None:
         catalog.lineage("parts", 9)
     with pytest.raises(ValueError, match="a direction among up, down, both"):
         catalog.lineage("parts", direction="sideways")
+
+
+def test_a_test_that_was_not_evaluated_has_read_nothing() -> None:
+    names = ("n", "a", "b", "c")
+    cases = tuple(Case(Param(name), Block((), (("result", Param("n")),))) for name in names[1:])
+    pipeline = Pipeline("p", body=Block((Branch("pick", cases),)))
+    for chosen, read in ((0, "a"), (1, "ab"), (3, "abc")):
+        found = edges(wiring(pipeline), Facts([Decision("r", "pick", value=chosen)]))
+        assert found == {Edge("", name, "pick", "test") for name in read}
+
+
+def test_a_map_that_was_never_whole_has_collected_nothing() -> None:
+    body = Block((Call("one", "t", (("x", Item("all")),)),), (("result", Output("one")),))
+    pipeline = Pipeline("p", body=Block((Map("all", Param("xs"), body, (Port("result"),)),)))
+    items = Edge("", "xs", "all", "items"), Edge("", "xs", "one", "x")
+    told = [Decision("r", "all", value=2), Commit("r", "one", (0,))]
+    assert edges(wiring(pipeline), Facts(told)) == set(items)
+    told.append(Commit("r", "one", (1,)))
+    assert edges(wiring(pipeline), Facts(told)) == {*items, Edge("one", "result", "all", "result")}
+    told.append(Commit("r", "all", outcome="failed"))
+    assert edges(wiring(pipeline), Facts(told)) == set(items)
+
+
+def test_a_long_row_of_branches_is_followed(catalog: Catalog) -> None:
+    nodes: list[Branch] = []
+    last: Operand = Param("n")
+    for number in range(1_500):
+        arm = Block((), (("result", last),))
+        nodes.append(Branch(f"b{number}", (Case(Param("n"), arm),), arm))
+        last = Output(f"b{number}")
+    pipeline = Pipeline("p", body=Block((*nodes, Call("end", "t", (("x", last),)))))
+    told = [Commit("r", "end"), *(Decision("r", node.id) for node in nodes)]
+    assert Edge("", "n", "end", "x") in edges(wiring(pipeline), Facts(told))
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_a_wide_map_in_the_index_counts_as_its_run_does(catalog: Catalog, again: bool) -> None:
+    run(mapped, catalog, n=4, xs=[1, 2])
+    last = api.run(mapped, {"n": 4, "xs": [1, 2] if again else [1, 2, 3]}, catalog=catalog, executor="inline")
+    rows = {row.id: row for row in catalog.run_rows(RunFilter())}
+    assert rows[last.id].counts == last.counts == ({"cached": 5} if again else {"succeeded": 4, "cached": 1})
+    functions = {f.name.rpartition(":")[2]: f.runs for f in catalog.functions()}
+    assert functions == {"add": 2, "fit": 2, "total": 2}
