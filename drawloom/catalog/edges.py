@@ -19,7 +19,7 @@ from drawloom.ir.operands import Carried, Item, Operand, Output, Param, Referenc
 from drawloom.ir.sources import Results, Source
 from drawloom.ir.walk import blocks, references
 
-__all__ = ["OK", "Edge", "Wiring", "edges", "wiring"]
+__all__ = ["OK", "Edge", "Wiring", "answered_whole", "edges", "wiring"]
 
 OK = frozenset({"succeeded", "cached"})
 _LOOKED_THROUGH = frozenset({"group", "branch", "loop", "try"})
@@ -65,6 +65,10 @@ class Wiring(NamedTuple):
     results: tuple[tuple[str, _References], ...]
     inner_first: tuple[str, ...]
 
+    def inside(self, node: str) -> list[str]:
+        """The nodes that a control node holds itself."""
+        return [source.id for source in self.sources.values() if source.parent == node]
+
 
 def wiring(pipeline: Pipeline) -> Wiring:
     """The wiring of a pipeline; runs of the same program share it."""
@@ -97,6 +101,14 @@ def edges(wired: Wiring, facts: Facts) -> set[Edge]:
     return _Follower(wired, facts).edges()
 
 
+def answered_whole(wired: Wiring, facts: Facts, place: Instance) -> bool:
+    """Whether a map was answered from an earlier one as a whole: the calls in it have no commits of their own then."""
+    source, commit, decision = wired.sources.get(place[0]), facts.commits.get(place), facts.decisions.get(place)
+    if source is None or source.kind != "map" or commit is None or decision is None:
+        return False
+    return commit.outcome == "cached" and decision.value > 0
+
+
 class _Unknown(Exception):  # a state of the run: what a value depends on wasn't decided
     pass
 
@@ -115,6 +127,10 @@ class _Follower:
         for (node, index), commit in facts.commits.items():
             if commit.outcome in OK or (commit.outcome == "failed" and commit.inputs):
                 self._read.setdefault(node, []).append(index)
+        self._whole = {place for place in facts.commits if answered_whole(wired, facts, place)}
+        for node, index in self._whole:
+            for inner in wired.inside(node):  # what it read then it reads now, each item alike
+                self._read.setdefault(inner, []).append((*index, 0))
 
     def edges(self) -> set[Edge]:
         """All of them."""
@@ -174,7 +190,7 @@ class _Follower:
             return set()
         found: set[Edge] = set()
         try:
-            for k in range(self._decisions[node, index]):
+            for k in range(1 if (node, index) in self._whole else self._decisions[node, index]):
                 for port, wanted in ports:
                     for reference in wanted:
                         for source, source_port, at in self._origins(reference, (*index, k)):
@@ -188,6 +204,8 @@ class _Follower:
     def _is_there(self, node: str, index: Index) -> bool:
         commit = self._commits.get((node, index))
         if node == "" or (commit is None and self._sources[node].kind == "map"):
+            return True
+        if (self._sources[node].parent, index[:-1]) in self._whole:
             return True
         return commit is not None and commit.outcome in OK
 

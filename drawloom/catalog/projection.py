@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from drawloom.catalog.artifacts import Made, logged_name, made_by
-from drawloom.catalog.edges import Edge, Wiring, edges, wiring
+from drawloom.catalog.edges import Edge, Wiring, answered_whole, edges, wiring
 from drawloom.catalog.facts import Facts
 from drawloom.catalog.programs import load_program
 from drawloom.catalog.records import Index, RunStarted
@@ -133,7 +133,7 @@ def _project(
         record=started,
         counts=None if whole is None else whole.counts,
         made=(*made_by(started, base), *_logged(started, base)),
-        executed=tuple(_executed(pipeline, wired, sifted.tallies(), found)),
+        executed=tuple(_executed(pipeline, wired, _tallies(sifted, wired), found)),
         metrics=tuple(_metrics(base)),
         edges=found,
     )
@@ -154,19 +154,35 @@ def _metrics(facts: Facts) -> Iterator[Metric]:
             yield Metric(node, index, name, float(value))  # a text where JSON has no number for it
 
 
+def _tallies(sifted: Sifted, wired: Wiring) -> dict[str, Tally]:
+    """What each node did; the calls in a map that was answered as a whole are answered from the calls in that one."""
+    found = sifted.tallies()
+    facts = sifted.base
+    for (node, index), commit in facts.commits.items():
+        if answered_whole(wired, facts, (node, index)) and len(commit.source) > 1:
+            for inner in wired.inside(node):
+                tally = found.setdefault(inner, Tally())
+                count = facts.decisions[node, index].value
+                tally.instances += count
+                tally.cached += count
+                tally.at = max(tally.at, commit.at)
+                tally.origins.add((commit.source[0], commit.source[1] + inner.removeprefix(node)))
+    return found
+
+
 def _executed(
     pipeline: Pipeline, wired: Wiring, tallies: Mapping[str, Tally], found: Iterable[Edge]
 ) -> Iterator[Executed]:
     functions = {task.name: task.function for task in pipeline.tasks}
-    names: dict[str, str] = {}
+    known: dict[str, tuple[str, str]] = {}
     for node in walk(pipeline.body):
         if isinstance(node, Call):
             function = functions[node.task]
-            names[node.id] = f"{function.module}:{function.qualname}"
+            known[node.id] = (f"{function.module}:{function.qualname}", function.digest)
     calls: dict[str, Executed] = {}
     for node_id, tally in tallies.items():
         if node_id in wired.sources and wired.sources[node_id].kind == "call":
-            calls[node_id] = _call(node_id, names.get(node_id, ""), tally)
+            calls[node_id] = _call(node_id, *known.get(node_id, ("", "")), tally)
     yield from calls.values()
     for node_id in sorted({edge.node for edge in found} - calls.keys()):
         source = wired.sources.get(node_id)
@@ -177,25 +193,26 @@ def _executed(
             yield _control(node_id, source.kind, inside, tallies.get(node_id))
 
 
-def _call(node: str, name: str, tally: Tally) -> Executed:
+def _call(node: str, name: str, function: str, tally: Tally) -> Executed:
     cached = tally.instances > 0 and tally.cached == tally.instances
     run, source = next(iter(tally.origins)) if cached and len(tally.origins) == 1 else ("", "")
-    return Executed(node, "call", name, tally.function, tally.instances, cached, run, source, tally.seconds, tally.at)
+    function = tally.function or function
+    return Executed(node, "call", name, function, tally.instances, cached, run, source, tally.seconds, tally.at)
 
 
 def _control(node: str, kind: str, inside: list[Executed], own: Tally | None) -> Executed:
     """A map, a branch or a loop is answered from an earlier run where all calls in it are, from one."""
-    origins = {(call.source_run, call.source_node == call.node) for call in inside}
+    origins = {(call.source_run, call.source_node.removesuffix(call.node.removeprefix(node))) for call in inside}
     cached = bool(inside) and all(call.cached for call in inside)
-    run, same = next(iter(origins)) if cached and len(origins) == 1 else ("", False)
+    run, source = next(iter(origins)) if cached and len(origins) == 1 else ("", "")
     seconds, at = sum(call.seconds for call in inside), max([call.at for call in inside], default=0.0)
     return Executed(
         node,
         kind,
         instances=own.instances if own is not None else 0,
         cached=cached,
-        source_run=run if same else "",
-        source_node=node if same and run else "",
+        source_run=run if source else "",
+        source_node=source if run else "",
         seconds=seconds,
         at=max(at, own.at if own is not None else 0.0),
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,8 @@ from drawloom.catalog.edges import Edge, edges, wiring
 from drawloom.catalog.facts import Facts
 from drawloom.catalog.lineage import Execution, Lineage, VersionNode
 from drawloom.catalog.queries import RunFilter
-from drawloom.catalog.records import Commit, Decision
+from drawloom.catalog.records import Commit, Decision, RunFinished, RunStarted
+from drawloom.catalog.runlog import RunWriter, read_records, write_run
 from drawloom.errors import StoreError
 from drawloom.ir.nodes import Block, Branch, Call, Case, Map, Pipeline
 from drawloom.ir.operands import Item, Operand, Output, Param
@@ -284,3 +285,29 @@ def test_a_wide_map_in_the_index_counts_as_its_run_does(catalog: Catalog, again:
     assert rows[last.id].counts == last.counts == ({"cached": 5} if again else {"succeeded": 4, "cached": 1})
     functions = {f.name.rpartition(":")[2]: f.runs for f in catalog.functions()}
     assert functions == {"add": 2, "fit": 2, "total": 2}
+
+
+def test_a_map_that_was_answered_as_a_whole_goes_back_to_the_one_that_ran(catalog: Catalog) -> None:
+    first = run(mapped, catalog, n=4, xs=[1, 2])
+    records = read_records(catalog.storage, first)
+    told: list[Any] = []
+    for record in records:
+        if isinstance(record, RunStarted):
+            write_run(catalog.storage, replace(record, run="z", at=record.at + 100))
+        elif isinstance(record, Commit) and record.node == "fits":
+            source = (first, "fits", "-")
+            told.append(replace(record, run="z", outcome="cached", attempt=0, source=source, at=record.at + 100))
+        elif isinstance(record, (Commit, Decision, RunFinished)) and not getattr(record, "index", ()):
+            told.append(replace(record, run="z", at=record.at + 100))
+    with RunWriter(catalog.storage, "z") as writer:
+        for record in told:
+            writer.append(record)
+    readers = {(reader.run, reader.node) for reader in catalog.version("mapped/offset").read_by}
+    assert readers == {(first, "fits/add"), ("z", "fits/add")}
+    down = catalog.lineage("mapped/params/xs", direction="down")
+    inside = {(node.run, node.node) for node in down.nodes if isinstance(node, Execution)}
+    assert {place for place in inside if place[1].startswith("fits")} == {
+        (first, "fits"),
+        (first, "fits/fit"),
+        (first, "fits/add"),
+    }
