@@ -244,7 +244,7 @@ def test_functions_are_listed_with_their_versions(recorder: Any, catalog: Catalo
     assert catalog.functions("other*") == []
     (found,) = catalog.functions()
     assert (found.name, found.digest, found.number, found.runs) == ("flow:double", "d" * 64, 1, 4)
-    assert (found.first_run, found.first_at, found.last_at) == ("r0", 1.0, 31.0)
+    assert (found.first_run, found.first_at, found.last_at) == ("r0", 1.0, 33.0)
 
 
 def test_what_tasks_logged_is_an_artifact_and_metrics_are_kept(recorder: Any, catalog: Catalog) -> None:
