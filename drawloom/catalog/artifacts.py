@@ -2,21 +2,22 @@
 
 An artifact's name is where its value comes from: `churn/winner` for the node `winner` of the pipeline `churn`,
 `churn/split.test` for a port other than `result`, `churn/params/depth` for a parameter, `churn` for what the pipeline
-itself returned. Instances inside maps and loops make none: the map or loop does, as a whole. Versions count the
-distinct values in the order in which they were first committed, so the number of a version is the same from any index.
+itself returned, `churn/train:roc` for what the task of a node logged as `roc`, in a map's item `churn/fits[3]:roc`.
+The values of instances inside maps and loops are none: the map's list is, as a whole. Versions count the distinct
+values in the order in which they were first committed, so the number of a version is the same from any index.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 from drawloom.catalog.facts import Facts
-from drawloom.catalog.records import RunStarted, ValueRef
+from drawloom.catalog.records import Index, RunStarted, ValueRef
 from drawloom.errors import Diagnostic, StoreError
 
-__all__ = ["Artifact", "Made", "Reader", "Version", "artifact_name", "choose_version", "made_by", "number", "read_by"]
+__all__ = ["Artifact", "Made", "Reader", "Version", "artifact_name", "choose_version", "logged_name", "made_by"]
 
 _MIN_PREFIX: Final = 4  # characters of a digest that may stand for all of it
 _SHOWN: Final = 5
@@ -35,6 +36,8 @@ class Made:
         function: the digest of the task's function, "" where no task made it.
         at: when it was committed, in seconds since the epoch.
         cached: whether it was answered from an earlier commit.
+        role: `param`, `output`, or `logged` for what a task logged beside its result.
+        source: (run, node) of the commit a cached one was answered from.
     """
 
     name: str
@@ -45,14 +48,17 @@ class Made:
     function: str = ""
     at: float = 0.0
     cached: bool = False
+    role: str = "output"
+    source: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """A node of a run that read a value."""
+    """A node of a run that a value was handed to: `port` is the parameter, or `test` or `items` of a control node."""
 
     run: str
     node: str
+    port: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,16 +70,23 @@ class Version:
         made: the first commit of this value.
         latest_at: when it was last committed, in seconds since the epoch.
         latest_run: the run that did.
-        read_by: the nodes that read the value, of any run.
         tags: the names people gave it.
+        readers: looks up `read_by`.
+        media_type: what its bytes are, "" where only reading it would tell.
     """
 
     number: int
     made: Made
     latest_at: float = 0.0
     latest_run: str = ""
-    read_by: tuple[Reader, ...] = ()
     tags: tuple[str, ...] = ()
+    readers: Callable[[], tuple[Reader, ...]] = field(default=tuple, repr=False, compare=False)
+    media_type: str = ""
+
+    @property
+    def read_by(self) -> tuple[Reader, ...]:
+        """The nodes that this artifact's value was handed to, of any run; an equal value of another one isn't it."""
+        return self.readers()
 
     @property
     def digest(self) -> str:
@@ -119,10 +132,20 @@ def artifact_name(pipeline: str, node: str, port: str = "result") -> str:
     return name if port == "result" else f"{name}.{port}"
 
 
+def logged_name(pipeline: str, node: str, index: Index, name: str) -> str:
+    """The name of what a node's task logged.
+
+    >>> logged_name("churn", "train", (), "roc"), logged_name("churn", "fits", (3, 0), "roc")
+    ('churn/train:roc', 'churn/fits[3,0]:roc')
+    """
+    at = f"[{','.join(map(str, index))}]" if index else ""
+    return f"{pipeline}/{node}{at}:{name}"
+
+
 def made_by(started: RunStarted, facts: Facts) -> Iterator[Made]:
     """What a run was given and made, as versions of artifacts."""
     for name, ref in started.params:
-        yield Made(f"{started.pipeline}/params/{name}", started.run, "", name, ref, at=started.at)
+        yield Made(f"{started.pipeline}/params/{name}", started.run, "", name, ref, at=started.at, role="param")
     for (node, index), commit in sorted(facts.commits.items()):
         if index or ":" in node or commit.outcome not in ("succeeded", "cached"):
             continue
@@ -131,40 +154,8 @@ def made_by(started: RunStarted, facts: Facts) -> Iterator[Made]:
                 continue
             name = artifact_name(started.pipeline, node, port)
             cached = commit.outcome == "cached"
-            yield Made(name, started.run, node, port, ref, commit.function, commit.at, cached)
-
-
-def read_by(facts: Facts) -> set[tuple[str, str]]:
-    """The (node, value digest) pairs of everything the nodes of a run read."""
-    return {(node, ref.digest) for (node, _), commit in facts.commits.items() for _, ref in commit.inputs}
-
-
-def number(
-    made: Iterable[Made], readers: Mapping[str, tuple[Reader, ...]], tags: Mapping[str, str]
-) -> tuple[Version, ...]:
-    """The versions of one artifact.
-
-    Args:
-        made: all values committed under its name, in any order.
-        readers: value digest -> who read it.
-        tags: tag -> value digest.
-    """
-    first: dict[str, Made] = {}
-    last: dict[str, Made] = {}
-    for one in sorted(made, key=lambda m: (m.at, m.run)):
-        first.setdefault(one.ref.digest, one)
-        last[one.ref.digest] = one
-    return tuple(
-        Version(
-            number=n,
-            made=one,
-            latest_at=last[digest].at,
-            latest_run=last[digest].run,
-            read_by=readers.get(digest, ()),
-            tags=tuple(tag for tag, tagged in tags.items() if tagged == digest),
-        )
-        for n, (digest, one) in enumerate(first.items(), 1)
-    )
+            source = commit.source[:2] if cached else ()
+            yield Made(name, started.run, node, port, ref, commit.function, commit.at, cached, source=source)
 
 
 def choose_version(artifact: Artifact, wanted: int | str | None) -> Version:

@@ -7,18 +7,20 @@ whenever it is missing, broken or of another version.
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 from warnings import warn
 
-from drawloom.catalog.artifacts import Artifact, Version, choose_version
-from drawloom.catalog.index import Index, index_path
-from drawloom.catalog.keys import project_prefix, run_key
+from drawloom.catalog.artifacts import Artifact, Reader, Version, choose_version
+from drawloom.catalog.keys import name_digest, project_prefix, run_key
 from drawloom.catalog.programs import load_program, save_program
 from drawloom.catalog.run import Run
-from drawloom.catalog.tags import read_tags
+from drawloom.catalog.tags import read_tags, write_tag
 from drawloom.catalog.verify import verify
 from drawloom.errors import Diagnostic, Span, StoreError, did_you_mean
+from drawloom.ir.envelope import value_digest
 from drawloom.ir.program import Program
 from drawloom.storage.base import Storage
 from drawloom.storage.objects import Objects
@@ -27,8 +29,13 @@ from drawloom.storage.prefixed import Prefixed, local_path
 from drawloom.storage.problems import is_key
 from drawloom.values.store import Values
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # the index and what asks it are imported when something is asked: a run asks nothing
+    import sqlite3
+
     from drawloom.catalog.gc import Collected
+    from drawloom.catalog.index import Index
+    from drawloom.catalog.lineage import Lineage
+    from drawloom.catalog.queries import FunctionVersion, LoggedMetric, RunFilter, RunRow
     from drawloom.catalog.transfer import Transferred
 
 __all__ = ["Catalog", "UnreadableRunWarning"]
@@ -106,6 +113,8 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
     def index(self) -> Index:
         """The index over the project's runs; opened on first use."""
         if self._index is None:
+            from drawloom.catalog.index import Index, index_path
+
             self._index = Index(self.storage, index_path(self.storage.url))
         return self._index
 
@@ -117,21 +126,55 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
         """The program with this digest (S452 if it can't be had)."""
         return load_program(self.storage, digest)
 
-    def runs(self, pipeline: str | None = None, state: str | None = None, limit: int | None = None) -> list[Run]:
+    def runs(
+        self,
+        pipeline: str | None = None,
+        state: str | None = None,
+        limit: int | None = None,
+        *,
+        since: datetime | float | None = None,
+        until: datetime | float | None = None,
+        params: Mapping[str, Any] | None = None,
+        function: str | None = None,
+        artifact: str | None = None,
+        version: int | str | None = None,
+    ) -> list[Run]:
         """The project's runs, newest first; a run whose records can't be read is left out with a warning.
 
         Args:
             pipeline: only runs of the pipeline of this name.
             state: only runs in this state.
             limit: at most so many.
+            since: only runs that began at this time or later; a float is seconds since the epoch.
+            until: only runs that began before this time.
+            params: parameter name -> value; only runs that were given equal ones. A file or a table is stored
+                to be compared.
+            function: only runs that used the version of a function whose digest begins so.
+            artifact: only runs that made, or were given, a version of this artifact.
+            version: which version of it (`load`); the latest if None.
         """
-        rows = []
-        for row in self.index.runs():
-            if row.problem:
-                warn(f"run {row.id} is left out: {row.problem}", UnreadableRunWarning, stacklevel=2)
-            elif pipeline in (None, row.pipeline) and state in (None, row.state):
-                rows.append(row)
-        return [self._run(row.id) for row in rows[:limit]]
+        from drawloom.catalog.queries import RunFilter
+
+        digests = {}
+        for name, value in (params or {}).items():
+            digests[name] = [value_digest(self.values.encode(value, what=f"the parameter {name}"))]
+        made = None if artifact is None else (artifact, self.version(artifact, version).digest)
+        wanted = RunFilter(pipeline, state, _seconds(since), _seconds(until), digests, function, made)
+        return [self._run(row.id) for row in self.run_rows(wanted, limit)]
+
+    def run_rows(self, wanted: RunFilter, limit: int | None = None) -> list[RunRow]:
+        """What the index has of the runs a filter lets through, newest first, without reading any of them.
+
+        Args:
+            wanted: which runs.
+            limit: at most so many.
+        """
+        from drawloom.catalog.queries import run_rows
+
+        found, unreadable = self.index.ask(lambda db: run_rows(db, wanted, limit))
+        for row in unreadable:
+            warn(f"run {row.id} is left out: {row.problem}", UnreadableRunWarning, stacklevel=3)
+        return found
 
     def run(self, id: str) -> Run:  # noqa: A002  # the word of the design
         """One run.
@@ -156,21 +199,98 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
         Args:
             pattern: which names: `*` and `?` stand for any characters (`churn/*`).
         """
-        return self._artifacts([name for name in self.index.names() if fnmatchcase(name, pattern)])
+        found = self._artifacts(None)
+        return found if pattern == "*" else [a for a in found if fnmatchcase(a.name, pattern)]
 
     def artifact(self, name: str) -> Artifact:
         """One artifact with all its versions.
 
         Args:
-            name: `<pipeline>/<node>`, `<pipeline>/<node>.<port>`, `<pipeline>/params/<name>` or `<pipeline>`.
+            name: `<pipeline>/<node>`, `<pipeline>/<node>.<port>`, `<pipeline>/params/<name>` or `<pipeline>`; of what a
+                task logged, `<pipeline>/<node>:<name>`.
 
         Raises:
             StoreError: S453, there is none of this name.
         """
-        found = self._artifacts([name])
+        found = self._artifacts(name)
         if not found:
-            raise StoreError(_no_artifact(name, self.index.names(), self.storage.url))
+            names = [artifact.name for artifact in self._artifacts(None)]
+            raise StoreError(_no_artifact(name, names, self.storage.url))
         return found[0]
+
+    def functions(self, pattern: str = "*") -> list[FunctionVersion]:
+        """The versions of tasks' functions that runs have used, by name, the oldest first.
+
+        Args:
+            pattern: which names (`module:qualname`): `*` and `?` stand for any characters.
+        """
+        from drawloom.catalog.queries import function_versions
+
+        return [f for f in self.index.ask(function_versions) if fnmatchcase(f.name, pattern)]
+
+    def metrics(self, run: str, node: str | None = None) -> list[LoggedMetric]:
+        """The last values of the metrics that a run's tasks logged.
+
+        Args:
+            run: the run's id, whole.
+            node: only those of this node.
+        """
+        from drawloom.catalog.queries import metrics_of
+
+        return self.index.ask(lambda db: metrics_of(db, run, node))
+
+    def lineage(
+        self, name: str, version: int | str | None = None, direction: str = "both", depth: int | None = None
+    ) -> Lineage:
+        """What a version of an artifact was made from, and what was made of it, across runs.
+
+        Args:
+            name: the artifact's name.
+            version: which version (`load`); the latest if None.
+            direction: `up` for what it was made from, `down` for what was made of it, or `both`.
+            depth: how many versions away from it to go; None for all.
+
+        Raises:
+            StoreError: S453, there is no such artifact; S458, it has no such version.
+            ValueError: there is no such direction, or the depth is negative.
+        """
+        from drawloom.catalog.lineage import DIRECTIONS, trace_lineage
+
+        if direction not in DIRECTIONS or (depth is not None and depth < 0):
+            raise ValueError(f"expected a direction among {', '.join(DIRECTIONS)} and a depth of 0 or more")
+        digest = self.version(name, version).digest
+        return self.index.ask(lambda db: trace_lineage(db, name, digest, direction, depth))
+
+    def tag(self, name: str, tag: str, version: int | str | None = None) -> Version:
+        """Gives a version of an artifact a name; the version that had it loses it.
+
+        Args:
+            name: the artifact's name.
+            tag: the name, by which `load` finds the version from now on.
+            version: which version (`load`); the latest if None.
+
+        Returns:
+            The version, with its tags.
+
+        Raises:
+            StoreError: S453, S458: there is no such version; S474: no version can have this tag.
+        """
+        found = self.version(name, version)
+        write_tag(self.storage, name, tag, found.digest)
+        return self.version(name, found.number)
+
+    def untag(self, name: str, tag: str) -> Version:
+        """Takes a tag away; returns the version that had it.
+
+        Raises:
+            StoreError: S453, there is no such artifact; S475, it has no such tag.
+        """
+        artifact = self.artifact(name)
+        tagged = {tag: version for version in artifact.versions for tag in version.tags}
+        if tag not in tagged:
+            raise StoreError(_no_tag(name, tag, list(tagged)))
+        write_tag(self.storage, name, tag, "")
+        return self.version(name, tagged[tag].number)
 
     def load(self, name: str, version: int | str | None = None) -> Any:
         """The value of a version of an artifact.
@@ -282,8 +402,29 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
     def _run(self, id: str) -> Run:  # noqa: A002  # as above
         return Run(id, self.storage, self.objects, self.values)
 
-    def _artifacts(self, names: list[str]) -> list[Artifact]:
-        return self.index.artifacts(names, lambda name: read_tags(self.storage, name))
+    def _artifacts(self, name: str | None) -> list[Artifact]:
+        from drawloom.catalog.queries import tags_of, unread_tags, version_rows
+
+        names = None if name is None else [name]
+
+        def question(db: sqlite3.Connection) -> tuple[list[Artifact], set[str]]:
+            found = version_rows(db, names, tags_of(db), self._readers)
+            return found, unread_tags(db)
+
+        found, unread = self.index.ask(question)
+        for artifact in found if unread else ():
+            if name_digest(artifact.name) in unread:
+                read_tags(self.storage, artifact.name)  # raises what is wrong with the record
+        return found
+
+    def _readers(self, name: str, digest: str) -> Callable[[], tuple[Reader, ...]]:
+        from drawloom.catalog.queries import readers_of
+
+        return lambda: self.index.ask(lambda db: readers_of(db, name, digest))
+
+
+def _seconds(at: datetime | float | None) -> float | None:
+    return at.timestamp() if isinstance(at, datetime) else at
 
 
 def _bad_project(project: str) -> Diagnostic:
@@ -312,4 +453,13 @@ def _no_artifact(name: str, known: list[str], url: str) -> Diagnostic:
         what=f"there is no artifact `{name}` among {len(known)}{did_you_mean(name, known)}",
         where=Span(url, 0),
         fix="see the names there are with `drawloom catalog ls`",
+    )
+
+
+def _no_tag(name: str, tag: str, known: list[str]) -> Diagnostic:
+    return Diagnostic(
+        code="S475",
+        what=f"{name!r} has no tag {tag!r}{did_you_mean(tag, known)}",
+        where=None,
+        fix=f"its tags are {', '.join(sorted(known))}" if known else "none of its versions has a tag",
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final
 
 from drawloom.catalog import keys
 from drawloom.catalog.checkpoints import remove_checkpoints
-from drawloom.catalog.index import RunRow
+from drawloom.catalog.queries import RunRow, all_runs
 from drawloom.catalog.reach import Reach, digest_of_key
 from drawloom.catalog.runlog import is_alive
 from drawloom.errors import Diagnostic, Span, StoreError
@@ -99,7 +99,7 @@ class _Collection:
         self._sizes: dict[str, int] = dict.fromkeys(KINDS, 0)
 
     def run(self, keep_runs: int | None, older_than_seconds: float | None) -> Collected:
-        rows = self._catalog.index.runs()
+        rows = self._catalog.index.ask(all_runs)
         broken = [row for row in rows if row.problem and self._storage.exists(keys.run_key(row.id))]
         if broken:
             raise StoreError([_unreadable(row, self._storage.url) for row in broken[:_SHOWN]])

@@ -2,8 +2,11 @@
 
 It is a projection and never the truth: before each question it catches up with the store, and when it is missing,
 broken or of another version it is made anew. It lies in a cache folder, not in the store, because the
-store may be an object store and SQLite needs a local disk. Two processes may use it at once: each run is brought in by
-one transaction. Where no file can be had (no home folder, a read-only disk), it lives in memory.
+store may be an object store and SQLite needs a local disk. Two processes may use it at once: each run is brought in
+whole or not at all. Where no file can be had (no home folder, a read-only disk), it lives in memory.
+
+Catching up reads no run again that is over: in a folder, the times of a run's folders tell that nothing was added to
+it; on an object store, the names of its objects do.
 """
 
 from __future__ import annotations
@@ -12,56 +15,34 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, TypeVar
 
-from drawloom.catalog.artifacts import Artifact, Made, Reader, made_by, number, read_by
-from drawloom.catalog.facts import Facts
-from drawloom.catalog.programs import load_program
-from drawloom.catalog.records import ValueRef
-from drawloom.catalog.runlog import is_alive, read_records
-from drawloom.catalog.state import run_state
-from drawloom.errors import Diagnostic, DrawloomError, StoreError
+from drawloom.catalog.index_schema import SCHEMA_VERSION, forget, prepare, transaction, write_run_rows, write_tag
+from drawloom.catalog.keys import run_prefix
+from drawloom.catalog.outcomes import decode_record
+from drawloom.catalog.projection import Programs, Projection, project
+from drawloom.catalog.records import Tag
+from drawloom.catalog.runlog import is_alive
+from drawloom.errors import Diagnostic, StoreError
 from drawloom.ir.canonical import digest_bytes, digest_json
 from drawloom.storage.base import KeyMissing, Storage
+from drawloom.storage.prefixed import local_path
+from drawloom.storage.problems import is_key
 
-__all__ = ["SCHEMA_VERSION", "Index", "RunRow", "index_path"]
+__all__ = ["SCHEMA_VERSION", "Index", "index_path"]
 
 T = TypeVar("T")
 
-SCHEMA_VERSION: Final = 1
 _BUSY_SECONDS: Final = 30.0
 _SETTLED: Final = frozenset({"succeeded", "failed", "cancelled"})
-_SCHEMA: Final = """
-CREATE TABLE runs (
-    id TEXT PRIMARY KEY, mark TEXT NOT NULL, pipeline TEXT NOT NULL, state TEXT NOT NULL,
-    started_at REAL, finished_at REAL, problem TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE made (
-    name TEXT NOT NULL, digest TEXT NOT NULL, at REAL NOT NULL, run TEXT NOT NULL, node TEXT NOT NULL,
-    port TEXT NOT NULL, function TEXT NOT NULL, cached INTEGER NOT NULL, ref TEXT NOT NULL
-);
-CREATE TABLE read (run TEXT NOT NULL, node TEXT NOT NULL, digest TEXT NOT NULL);
-CREATE INDEX made_by_name ON made (name);
-CREATE INDEX made_by_run ON made (run);
-CREATE INDEX read_by_digest ON read (digest);
-CREATE INDEX read_by_run ON read (run);
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class RunRow:
-    """A run as the index has it; `problem` says why its records can't be read, "" if they can."""
-
-    id: str
-    pipeline: str
-    state: str
-    started_at: float | None
-    finished_at: float | None
-    problem: str = ""
+_CHECKED_BYTES: Final = 8_000_000
+_AT_ONCE: Final = 64  # runs brought in by one transaction: each ends with a write to the disk
+# A folder's time is as coarse as the kernel's clock (NFS: a second): one this young may still change and not show it.
+_YOUNG_SECONDS: Final = 2.0
 
 
 def index_path(url: str) -> str | None:
@@ -82,7 +63,7 @@ def index_path(url: str) -> str | None:
     )
 
 
-class Index:
+class Index:  # over 150 lines: the life of one file, from making it to making it again
     """The index of one project.
 
     Args:
@@ -96,36 +77,17 @@ class Index:
         self._memory: sqlite3.Connection | None = None
         self._lock = threading.RLock()
         self._checked = False
+        self._programs = Programs(storage)
 
-    def runs(self) -> list[RunRow]:
-        """All runs, newest first."""
-        order = "ORDER BY started_at IS NULL DESC, started_at DESC, id DESC"
-        sql = f"SELECT id, pipeline, state, started_at, finished_at, problem FROM runs {order}"  # noqa: S608  # a constant
-        return self._ask(lambda db: [RunRow(*row) for row in db.execute(sql)])
-
-    def names(self) -> list[str]:
-        """The names of all artifacts, sorted."""
-        return self._ask(lambda db: sorted(name for (name,) in db.execute("SELECT DISTINCT name FROM made")))
-
-    def artifacts(self, names: list[str], tags: Callable[[str], Mapping[str, str]]) -> list[Artifact]:
-        """The artifacts of these names, in this order; names that don't exist are left out.
+    def ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
+        """Catches up, then asks; an index that turns out to be broken is made anew, once.
 
         Args:
-            names: which.
-            tags: gives, for a name, tag -> value digest.
+            question: reads what it wants to know (`catalog.queries`); it may be asked twice.
+
+        Raises:
+            StoreError: the store can't be read, or S459: another process has had the index locked for too long.
         """
-        return self._ask(lambda db: [a for name in names if (a := _artifact(db, name, tags)) is not None])
-
-    def rebuild(self) -> None:
-        """Throws the index away and makes it anew."""
-        with self._lock:
-            self._drop()
-            self._ask(lambda _: None)
-
-    # the file
-
-    def _ask(self, question: Callable[[sqlite3.Connection], T]) -> T:
-        """Catches up, then asks; an index that turns out to be broken is made anew, once."""
         with self._lock:
             try:
                 return self._try(question)
@@ -141,6 +103,14 @@ class Index:
             self._path = None  # the place is no good: a full disk, a folder nobody may write to
             return self._try(question)
 
+    def rebuild(self) -> None:
+        """Throws the index away and makes it anew."""
+        with self._lock:
+            self._drop()
+            self.ask(lambda _: None)
+
+    # the file
+
     def _try(self, question: Callable[[sqlite3.Connection], T]) -> T:
         with self._connected() as db:
             self._catch_up(db)
@@ -154,16 +124,18 @@ class Index:
         if self._path is None:
             if self._memory is None:
                 self._memory = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-            _prepare(self._memory)
+            prepare(self._memory)
             yield self._memory
             return
         with closing(sqlite3.connect(self._path, timeout=_BUSY_SECONDS, isolation_level=None)) as db:
             with suppress(sqlite3.OperationalError):  # two that make the file at once: one of them need not switch
                 db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=NORMAL")
-            _prepare(db)
+            prepare(db)
             if not self._checked:
-                _check(db)
+                # of a larger one, a broken page is met when it is read: looking at all of them takes 5 ms a megabyte
+                if os.stat(self._path).st_size < _CHECKED_BYTES:
+                    _check(db)
                 self._checked = True
             yield db
 
@@ -192,34 +164,71 @@ class Index:
     # catching up
 
     def _catch_up(self, db: sqlite3.Connection) -> None:
-        known = {run: (mark, state, problem) for run, mark, state, problem in db.execute(_MARKS)}
-        present = set()
-        for run, run_keys in groupby(self._storage.keys("runs/"), key=lambda key: key.split("/")[1]):
-            present.add(run)
-            self._bring(db, run, list(run_keys), known.get(run))
-        for run in sorted(known.keys() - present):
-            with _transaction(db):
-                _forget(db, run)
+        known = {row[0]: row[1:] for row in db.execute("SELECT id, mark, stamp, state, problem FROM runs")}
+        present: set[str] = set()
+        waiting: list[tuple[Projection, str, str]] = []
+        renewed: list[tuple[str, str]] = []
+        for run, stamp, keys in self._changed(known, present):
+            brought = self._bring(run, keys, known.get(run))
+            if brought is not None:
+                waiting.append((*brought, stamp))
+            elif stamp and run in known and known[run][1] != stamp:
+                renewed.append((stamp, run))
+            if len(waiting) == _AT_ONCE:
+                _write(db, waiting)
+                waiting = []
+        gone = sorted(known.keys() - present)
+        if waiting or gone or renewed:
+            with transaction(db):
+                _write_all(db, waiting)
+                for run in gone:
+                    forget(db, run)
+                db.executemany("UPDATE runs SET stamp = ? WHERE id = ?", renewed)
+        self._catch_up_with_tags(db)
 
-    def _bring(self, db: sqlite3.Connection, run: str, run_keys: list[str], known: tuple[str, str, str] | None) -> None:
-        """Brings one run in, unless the index has it as it is."""
-        names = digest_json(run_keys)
-        if known is not None and known[0] == names and known[1] in _SETTLED and not known[2]:
-            return  # an ended run grows by new files alone
+    def _changed(
+        self, known: dict[str, tuple[str, str, str, str]], present: set[str]
+    ) -> Iterator[tuple[str, str, list[str]]]:
+        """(run, stamp, keys) of each run that may have changed; all runs there are are added to `present`."""
+        inside = local_path(self._storage, "runs/x")
+        if inside is None:
+            for run, found in groupby(self._storage.keys("runs/"), key=lambda key: key.split("/")[1]):
+                present.add(run)
+                yield run, "", list(found)
+            return
+        folder = os.path.dirname(inside)
+        for run in _folders(folder):
+            at = f"{folder}/{run}"
+            if run in known:
+                _, stamp, state, problem = known[run]
+                if stamp and state in _SETTLED and not problem and _stamp_holds(at, stamp):
+                    present.add(run)
+                    continue
+            began = time.time()
+            stamp = _stamp(at, began - _YOUNG_SECONDS)
+            keys = list(self._storage.keys(run_prefix(run)))
+            if keys:
+                present.add(run)
+                yield run, stamp, keys
+
+    def _bring(
+        self, run: str, keys: list[str], known: tuple[str, str, str, str] | None
+    ) -> tuple[Projection, str] | None:
+        """Reads one run, unless the index has it as it is; returns its rows and its mark."""
+        names = digest_json(keys)
+        settled = known is not None and known[2] in _SETTLED and not known[3]
+        if known is not None and settled and known[0] == names:
+            return None  # an ended run grows by new files alone
         mark = names
         alive = is_alive(self._storage, run)
-        if known is None or known[1] not in _SETTLED or known[2]:
-            mark = digest_json([names, [self._size(key) for key in run_keys if key.endswith(".seg")], alive])
-            if known is not None and known[0] == mark and not known[2]:
-                return
-        found = _project(self._storage, run, alive)
+        if not settled:
+            mark = digest_json([names, [self._size(key) for key in keys if key.endswith(".seg")], alive])
+            if known is not None and known[0] == mark and not known[3]:
+                return None
+        found = project(self._storage, run, alive, self._programs)
         if found is None:
-            return
-        row, made, read = found
-        ended = row.state in _SETTLED and not row.problem
-        with _transaction(db):
-            _forget(db, run)
-            _write(db, row, names if ended else mark, made, read)
+            return None
+        return found, names if found.state in _SETTLED and not found.problem else mark
 
     def _size(self, key: str) -> int:
         try:
@@ -227,102 +236,75 @@ class Index:
         except KeyMissing:
             return 0
 
+    def _catch_up_with_tags(self, db: sqlite3.Connection) -> None:
+        """A record of a tag never changes: what is new is read, what is gone forgotten."""
+        known = {key for (key,) in db.execute("SELECT key FROM tags")}
+        present = set(self._storage.keys("tags/"))
+        if known == present:
+            return
+        found: list[tuple[str, Tag]] = []
+        for key in sorted(present - known):
+            with suppress(KeyMissing):  # taken away between listing and reading
+                try:
+                    record = decode_record(self._storage.read(key), f"{self._storage.url}/{key}")
+                except StoreError:  # told to who asks for that artifact's tags (`queries.unread_tags`)
+                    record = Tag("", "", "")
+                if isinstance(record, Tag):
+                    found.append((key, record))
+        with transaction(db):
+            db.executemany("DELETE FROM tags WHERE key = ?", [(key,) for key in sorted(known - present)])
+            for key, record in found:
+                write_tag(db, key, record)
 
-_MARKS: Final = "SELECT id, mark, state, problem FROM runs"
-_REF_FIELDS: Final = ("digest", "size_bytes", "tree", "object", "type")
+
+def _write(db: sqlite3.Connection, waiting: list[tuple[Projection, str, str]]) -> None:
+    with transaction(db):
+        _write_all(db, waiting)
 
 
-def _project(storage: Storage, run: str, alive: bool | None) -> tuple[RunRow, list[Made], set[tuple[str, str]]] | None:
-    """A run's rows: the run, what it made, and the (node, digest) pairs it read; None of a run that never began."""
+def _write_all(db: sqlite3.Connection, waiting: list[tuple[Projection, str, str]]) -> None:
+    for found, mark, stamp in waiting:
+        write_run_rows(db, found, mark, stamp)
+
+
+def _folders(folder: str) -> list[str]:
     try:
-        records = read_records(storage, run)
-        if not records:  # a log that its writer was killed before: there is no such run
-            return None
-        facts = Facts(records)
-        started = facts.started
-        if started is None:
-            return RunRow(run, "", "pending", None, None, "it has no record of its start"), [], set()
-        pipeline = load_program(storage, started.program).pipeline
-    except DrawloomError as problem:
-        return RunRow(run, "", "pending", None, None, str(problem)), [], set()
-    found = run_state(pipeline, facts, alive=alive)
-    row = RunRow(run, started.pipeline, found.state, found.started_at, found.finished_at)
-    return row, list(made_by(started, facts)), read_by(facts)
+        with os.scandir(folder) as entries:
+            return sorted(entry.name for entry in entries if is_key(entry.name) and entry.is_dir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
 
 
-def _prepare(db: sqlite3.Connection) -> None:
-    """Makes the tables, in a new file; refuses one of another version."""
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    if version == SCHEMA_VERSION:
-        return
-    if version != 0:
-        raise sqlite3.DatabaseError(f"schema version {version}")
-    with _transaction(db):
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        if version == 0:  # else another process was quicker
-            for statement in _SCHEMA.strip().split(";\n"):
-                db.execute(statement.removesuffix(";"))
-            db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+def _stamp(folder: str, before: float) -> str:
+    """The times of a run's folders, which change when anything is added; "" if one of them isn't `before` that time."""
+    found: list[tuple[str, int]] = []
+    waiting = [""]
+    try:
+        while waiting:
+            inside = waiting.pop()
+            path = f"{folder}/{inside}"
+            changed = os.stat(path).st_mtime_ns
+            if changed >= before * 1e9:
+                return ""
+            found.append((inside, changed))
+            with os.scandir(path) as entries:
+                waiting += [f"{inside}{entry.name}/" for entry in entries if entry.is_dir()]
+    except OSError:
+        return ""
+    return json.dumps(found)
+
+
+def _stamp_holds(folder: str, stamp: str) -> bool:
+    try:
+        return all(os.stat(f"{folder}/{inside}").st_mtime_ns == changed for inside, changed in json.loads(stamp))
+    except OSError:
+        return False
 
 
 def _check(db: sqlite3.Connection) -> None:
     (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
     if found != "ok":
         raise sqlite3.DatabaseError(found)
-
-
-@contextmanager
-def _transaction(db: sqlite3.Connection) -> Iterator[None]:
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        yield
-    except BaseException:
-        if db.in_transaction:
-            db.execute("ROLLBACK")
-        raise
-    db.execute("COMMIT")
-
-
-def _forget(db: sqlite3.Connection, run: str) -> None:
-    db.execute("DELETE FROM runs WHERE id = ?", (run,))
-    db.execute("DELETE FROM made WHERE run = ?", (run,))
-    db.execute("DELETE FROM read WHERE run = ?", (run,))
-
-
-def _write(db: sqlite3.Connection, row: RunRow, mark: str, made: list[Made], read: set[tuple[str, str]]) -> None:
-    db.execute(
-        "INSERT INTO runs VALUES (?, ?, ?, ?, ?, ?, ?)",
-        (row.id, mark, row.pipeline, row.state, row.started_at, row.finished_at, row.problem),
-    )
-    db.executemany(
-        "INSERT INTO made VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-        [
-            (m.name, m.ref.digest, m.at, m.run, m.node, m.port, m.function, int(m.cached), _ref_text(m.ref))
-            for m in made
-        ],
-    )
-    db.executemany("INSERT INTO read VALUES (?, ?, ?)", [(row.id, node, digest) for node, digest in sorted(read)])
-
-
-def _ref_text(ref: ValueRef) -> str:
-    return json.dumps([getattr(ref, name) for name in _REF_FIELDS], separators=(",", ":"))
-
-
-def _artifact(db: sqlite3.Connection, name: str, tags: Callable[[str], Mapping[str, str]]) -> Artifact | None:
-    rows = db.execute("SELECT run, node, port, ref, function, at, cached FROM made WHERE name = ?", (name,)).fetchall()
-    if not rows:
-        return None
-    made = [
-        Made(name, run, node, port, ValueRef(*json.loads(ref)), function, at, bool(cached))
-        for run, node, port, ref, function, at, cached in rows
-    ]
-    readers = {digest: _readers(db, digest) for digest in sorted({m.ref.digest for m in made})}
-    return Artifact(name, number(made, readers, tags(name)))
-
-
-def _readers(db: sqlite3.Connection, digest: str) -> tuple[Reader, ...]:
-    sql = "SELECT run, node FROM read WHERE digest = ? ORDER BY run, node"
-    return tuple(Reader(run, node) for run, node in db.execute(sql, (digest,)))
 
 
 def _is_busy(error: sqlite3.DatabaseError) -> bool:

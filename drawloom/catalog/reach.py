@@ -178,7 +178,7 @@ def trees_of(data: bytes, run: str, key: str) -> list[Json]:
         StoreError: S414 or S415, a segment is corrupt or of a newer drawloom.
     """
     if key.endswith(".seg"):
-        return decode_segment(data, run, key)
+        return list(decode_segment(data, run, key))
     try:
         return [json.loads(data)]
     except ValueError:

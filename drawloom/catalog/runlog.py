@@ -249,7 +249,7 @@ def is_alive(storage: Storage, run_id: str) -> bool | None:
     return None if None in told else False
 
 
-def read_records(storage: Storage, run_id: str) -> list[Record]:
+def read_records(storage: Storage, run_id: str, sift: Callable[[bytes], bool] | None = None) -> list[Record]:
     """Every record of a run: `run.json` first, then segments in the order they were begun, then objects by key.
 
     A line a writer was killed in is dropped.
@@ -257,6 +257,7 @@ def read_records(storage: Storage, run_id: str) -> list[Record]:
     Args:
         storage: the project's storage.
         run_id: the run; an unknown one has no records.
+        sift: takes the JSON of each record in a segment, as text; those it answers with True are left out.
 
     Raises:
         StoreError: S414, a segment is corrupt or missing; S415, a newer drawloom wrote a record; S416, a record is
@@ -279,7 +280,7 @@ def read_records(storage: Storage, run_id: str) -> list[Record]:
             records.append(decode_record(data, f"{storage.url}/{key}"))
     for key, data in _read_all(storage, segments):
         place = f"{storage.url}/{key}"
-        records.extend(_record(tree, place) for tree in decode_segment(data, run_id, place))
+        records.extend(_record(tree, place) for tree in decode_segment(data, run_id, place, sift))
     for key, data in _read_all(storage, others):
         records.append(decode_record(data, f"{storage.url}/{key}"))
     return records

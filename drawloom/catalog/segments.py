@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import json
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from drawloom.errors import StoreError
@@ -60,7 +60,7 @@ def encode_end(count: int) -> bytes:
     return encode_line({"end": count})
 
 
-def decode_segment(data: bytes, run: str, place: str) -> Iterator[Json]:
+def decode_segment(data: bytes, run: str, place: str, sift: Callable[[bytes], bool] | None = None) -> Iterator[Json]:
     """The JSON of the records of a segment, in order; a torn last line is dropped.
 
     One after the other, because a run of a hundred thousand items has as many lines.
@@ -69,6 +69,7 @@ def decode_segment(data: bytes, run: str, place: str) -> Iterator[Json]:
         data: the segment.
         run: the run it must belong to.
         place: its path or URL, for the error.
+        sift: takes the text of each record; those it answers with True are left out.
 
     Raises:
         StoreError: S414, the segment is corrupt; S415, a newer drawloom wrote it.
@@ -77,8 +78,11 @@ def decode_segment(data: bytes, run: str, place: str) -> Iterator[Json]:
     whole = ended = False
     while (end := data.find(b"\n", start)) >= 0:
         number += 1
-        tree = _decode_line(data[start:end], number, place)
+        text = _checked(data[start:end], number, place)
         start = end + 1
+        if number > 1 and not ended and sift is not None and sift(text):
+            continue
+        tree = json.loads(text)
         if number == 1:
             _check_header(tree, run, place)
             whole = tree["whole"]
@@ -96,11 +100,11 @@ def decode_segment(data: bytes, run: str, place: str) -> Iterator[Json]:
         raise _corrupt(place, "its end is missing")
 
 
-def _decode_line(line: bytes, number: int, place: str) -> Json:
+def _checked(line: bytes, number: int, place: str) -> bytes:
     checksum, text = line[:8], line[9:]
     if checksum != b"%08x" % zlib.crc32(text) or line[8:9] != b" ":
         raise _corrupt(place, f"line {number} doesn't have its checksum")
-    return json.loads(text)
+    return text
 
 
 def _check_header(header: Json, run: str, place: str) -> None:

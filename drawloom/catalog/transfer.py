@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Final
 from drawloom.catalog import keys
 from drawloom.catalog.archive import ARCHIVE_FORMAT, LIMIT_BYTES, MANIFEST, ArchiveReader, corrupt, hostile
 from drawloom.catalog.outcomes import decode_record
+from drawloom.catalog.queries import artifact_names
 from drawloom.catalog.reach import Reach
 from drawloom.catalog.records import RunStarted
 from drawloom.catalog.runlog import is_alive
@@ -69,7 +70,7 @@ def runs_of(catalog: Catalog, name: str) -> list[str]:
     Raises:
         StoreError: S451 or S458, there is no such run or version.
     """
-    known = catalog.index.names()
+    known = catalog.index.ask(artifact_names)
     artifact, _, version = (name, "", "") if name in known else name.rpartition("@")
     if artifact in known:
         return [catalog.version(artifact, version or None).made.run]

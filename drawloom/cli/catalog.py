@@ -6,15 +6,16 @@ from typing import Any
 
 import click
 
-from drawloom.catalog.artifacts import Artifact, Version
-from drawloom.cli.documents import artifact_document, diagnostic_document, version_document
+from drawloom.catalog.artifacts import Artifact
+from drawloom.cli.catalog_show import show
+from drawloom.cli.documents import artifact_document, diagnostic_document
 from drawloom.cli.export import export
 from drawloom.cli.housekeeping import export_runs, gc, import_runs
+from drawloom.cli.lineage import functions, lineage, tag
 from drawloom.cli.options import catalog_options, json_option, open_catalog, settings_from
 from drawloom.cli.output import Column, format_bytes, format_time, note, table, warnings_as_notes, write, write_json
 from drawloom.cli.problems import OK, STORE
 from drawloom.cli.profile import profile
-from drawloom.cli.values import value_text
 
 __all__ = ["catalog"]
 
@@ -24,7 +25,7 @@ def catalog() -> None:
     """Look into the catalog: every version of every value."""
 
 
-for command in (profile, gc, export_runs, import_runs):
+for command in (show, lineage, tag, functions, profile, gc, export_runs, import_runs):
     catalog.add_command(command)
 
 
@@ -45,40 +46,23 @@ def ls(pattern: str, as_json: bool, **values: Any) -> None:
     if not found:
         write(f"no artifacts{' like that' if pattern != '*' else ''} in {opened.url}")
         return
-    columns = [Column("name", whole=True), Column("versions", right=True), Column("latest", right=True), Column("type")]
-    columns += [Column("size", right=True), Column("made"), Column("run", whole=True)]
-    table(columns, [_artifact_cells(artifact) for artifact in found])
+    columns = [Column("name", whole=True), Column("versions", right=True), Column("type"), Column("size", right=True)]
+    table([*columns, Column("made", whole=True), Column("tags")], [_artifact_cells(artifact) for artifact in found])
 
 
 def _artifact_cells(artifact: Artifact) -> list[str]:
     latest = artifact.latest
-    facts = [latest.type, format_bytes(latest.size_bytes), format_time(latest.latest_at), latest.latest_run]
-    return [artifact.name, str(len(artifact.versions)), str(latest.number), *facts]
-
-
-@catalog.command()
-@click.argument("name")
-@catalog_options
-@json_option
-def show(name: str, as_json: bool, **values: Any) -> None:
-    """Show an artifact's versions: made by which run, and which nodes were given it or a value equal to it."""
-    opened = open_catalog(settings_from(values), create=False)
-    artifact = opened.artifact(name)
-    if as_json:
-        write_json({"name": artifact.name, "versions": [version_document(v) for v in artifact.versions]})
-        return
-    columns = [Column("version", right=True), Column("digest", whole=True), Column("size", right=True), Column("made")]
-    columns += [Column("run", whole=True), Column("read by"), Column("tags"), Column("value")]
-    rows = [[*_version_cells(version), value_text(version.ref, opened.values, 60)] for version in artifact.versions]
-    write(f"{artifact.name}  {artifact.latest.type}")
-    table(columns, rows)
-
-
-def _version_cells(version: Version) -> list[str]:
-    made = version.made
-    readers = ", ".join(sorted({reader.node for reader in version.read_by}))
-    facts = [version.digest[:12], format_bytes(version.size_bytes), format_time(made.at), made.run]
-    return [str(version.number), *facts, readers, ", ".join(version.tags)]
+    count = len(artifact.versions)
+    media = f" ({latest.media_type})" if latest.media_type not in ("", "application/json") else ""
+    tags = ", ".join(f"{tag} ({v.number})" for v in artifact.versions for tag in v.tags)
+    return [
+        artifact.name,
+        str(count) if latest.number == count else f"{latest.number} of {count}",
+        f"{latest.type}{media}",
+        format_bytes(latest.size_bytes),
+        format_time(latest.latest_at),
+        tags,
+    ]
 
 
 @catalog.command()

@@ -216,9 +216,10 @@ def _writable(catalog: Catalog) -> Iterator[Check]:
 
 def _index(catalog: Catalog) -> Iterator[Check]:
     from drawloom.catalog.index import index_path
+    from drawloom.catalog.queries import all_runs
 
     path = index_path(catalog.storage.url)
-    rows = catalog.index.runs()
+    rows = catalog.index.ask(all_runs)
     broken = [row for row in rows if row.problem]
     if broken:
         what = f"the records of {len(broken)} of {len(rows)} runs can't be read, of {broken[0].id} for one"

@@ -8,6 +8,7 @@ from typing import Any
 from drawloom.catalog.artifacts import Artifact, Version
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.facts import Facts
+from drawloom.catalog.queries import FunctionVersion, RunRow
 from drawloom.catalog.records import Commit, Index
 from drawloom.catalog.run import NodeView, Run
 from drawloom.catalog.runlog import read_records
@@ -21,9 +22,11 @@ __all__ = [
     "artifact_document",
     "commits_of",
     "diagnostic_document",
+    "function_document",
     "node_document",
     "run_document",
     "run_line_document",
+    "run_row_document",
     "seconds_of",
     "version_document",
 ]
@@ -48,6 +51,22 @@ def run_line_document(run: Run) -> dict[str, Any]:
         "engine": run.record.engine,
         "executor": run.record.executor,
         "counts": dict(run.counts),
+    }
+
+
+def run_row_document(row: RunRow, counts: Mapping[str, int]) -> dict[str, Any]:
+    """A run in a list of runs, from the index."""
+    ended = row.started_at is not None and row.finished_at is not None
+    return {
+        "run": row.id,
+        "pipeline": row.pipeline,
+        "state": row.state,
+        "started_at": iso_time(row.started_at),
+        "finished_at": iso_time(row.finished_at),
+        "seconds": max(0.0, (row.finished_at or 0.0) - (row.started_at or 0.0)) if ended else None,
+        "engine": row.engine,
+        "executor": row.executor,
+        "counts": dict(counts),
     }
 
 
@@ -125,13 +144,28 @@ def version_document(version: Version) -> dict[str, Any]:
         "digest": version.digest,
         "type": version.type,
         "size_bytes": version.size_bytes,
+        "media_type": version.media_type,
+        "role": version.made.role,
         "run": version.made.run,
         "node": version.made.node,
         "made_at": iso_time(version.made.at),
         "latest_run": version.latest_run,
         "latest_at": iso_time(version.latest_at),
         "tags": list(version.tags),
-        "read_by": [{"run": reader.run, "node": reader.node} for reader in version.read_by],
+        "read_by": [{"run": reader.run, "node": reader.node, "port": reader.port} for reader in version.read_by],
+    }
+
+
+def function_document(version: FunctionVersion) -> dict[str, Any]:
+    """A version of a function."""
+    return {
+        "name": version.name,
+        "version": version.number,
+        "digest": version.digest,
+        "first_at": iso_time(version.first_at),
+        "first_run": version.first_run,
+        "last_at": iso_time(version.last_at),
+        "runs": version.runs,
     }
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import click
 
 from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.queries import RunFilter, RunRow, param_names, param_values
 from drawloom.catalog.records import Commit, ValueRef
 from drawloom.catalog.run import Run
-from drawloom.cli.documents import commits_of, node_document, run_document, run_line_document, seconds_of
+from drawloom.cli.documents import commits_of, node_document, run_document, run_row_document, seconds_of
+from drawloom.cli.moments import read_moment
 from drawloom.cli.options import catalog_options, find_run, json_option, open_catalog, settings_from
 from drawloom.cli.output import (
     Column,
@@ -25,7 +28,9 @@ from drawloom.cli.output import (
 )
 from drawloom.cli.summary import counts_text, failure_lines
 from drawloom.cli.tracked import logged_documents, metric_documents, told_by, write_tracked
-from drawloom.cli.values import value_document, value_text
+from drawloom.cli.values import plain_tree, value_document, value_text
+from drawloom.errors import did_you_mean
+from drawloom.ir.canonical import canonical_json
 
 __all__ = ["logs", "runs", "show"]
 
@@ -35,19 +40,32 @@ _RUN_STATES = ("pending", "running", "succeeded", "failed", "cancelled")
 @click.command()
 @click.option("--pipeline", metavar="NAME", help="Only runs of this pipeline.")
 @click.option("--state", type=click.Choice(_RUN_STATES), help="Only runs in this state.")
+@click.option("--since", callback=read_moment, metavar="WHEN", help="Only runs begun since: 2026-01-31, 2h (ago), 7d.")
+@click.option("--until", callback=read_moment, metavar="WHEN", help="Only runs begun before.")
+@click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="Only runs given this value.")
 @click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
 @catalog_options
 @json_option
-def runs(pipeline: str | None, state: str | None, limit: int, as_json: bool, **values: Any) -> None:
+def runs(
+    pipeline: str | None,
+    state: str | None,
+    since: float | None,
+    until: float | None,
+    params: tuple[str, ...],
+    limit: int,
+    as_json: bool,
+    **values: Any,
+) -> None:
     """List runs, the latest first."""
     catalog = open_catalog(settings_from(values), create=False)
+    wanted = RunFilter(pipeline, state, since, until, _param_digests(catalog, params))
     with warnings_as_notes():  # a run that can't be read is left out, but not in silence
-        found = catalog.runs(pipeline, state, limit)
+        found = [(row, _counts(catalog, row)) for row in catalog.run_rows(wanted, limit)]
     if as_json:
-        write_json({"runs": [run_line_document(run) for run in found]})
+        write_json({"runs": [run_row_document(row, counts) for row, counts in found]})
         return
     if not found:
-        write(f"no runs{' like that' if pipeline or state else ''} in {catalog.url}")
+        write(f"no runs{' like that' if wanted != RunFilter() else ''} in {catalog.url}")
         return
     columns = [
         Column("run", whole=True),
@@ -56,11 +74,51 @@ def runs(pipeline: str | None, state: str | None, limit: int, as_json: bool, **v
         Column("started", whole=True),
     ]
     columns += [Column("took", right=True), Column("nodes")]
-    table(columns, [[*_run_cells(run), counts_text(run.counts)] for run in found])
+    table(columns, [[*_run_cells(row), counts_text(counts)] for row, counts in found])
 
 
-def _run_cells(run: Run) -> list[str]:
-    return [run.id, run.pipeline, run.state, format_time(run.started_at), format_seconds(seconds_of(run))]
+def _counts(catalog: Catalog, row: RunRow) -> Mapping[str, int]:
+    """The states of a run's nodes; those of a run that is under way are in its records alone."""
+    return row.counts if row.counts is not None else catalog.run(row.id).counts
+
+
+def _run_cells(row: RunRow) -> list[str]:
+    ended = row.started_at is not None and row.finished_at is not None
+    took = max(0.0, (row.finished_at or 0.0) - (row.started_at or 0.0)) if ended else None
+    return [row.id, row.pipeline, row.state, format_time(row.started_at), format_seconds(took)]
+
+
+def _param_digests(catalog: Catalog, params: tuple[str, ...]) -> dict[str, list[str]]:
+    """Parameter name -> the digests of the values that are given as the text of each `NAME=VALUE`."""
+    found: dict[str, list[str]] = {}
+    for given in params:
+        name, equals, text = given.partition("=")
+        if not name or not equals:
+            raise click.BadParameter(f"expected NAME=VALUE, got {given!r}", param_hint="--param")
+        known = catalog.index.ask(lambda db, name=name: param_values(db, name))  # type: ignore[misc]
+        names = catalog.index.ask(param_names)
+        if not known and names:
+            what = f"no run was given a parameter {name!r}{did_you_mean(name, names)}"
+            raise click.BadParameter(what, param_hint="--param")
+        matching = [digest for digest, tree in known.items() if _is_given_as(tree, text)]
+        found[name] = [d for d in found[name] if d in matching] if name in found else matching
+    return found
+
+
+def _is_given_as(tree: Any, text: str) -> bool:
+    """Whether a value is what a user means by `text`: as JSON, as a text, as the name of a file or a member."""
+    if isinstance(tree, dict) and text in (tree.get("name"), tree.get("uri")):
+        return True
+    plain = plain_tree(tree)
+    if plain == text:
+        return True
+    try:
+        parsed = json.loads(text)
+    except ValueError:
+        return False
+    return canonical_json(plain) == canonical_json(parsed) or (
+        type(plain) in (int, float) and type(parsed) in (int, float) and plain == parsed
+    )
 
 
 @click.command()

@@ -95,7 +95,7 @@ def _shape(tree: dict[str, Any]) -> str:
         return f" {_class_name(tree)}"
     if "shape" in tree:
         return f" {tree.get('dtype', '')} {' x '.join(map(str, tree['shape']))}".replace("  ", " ").rstrip()
-    rows, columns = tree.get("rows"), tree.get("columns")
+    rows, columns = tree.get("rows"), tree.get("dtypes", tree.get("columns"))
     if isinstance(rows, int):
         width = f" x {len(columns)}" if isinstance(columns, list) else f" x {columns}" if columns else ""
         return f" {rows}{width}"

@@ -118,7 +118,11 @@ def test_a_version_tells_who_made_it_and_who_read_it(recorder: Any, catalog: Cat
         11.0,
     )
     assert (version.type, version.size_bytes, len(version.digest)) == ("int", 3, 64)
-    assert version.read_by == (Reader("r1", "last"),)
+    assert version.read_by == (
+        Reader("r1", "all", "items"),
+        Reader("r1", "last", "n"),
+        Reader("r1", "one", "n"),
+    )
 
 
 def test_a_version_is_chosen_by_number_tag_or_digest(recorder: Any, catalog: Catalog) -> None:

@@ -6,20 +6,39 @@ import multiprocessing
 import os
 import sqlite3
 import threading
+import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from drawloom.catalog.artifacts import Reader
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.index import SCHEMA_VERSION, Index, index_path
-from drawloom.catalog.records import AttemptStarted, RunFinished, RunStarted
+from drawloom.catalog.queries import RunFilter, RunRow, run_rows
+from drawloom.catalog.records import AttemptFinished, AttemptStarted, Decision, RunFinished, RunStarted
 from drawloom.catalog.runlog import RunWriter, finish_run
+from drawloom.catalog.sifting import Sifted
 from drawloom.errors import StoreError
 
 
 def numbering(catalog: Catalog) -> list[tuple[str, list[tuple[int, str, str]]]]:
     return [(a.name, [(v.number, v.digest, v.made.run) for v in a.versions]) for a in catalog.artifacts()]
+
+
+def listed(catalog: Catalog) -> list[RunRow]:
+    """All runs of the index, those that can't be read too."""
+    found, unreadable = catalog.index.ask(lambda db: run_rows(db, RunFilter()))
+    return [*found, *unreadable]
+
+
+def settle(catalog: Catalog) -> None:
+    """Makes the files of the runs an hour old, and lets the index see it."""
+    then = time.time() - 3600
+    for folder, _, _ in os.walk(f"{catalog.url}/runs"):
+        os.utime(folder, (then, then))
+    catalog.runs()
 
 
 def fill(recorder: Any) -> None:
@@ -67,6 +86,7 @@ def test_new_runs_grown_runs_and_removed_runs_are_noticed(recorder: Any, catalog
 
 def test_a_new_generation_of_an_ended_run_is_noticed(recorder: Any, catalog: Catalog) -> None:
     recorder.good("r1")
+    settle(catalog)
     assert len(catalog.runs(state="succeeded")) == 1
     finish_run(catalog.storage, RunFinished("r1", "failed", generation=1, at=99.0))
     assert len(catalog.runs(state="failed")) == 1
@@ -77,8 +97,9 @@ def test_an_ended_run_is_not_read_again(recorder: Any, catalog: Catalog) -> None
     catalog.runs()
     segment = next(key for key in catalog.storage.keys("runs/r1/") if key.endswith(".seg"))
     catalog.storage.write(segment, b"not a segment\n")  # would be refused if it were read
-    assert len(catalog.index.runs()) == 1
-    assert catalog.index.runs()[0].problem == ""
+    assert [run.state for run in listed(catalog)] == ["succeeded"]
+    settle(catalog)  # from now on the times of its folders tell
+    assert [run.state for run in listed(catalog)] == ["succeeded"]
 
 
 def test_deleted_at_any_time_it_is_made_anew_with_the_same_numbers(recorder: Any, catalog: Catalog) -> None:
@@ -199,6 +220,92 @@ def test_a_run_that_lost_its_program_is_told_and_the_rest_is_listed(recorder: An
     write_run(catalog.storage, RunStarted("r2", "p", "0" * 64))
     with RunWriter(catalog.storage, "r2") as writer:
         writer.append(AttemptStarted("r2", "first"))
-    problems = {row.id: row.problem.splitlines()[0] if row.problem else "" for row in catalog.index.runs()}
+    problems = {row.id: row.problem.splitlines()[0] if row.problem else "" for row in listed(catalog)}
     assert problems["r1"] == ""
     assert problems["r2"] == "error[S452] the program 000000000000 can't be read: it isn't in the store"
+
+
+def test_runs_are_chosen_by_when_they_began_and_what_they_were_given(recorder: Any, catalog: Catalog) -> None:
+    fill(recorder)  # r0 ... r3 with n = 3, 1, 2, 1 at 0, 10, 20, 30
+    recorder.good("r4", n=1, at=40.0)
+    assert [run.id for run in catalog.runs(since=10.0, until=30.0)] == ["r2", "r1"]
+    moment = datetime.fromtimestamp(30.0, UTC)
+    assert [run.id for run in catalog.runs(since=moment)] == ["r4", "r3"]
+    assert [run.id for run in catalog.runs(params={"n": 1}, limit=2)] == ["r4", "r3"]
+    assert catalog.runs(params={"n": 1.0}) == []  # another type, another value
+    assert catalog.runs(params={"m": 1}) == []
+    assert [run.id for run in catalog.runs(artifact="p", version=1)] == ["r0"]
+    assert len(catalog.runs(function="dddd")) == 5
+    assert catalog.runs(function="d%") == []
+
+
+def test_functions_are_listed_with_their_versions(recorder: Any, catalog: Catalog) -> None:
+    fill(recorder)
+    assert catalog.functions("other*") == []
+    (found,) = catalog.functions()
+    assert (found.name, found.digest, found.number, found.runs) == ("flow:double", "d" * 64, 1, 4)
+    assert (found.first_run, found.first_at, found.last_at) == ("r0", 1.0, 33.0)
+
+
+def test_what_tasks_logged_is_an_artifact_and_metrics_are_kept(recorder: Any, catalog: Catalog) -> None:
+    of_first = recorder.commit(
+        "r1",
+        "first",
+        [1],
+        at=2.0,
+        function="d" * 64,
+        metrics=(("auc", 0.5), ("é'\"", 1e300)),
+        logged=recorder.refs(**{"roc 'é'": "x"}),
+    )
+    of_item = recorder.commit("r1", "one", 1, 0, at=3.0, metrics=(("loss", 2.0),), logged=recorder.refs(curve=1))
+    recorder.run("r1", of_first, Decision("r1", "all", value=1, at=2.5), of_item)
+    assert [a.name for a in catalog.artifacts("p/*:*")] == ["p/first:roc 'é'", "p/one[0]:curve"]
+    assert catalog.load("p/first:roc 'é'") == "x"
+    assert catalog.artifact("p/one[0]:curve").latest.made.role == "logged"
+    (_, made) = catalog.lineage("p/first:roc 'é'", direction="up", depth=1).nodes[:2]
+    assert made.id == "r1/first"
+    found = [(m.node, m.index, m.name, m.value) for m in catalog.metrics("r1")]
+    assert found[0] == ("first", (), "auc", 0.5)
+    assert found[1][2:] == ("é'\"", 1e300)
+    assert found[2] == ("one", (0,), "loss", 2.0)
+    assert [m.name for m in catalog.metrics("r1", "one")] == ["loss"]
+
+
+def test_a_wide_map_is_read_without_making_objects_of_its_items(recorder: Any, catalog: Catalog) -> None:
+    recorder.good("r0", n=1)
+    items = range(300)
+    hostile = '],"kind":"commit","node":"last","outputs":'
+    commits = [
+        recorder.commit(
+            "r1", "one", hostile, k, inputs=recorder.refs(n=hostile), at=2.0 + k, seconds=0.5, function="d" * 64, **more
+        )
+        for k in items
+        for more in [{"outcome": "cached", "source": ("r0", "one", "[0]")} if k % 2 else {"cache_key": "a" * 64}]
+    ]
+    attempts = [AttemptStarted("r1", "one", (k,), at=1.0) for k in items]
+    ended = [AttemptFinished("r1", "one", (k,), seconds=0.5, at=2.0) for k in items]
+    recorder.run("r1", *attempts, *ended, Decision("r1", "all", value=300, at=1.5), *commits)
+    sifted = Sifted(catalog.storage, "r1")
+    assert len(sifted._records) == 3  # the start, the decision, the end
+    tally = sifted.tallies()["one"]
+    assert (tally.instances, tally.cached, tally.origins) == (300, 150, {("r0", "one")})
+    assert (tally.seconds, tally.at, tally.function) == (150.0, 301.0, "d" * 64)
+    assert listed(catalog)[0].counts == catalog.run("r1").counts
+
+
+def test_a_run_under_way_shows_what_it_has_made_and_read_so_far(recorder: Any, catalog: Catalog) -> None:
+    from drawloom.catalog.runlog import write_run
+
+    write_run(catalog.storage, RunStarted("r1", "p", recorder.program, recorder.refs(n=3), at=1.0))
+    with RunWriter(catalog.storage, "r1") as writer:
+        writer.append(recorder.commit("r1", "first", [6], inputs=recorder.refs(n=3), at=2.0))
+        writer.flush()
+        (row,) = listed(catalog)
+        assert (row.state, row.counts) == ("running", None)
+        assert catalog.version("p/params/n").read_by == (Reader("r1", "first", "n"),)
+        writer.append(Decision("r1", "all", value=0, at=3.0))
+        writer.append(recorder.commit("r1", "last", 6, inputs=recorder.refs(n=[6]), at=3.0))
+        writer.append(RunFinished("r1", "succeeded", at=4.0))
+    (row,) = listed(catalog)
+    assert (row.state, row.counts) == ("succeeded", catalog.run("r1").counts)
+    assert Reader("r1", "last", "n") in catalog.version("p/first").read_by

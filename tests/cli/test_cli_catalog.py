@@ -104,7 +104,7 @@ def test_versions_of_an_artifact(drawloom: Any) -> None:
     runs = [drawloom.json("run", "flows_of_cli.py:twice", "--n", n)["run"] for n in ("1", "10")]
     document = drawloom.json("catalog", "show", "twice/n")
     assert [(v["version"], v["run"]) for v in document["versions"]] == [(1, runs[0]), (2, runs[1])]
-    assert document["versions"][0]["read_by"] == [{"run": runs[0], "node": "n-2"}]
+    assert document["versions"][0]["read_by"] == [{"run": runs[0], "node": "n-2", "port": "n"}]
     lines = drawloom.ok("catalog", "show", "twice/n").splitlines()
     assert lines[0] == "twice/n  int"
     assert lines[2].split()[0] == "1"
