@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from drawloom.api import check, compile, run  # noqa: A004  # a verb of the API, as `re.compile` is
+    from drawloom.api import check, compile, plan, run  # noqa: A004  # a verb of the API, as `re.compile` is
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
     from drawloom.compilers.base import Bundle
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         StoreError,
         ValueRefused,
     )
+    from drawloom.runtimes.planned import Plan
     from drawloom.values.external import External
     from drawloom.values.failure import Failure
     from drawloom.values.files import Directory, File
@@ -83,6 +84,7 @@ __all__ = [
     "not_",
     "or_",
     "pipeline",
+    "plan",
     "run",
     "run_info",
     "task",
@@ -93,7 +95,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {
-    "api": "check compile run",
+    "api": "check compile plan run",
     "catalog.catalog": "Catalog",
     "catalog.run": "Run",
     "compilers.base": "Bundle",
@@ -107,6 +109,7 @@ _MODULES = {
         "BoundReached CheckFailed CompileError CorruptObject DefinitionError Diagnostic DrawloomError NodeFailed "
         "ProjectError RunCancelled RunFailed RunRefused Span StoreError ValueRefused"
     ),
+    "runtimes.planned": "Plan",
     "values.external": "External",
     "values.failure": "Failure",
     "values.files": "Directory File",
