@@ -60,6 +60,7 @@ __all__ = [
     "File",
     "NodeFailed",
     "Pipeline",
+    "Plan",
     "ProjectError",
     "Retry",
     "Run",

@@ -307,7 +307,7 @@ def _opened(catalog: Catalog | str | os.PathLike[str] | None) -> Catalog:
 
 
 def _looked_at(catalog: Catalog | str | os.PathLike[str] | None) -> tuple[Storage, bool]:
-    """The project's storage, over which nothing reaches it, and whether pickles are read; empty if there is no store."""
+    """A view of the project's storage that is never written through, and whether pickles are read."""
     from drawloom.catalog.catalog import Catalog
     from drawloom.errors import StoreError
     from drawloom.storage.overlay import Overlay

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drawloom.catalog.facts import Facts
 from drawloom.catalog.lookup import Lookup, NoValueError
@@ -33,6 +33,9 @@ from drawloom.ir.program import Program
 from drawloom.storage.base import Storage
 from drawloom.storage.objects import Objects
 from drawloom.values.store import Values
+
+if TYPE_CHECKING:
+    from drawloom.catalog.why import Why
 
 __all__ = ["NodeView", "Run"]
 
@@ -211,6 +214,28 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
             self._check_node(node)
             index = self._index(node, index)
         return self._value(node, index or (), port)
+
+    def why(self, node: str, index: Index | None = None, *, deep: bool = False) -> Why:
+        """Why a node was executed, answered from an earlier run, skipped, cancelled, or failed.
+
+        It is compared with the latest earlier run of the same pipeline, in the words of `drawloom.plan`.
+
+        Args:
+            node: the node's id.
+            index: which instance; None for all, those with reasons of the same kind together.
+            deep: whether tables that changed are read and compared.
+
+        Raises:
+            StoreError: S454, no such node; S456, no such instance.
+        """
+        from drawloom.catalog.why import why  # lazy: few ask
+
+        self._check_node(node)
+        details = self.details
+        if index is not None and tuple(index) not in details.nodes[node].instances:
+            raise StoreError(no_value(self._about(), (node, tuple(index), "result"), [], "not known to this run"))
+        at = None if index is None else tuple(index)
+        return why(self._storage, self._values, self._started(), self.program, details, node, at, deep=deep)
 
     def attach_failure(self, exception: BaseException) -> None:
         """Keeps the live exception the run failed with: `result` raises from it rather than from one made again."""

@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import Any, TextIO, cast
 
 from drawloom.errors import Diagnostic, ProjectError
-from drawloom.values.text import format_bytes
 
 __all__ = [
     "Column",
@@ -238,6 +237,22 @@ def format_seconds(seconds: float | None) -> str:
 def format_time(at: float | None) -> str:
     """Seconds since the epoch as local time, `2026-01-31 12:00:00`; "" for None or 0."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
+
+
+def format_bytes(size_bytes: int) -> str:
+    """A size for people: `812 B`, `4.0 kB`, `1.2 MB`.
+
+    >>> format_bytes(4_000)
+    '4.0 kB'
+    """
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    size = float(size_bytes)
+    for unit in ("kB", "MB", "GB"):
+        size /= 1000
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:.1f} TB"
 
 
 def iso_time(at: float | None) -> Any:  # Any: a JSON value

@@ -267,7 +267,7 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         policies = node.policies or spec.policies
         state, told, failure = self._decide(node, index, spec, policies)
         if not sure and why is not None:
-            state, told = "perhaps", Told.of(why)
+            state, told = "perhaps", self.reasons.undecided(node, spec, why)
         self.table.add(node.id, index, state, told)
         if failure is not None:
             return _Flow(failure=failure)

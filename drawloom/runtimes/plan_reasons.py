@@ -13,6 +13,7 @@ from drawloom.catalog.history import History
 from drawloom.catalog.keys import cache_record_key
 from drawloom.catalog.reasons import (
     CallFacts,
+    Difference,
     Reason,
     age_text,
     differences,
@@ -89,6 +90,19 @@ class CallReasons:
         """The reasons of one call instance, whose inputs are known as far as `inputs` has them."""
         return _CallReasons(self, node, index, spec, policies, inputs, trees)
 
+    def undecided(self, node: Call, spec: TaskSpec, why: Reason) -> Told:
+        """Of a call of which it isn't known whether it is reached: why that is, and whether its code is another one."""
+        return Told((why.kind, why.text), lambda: (*self._new_code(node, spec), why))
+
+    def _new_code(self, node: Call, spec: TaskSpec) -> tuple[Reason, ...]:
+        for run in self.history.runs:
+            commit = next((c for c in run.by_node.get(node.id, ()) if c.function), None)
+            if commit is not None:
+                of = self.call(node, commit.index, spec, spec.policies, (), {})
+                moved = (Difference("code-changed"),) if commit.function != spec.function.digest else ()
+                return reasons_of(moved, of.facts(""), self.history, (run, commit)) if moved else ()
+        return ()
+
     def is_expired(self, found: Commit, policies: Policies) -> bool:
         """Whether a commit is too old to answer a call with these policies."""
         ttl = policies.cache.ttl_seconds
@@ -139,10 +153,12 @@ class _CallReasons:
         if found is None:
             never = [self._never()] if new or not waits else []
             return Told.of(*never, *waits)
-        now, (run, commit) = self._facts(""), found
+        now, (run, commit) = self.facts(""), found
         moved = tuple(
             d for d in differences(now, run, commit, self.of.history.original(commit)) if d.port not in unknown
         )
+        if new and not moved:
+            return Told.of(Reason("never-ran", "this code never ran"))
         known = (*moved, *(wait.port for wait in waits))
         return Told(known, lambda: (*reasons_of(moved, now, self.of.history, found, deep=self.of.deep), *waits))
 
@@ -177,7 +193,7 @@ class _CallReasons:
         found = self.of.history.find(self.node.id, self.index)
         if found is None:
             return Told(("never-ran",), lambda: (self._never(),))
-        now, (run, commit) = self._facts(key), found
+        now, (run, commit) = self.facts(key), found
         moved = differences(now, run, commit, self.of.history.original(commit))
         if not moved and commit.outcome != "failed":
             return Told(("no-entry",), lambda: (self._no_entry(run.id, commit, key),))
@@ -198,7 +214,8 @@ class _CallReasons:
             text = f"its key isn't that of {run}: the environment or the type of its result has changed"
         return Reason("no-entry", text, run=run)
 
-    def _facts(self, key: str) -> CallFacts:
+    def facts(self, key: str) -> CallFacts:
+        """What the call is compared by."""
         packages = self.policies.packages
         return CallFacts(
             function=self.spec.function.digest,
