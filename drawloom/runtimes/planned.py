@@ -12,7 +12,7 @@ from drawloom.errors import Span
 
 __all__ = ["PLAN_STATES", "Estimate", "NodePlan", "Plan", "PlanGroup"]
 
-PLAN_STATES: Final = ("run", "perhaps", "cached", "fails", "skipped")
+PLAN_STATES: Final[tuple[str, ...]] = ("run", "perhaps", "cached", "fails", "skipped")
 
 
 @dataclass(frozen=True, slots=True)
