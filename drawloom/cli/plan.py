@@ -133,6 +133,7 @@ def plan_document(found: Plan, target: str, *, diff: bool = False) -> dict[str, 
             "seconds": found.seconds,
             "most_seconds": found.most_seconds,
             "path_seconds": found.path_seconds,
+            "most_path_seconds": found.most_path_seconds,
             "cores": found.cores,
         },
     }

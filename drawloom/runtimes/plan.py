@@ -121,14 +121,14 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         """The whole plan."""
         flow = self._block(self.program.pipeline.body, (), "", True)
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        return self.table.plan(url, flow.seconds, cores)
+        return self.table.plan(url, (flow.seconds, flow.most_seconds), cores)
 
     # blocks
 
     def _block(self, block: Block, index: Index, owner: str, sure: bool, why: Reason | None = None) -> Flow:
         """Plans an instance of a block; `sure`: whether it is entered for sure; `why` not, if it isn't."""
         flow = Flow(results={})
-        ends: dict[str, float] = {}
+        ends: dict[str, tuple[float, float]] = {}
         behind: dict[str, str] = {}  # node id -> the node that fails
         for node, needs in zip(block.nodes, self._siblings(block)):
             failed = next((behind[need] for need in needs if need in behind), None)
@@ -141,8 +141,11 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
                 behind[node.id] = node.id
                 flow.failure = flow.failure or inner.failure
             flow.open = flow.open or inner.open
-            ends[node.id] = inner.seconds + max((ends.get(need, 0.0) for need in needs), default=0.0)
-            flow.seconds = max(flow.seconds, ends[node.id])
+            before = [ends[need] for need in needs if need in ends]
+            least = inner.seconds + max((end[0] for end in before), default=0.0)
+            most = inner.most_seconds + max((end[1] for end in before), default=0.0)
+            ends[node.id] = (least, most)
+            flow.seconds, flow.most_seconds = max(flow.seconds, least), max(flow.most_seconds, most)
         if flow.failure is None:
             self._results(block, index, owner, flow)
         return flow
@@ -204,7 +207,10 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         self.table.add(node.id, index, state, told)
         if failure is not None:
             return Flow(failure=failure)
-        return Flow(open=state != "cached", seconds=self.table.seconds(node.id) if state == "run" else 0.0)
+        if state == "cached":
+            return Flow()
+        seconds = self.table.seconds(node.id)
+        return Flow(open=True, seconds=seconds if state == "run" else 0.0, most_seconds=seconds)
 
     def _decide(self, node: Call, index: Index, spec: TaskSpec, policies: Policies) -> tuple[str, Told, Failure | None]:
         """The state of a call that is reached, the reasons, and the failure its inputs raise."""
@@ -295,23 +301,26 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
             count = len(self.resolver.items(node.id, index))
         except Unknown as waits:
             reason = self._undecided(node, index, waits.nodes, "its items are")
-            self._block(node.body, (*index, EACH), node.id, False, why if not sure and why else reason)
-            return Flow(open=True)
+            inner = self._block(node.body, (*index, EACH), node.id, False, why if not sure and why else reason)
+            return Flow(open=True, most_seconds=inner.most_seconds)
         except Exception as exception:  # noqa: BLE001  # an expression of the user's: the map's failure
             return self._fails(node, index, exception)
         self.known.decisions[node.id, index] = count
-        flow, times = Flow(results={}), 0.0
+        flow, work = Flow(results={}), Flow()
         collected: dict[str, list[Json]] = {port.name: [] for port in node.results}
         for k in range(count):
             inner = self._block(node.body, (*index, k), node.id, sure, why)
             flow.open = flow.open or inner.open
             flow.failure = flow.failure or inner.failure
-            flow.seconds, times = max(flow.seconds, inner.seconds), times + inner.seconds
+            flow.seconds = max(flow.seconds, inner.seconds)
+            flow.most_seconds = max(flow.most_seconds, inner.most_seconds)
+            work.then(inner)
             for name, trees in collected.items():
                 if inner.results is not None and name in inner.results:
                     trees.append(inner.results[name])
         if node.parallelism is not None:
-            flow.seconds = max(flow.seconds, times / node.parallelism.limit)
+            flow.seconds = max(flow.seconds, work.seconds / node.parallelism.limit)
+            flow.most_seconds = max(flow.most_seconds, work.most_seconds / node.parallelism.limit)
         flow.results = {name: trees for name, trees in collected.items() if len(trees) == count}
         return flow
 
@@ -326,9 +335,9 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
             except Unknown as waits:
                 reason = self._undecided(node, index, waits.nodes, "which arm is taken, is")
                 self._not_taken(arms[:k], index)
-                for arm in arms[k:]:
-                    self._block(arm, index, node.id, False, why if not sure and why else reason)
-                return Flow(open=True)
+                given = why if not sure and why else reason
+                times = [self._block(arm, index, node.id, False, given).most_seconds for arm in arms[k:]]
+                return Flow(open=True, most_seconds=max(times))
             except Exception as exception:  # noqa: BLE001  # an expression of the user's: the branch's failure
                 return self._fails(node, index, exception)
         self.known.decisions[node.id, index] = chosen
@@ -363,7 +372,7 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         while True:
             here = (*index, k)
             tested = self._block(node.test, here, node.id, sure, why)
-            whole.open, whole.seconds = whole.open or tested.open, whole.seconds + tested.seconds
+            whole.then(tested)
             if tested.failure is not None:
                 whole.failure = tested.failure
                 return whole
@@ -376,7 +385,7 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
             if not goes_on or k >= node.max_iterations:
                 break
             body = self._block(node.body, here, node.id, sure, why)
-            whole.open, whole.seconds = whole.open or body.open, whole.seconds + body.seconds
+            whole.then(body)
             if body.failure is not None:
                 whole.failure = body.failure
                 return whole
@@ -399,7 +408,7 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         except Unknown as unknown:
             waits = unknown.nodes
         reason = self._undecided(node, here[:-1], waits, "whether it goes on is")
-        self._block(node.body, here, node.id, False, why if not sure and why else reason)
+        whole.then(self._block(node.body, here, node.id, False, why if not sure and why else reason))
         whole.open, whole.results = True, None
         return whole
 
@@ -408,9 +417,10 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         if flow.open and (flow.failure is None or node.handlers):
             reason = Reason("undecided", "only if the body fails", nodes=(node.id,))
             self.known.waits[node.id, index] = self._inside(node)
-            for handler in node.handlers:
-                self._block(handler.block, index, node.id, False, why if not sure and why else reason)
-            flow = Flow(open=True, seconds=flow.seconds)
+            given = why if not sure and why else reason
+            flow = Flow(open=True, seconds=flow.seconds, most_seconds=flow.most_seconds)
+            handled = [self._block(handler.block, index, node.id, False, given) for handler in node.handlers]
+            flow.most_seconds += max((handler.most_seconds for handler in handled), default=0.0)
         elif flow.failure is not None:
             flow = self._handled(node, index, sure, why, flow.failure)
         else:
@@ -418,7 +428,7 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
             self._not_taken([handler.block for handler in node.handlers], index)
         if node.final is not None:
             final = self._block(node.final, index, node.id, sure, why)
-            flow.open, flow.seconds = flow.open or final.open, flow.seconds + final.seconds
+            flow.then(final)
             flow.failure = final.failure or flow.failure
         return flow
 

@@ -73,9 +73,17 @@ class Flow:
         failure: the failure that is known to happen.
         results: the results that are known.
         seconds: the longest chain in it, of what is run for sure.
+        most_seconds: the same, of what is perhaps run as well.
     """
 
     open: bool = False
     failure: Failure | None = None
     results: dict[str, Json] | None = None
     seconds: float = 0.0
+    most_seconds: float = 0.0
+
+    def then(self, other: Flow) -> None:
+        """Another block comes after this one."""
+        self.open = self.open or other.open
+        self.seconds += other.seconds
+        self.most_seconds += other.most_seconds

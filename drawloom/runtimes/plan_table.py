@@ -60,8 +60,8 @@ class PlanTable:
             self._figures[node] = self._history.figures(node, self._tasks[node])
         return self._figures[node]
 
-    def plan(self, url: str, path_seconds: float, cores: int) -> Plan:
-        """The finished plan."""
+    def plan(self, url: str, paths: tuple[float, float], cores: int) -> Plan:
+        """The finished plan; `paths`: the longest chain of what is run for sure, and of what is perhaps run, too."""
         estimates = {node: self._estimate(node) for node in self._tasks}
         inside: dict[str, list[str]] = {node: [] for node in self._sources}
         for call in self._tasks:
@@ -74,7 +74,8 @@ class PlanTable:
             pipeline=self._program.pipeline.name,
             nodes=nodes,
             estimate=_sum([*estimates.values()]),
-            path_seconds=path_seconds,
+            path_seconds=paths[0],
+            most_path_seconds=paths[1],
             cores=cores,
             catalog=url,
             compared=self._history.runs[0].id if self._history.runs else "",

@@ -98,6 +98,7 @@ class Plan:
         nodes: in program order.
         estimate: of the whole run: `least_seconds` and `most_seconds` are what all of it takes one after another.
         path_seconds: the longest chain of what waits for each other, of what is run for sure.
+        most_path_seconds: the same, of what is perhaps run as well.
         cores: how many processors the estimate of the whole counts on.
         catalog: where the results of earlier runs were looked up.
         compared: the id of the latest earlier run, "" if there is none.
@@ -107,6 +108,7 @@ class Plan:
     nodes: tuple[NodePlan, ...]
     estimate: Estimate
     path_seconds: float
+    most_path_seconds: float
     cores: int
     catalog: str
     compared: str = ""
@@ -129,7 +131,7 @@ class Plan:
     @property
     def most_seconds(self) -> float:
         """As `seconds`, if everything that is perhaps run is run."""
-        return max(self.path_seconds, self.estimate.most_seconds / self.cores)
+        return max(self.most_path_seconds, self.estimate.most_seconds / self.cores)
 
     def node(self, id: str) -> NodePlan:  # noqa: A002  # the word of the catalog
         """One node's plan.
