@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from drawloom.api import check, compile, run  # noqa: A004  # a verb of the API, as `re.compile` is
+    from drawloom.api import check, compile, plan, run  # noqa: A004  # a verb of the API, as `re.compile` is
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
     from drawloom.compilers.base import Bundle
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         ValueRefused,
     )
     from drawloom.runtimes.checkpoint import Checkpoint
+    from drawloom.runtimes.planned import Plan
     from drawloom.runtimes.tracking import log_artifact, log_figure, log_metric
     from drawloom.values.external import External
     from drawloom.values.failure import Failure
@@ -62,6 +63,7 @@ __all__ = [
     "File",
     "NodeFailed",
     "Pipeline",
+    "Plan",
     "ProjectError",
     "Retry",
     "Run",
@@ -89,6 +91,7 @@ __all__ = [
     "not_",
     "or_",
     "pipeline",
+    "plan",
     "run",
     "run_info",
     "task",
@@ -99,7 +102,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {
-    "api": "check compile run",
+    "api": "check compile plan run",
     "catalog.catalog": "Catalog",
     "catalog.run": "Run",
     "compilers.base": "Bundle",
@@ -115,6 +118,7 @@ _MODULES = {
     ),
     "runtimes.checkpoint": "Checkpoint",
     "runtimes.tracking": "log_artifact log_figure log_metric",
+    "runtimes.planned": "Plan",
     "values.external": "External",
     "values.failure": "Failure",
     "values.files": "Directory File",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drawloom.catalog.facts import Facts
 from drawloom.catalog.logged import LOGGED, logged_name, of_instance, telling
@@ -36,6 +36,9 @@ from drawloom.ir.protocol import parse_indices
 from drawloom.storage.base import Storage
 from drawloom.storage.objects import Objects
 from drawloom.values.store import Values
+
+if TYPE_CHECKING:
+    from drawloom.catalog.why import Why
 
 __all__ = ["NodeView", "Run"]
 
@@ -292,6 +295,28 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         for name, at, record in sorted(known, key=lambda one: (order[one[0]], one[1])):
             if index is None or at == tuple(index):
                 yield name, at, record
+
+    def why(self, node: str, index: Index | None = None, *, deep: bool = False) -> Why:
+        """Why a node was executed, answered from an earlier run, skipped, cancelled, or failed.
+
+        It is compared with the latest earlier run of the same pipeline, in the words of `drawloom.plan`.
+
+        Args:
+            node: the node's id.
+            index: which instance; None for all, those with reasons of the same kind together.
+            deep: whether tables that changed are read and compared.
+
+        Raises:
+            StoreError: S454, no such node; S456, no such instance.
+        """
+        from drawloom.catalog.why import why  # lazy: few ask
+
+        self._check_node(node)
+        details = self.details
+        if index is not None and tuple(index) not in details.nodes[node].instances:
+            raise StoreError(no_value(self._about(), (node, tuple(index), "result"), [], "not known to this run"))
+        at = None if index is None else tuple(index)
+        return why(self._storage, self._values, self._started(), self.program, details, node, at, deep=deep)
 
     def attach_failure(self, exception: BaseException) -> None:
         """Keeps the live exception the run failed with: `result` raises from it rather than from one made again."""
