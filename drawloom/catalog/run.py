@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drawloom.catalog.facts import Facts
 from drawloom.catalog.lookup import Lookup, NoValueError
@@ -33,6 +33,9 @@ from drawloom.ir.program import Program
 from drawloom.storage.base import Storage
 from drawloom.storage.objects import Objects
 from drawloom.values.store import Values
+
+if TYPE_CHECKING:
+    from drawloom.catalog.catalog import Catalog
 
 __all__ = ["NodeView", "Run"]
 
@@ -74,10 +77,19 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         storage: the project's storage.
         objects: the project's objects.
         values: decodes the project's values.
+        catalog: the catalog it belongs to.
     """
 
-    def __init__(self, id: str, storage: Storage, objects: Objects, values: Values) -> None:  # noqa: A002  # `Run.id`
+    def __init__(
+        self,
+        id: str,  # noqa: A002  # `Run.id`
+        storage: Storage,
+        objects: Objects,
+        values: Values,
+        catalog: Catalog | None = None,
+    ) -> None:
         self.id = id
+        self._catalog = catalog
         self._storage = storage
         self._objects = objects
         self._values = values
@@ -105,6 +117,17 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
     def record(self) -> RunStarted:
         """The record the run began with."""
         return self._started()
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog it belongs to."""
+        assert self._catalog is not None, "a catalog made this run"
+        return self._catalog
+
+    @property
+    def facts(self) -> Facts:
+        """Its records, sorted by what they are about."""
+        return self._refresh()
 
     @property
     def state(self) -> str:

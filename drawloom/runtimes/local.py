@@ -67,6 +67,7 @@ def run_local(
     fail_fast: bool = True,
     progress: Progress | None = None,
     info: Mapping[str, Json] | None = None,
+    told: Mapping[str, Any] | None = None,
 ) -> Run:
     """Runs a program on this machine.
 
@@ -82,6 +83,7 @@ def run_local(
             everything that doesn't depend on a failure is done.
         progress: what is told of events; None tells nobody and lets tasks' output through to the terminal.
         info: `RunInfo` field -> tree; `run_id` is given by the run itself.
+        told: fields of the run's record that the caller alone knows: `target`, `static`, `resumed`.
 
     Returns:
         The run, also if it failed; `Run.result` then raises.
@@ -95,6 +97,7 @@ def run_local(
     run_id = new_run_id()
     calls = _plan_calls(program, functions, executor)
     run = _LocalRun(program, calls, catalog, run_id, progress, tee=progress is None)
+    run.told = told or {}
     return run.execute(params, info or {}, executor, limit, use_cache=cache, fail_fast=fail_fast)
 
 
@@ -123,6 +126,7 @@ class _LocalRun:
         self.id = run_id
         self.progress: Progress = progress or SilentProgress()
         self.tee = tee
+        self.told: Mapping[str, Any] = {}
         self.done: queue.SimpleQueue[Done] = queue.SimpleQueue()
         self.interrupted = False
         self.late: Diagnostic | None = None
@@ -200,6 +204,7 @@ class _LocalRun:
                 at=time.time(),
                 drawloom=_version(),
                 python=python_minor(),
+                **self.told,
             ),
         )
 
