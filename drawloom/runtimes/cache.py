@@ -20,7 +20,7 @@ from drawloom.ir.types import Type
 from drawloom.runtimes.environment import environment_digest
 from drawloom.storage.base import KeyMissing, Storage
 
-__all__ = ["cache_key", "is_cacheable", "lookup", "remember", "tree_objects"]
+__all__ = ["cache_key", "is_cacheable", "is_whole", "lookup", "remember", "tree_objects"]
 
 
 class _Objects(Protocol):
@@ -91,10 +91,12 @@ def lookup(storage: Storage, objects: _Objects, values: Any, key: str) -> Commit
         return None  # not there, or written by another drawloom: the call runs and writes it anew
     if not isinstance(commit, Commit) or commit.cache_key != key:
         return None
-    for _, ref in commit.outputs:
-        if not _is_whole(ref, objects, values):
-            return None
-    return commit
+    return commit if is_whole(commit, objects, values) else None
+
+
+def is_whole(commit: Commit, objects: _Objects, values: Any) -> bool:
+    """Whether every object that the outputs of a commit refer to is there."""
+    return all(_is_whole(ref, objects, values) for _, ref in commit.outputs)
 
 
 def _is_whole(ref: ValueRef, objects: _Objects, values: Any) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +28,7 @@ from drawloom.runtimes.attempt import (
     reveal_secrets,
     run_attempt,
 )
-from drawloom.runtimes.cache import cache_key, lookup, remember
+from drawloom.runtimes.cache import cache_key, is_whole, lookup, remember
 from drawloom.runtimes.endings import attempt_late, node_late
 from drawloom.runtimes.workers import WorkerLost, WorkerPool, WorkerTimeout
 from drawloom.storage.base import Storage
@@ -129,6 +129,8 @@ class Performer:
         storage, objects, values: of the project.
         pool: worker processes for the calls that need one.
         use_cache: whether cache entries are looked up; what a cacheable call makes is remembered in any case.
+        adopt: (node, index vector) -> a commit of an earlier run that answers this instance, whatever its cache policy,
+            if function and inputs are still the same.
         started: told when an attempt begins.
         tee: whether tasks' output also goes to the terminal as it is written.
     """
@@ -142,6 +144,7 @@ class Performer:
         pool: WorkerPool,
         *,
         use_cache: bool,
+        adopt: Mapping[tuple[str, Index], Commit],
         started: Callable[[Job], None],
         tee: bool,
     ) -> None:
@@ -151,6 +154,7 @@ class Performer:
         self._values = values
         self._pool = pool
         self._use_cache = use_cache
+        self._adopt = adopt
         self._started = started
         self._tee = tee
 
@@ -172,6 +176,9 @@ class Performer:
         if refs is None:
             refs = job.refs = tuple((name, ref or _input_ref(tree)) for name, tree, ref in job.inputs)
         key = ""
+        earlier = self._adopted(job, refs)
+        if earlier is not None:
+            return self._cached(job, earlier.cache_key, refs, earlier)
         if job.plan.cacheable:
             key = cache_key(job.plan.spec, job.plan.policies, {name: ref.digest for name, ref in refs})
             if self._use_cache and job.attempt == 1:
@@ -181,6 +188,15 @@ class Performer:
         self._started(job)
         attempt, ref = self._isolated(job) if job.plan.isolated else (self._here(job), None)
         return self._result(job, key, refs, attempt, ref)
+
+    def _adopted(self, job: Job, refs: tuple[tuple[str, ValueRef], ...]) -> Commit | None:
+        """The commit to adopt for this instance, None if there is none, or code, inputs or its objects have changed."""
+        found = self._adopt.get((job.node, job.index)) if job.attempt == 1 else None
+        if found is None or found.function != job.plan.spec.function.digest:
+            return None
+        if {name: ref.digest for name, ref in found.inputs} != {name: ref.digest for name, ref in refs}:
+            return None
+        return found if is_whole(found, self._objects, self._values) else None
 
     def _here(self, job: Job) -> AttemptResult:
         inputs = {name: tree for name, tree, _ in job.inputs}

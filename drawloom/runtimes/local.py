@@ -13,7 +13,7 @@ from typing import Any, Final
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.outcomes import write_run
 from drawloom.catalog.programs import save_program
-from drawloom.catalog.records import FailureInfo, RunStarted
+from drawloom.catalog.records import Commit, FailureInfo, Index, RunStarted
 from drawloom.catalog.run import Run
 from drawloom.catalog.runlog import RunWriter
 from drawloom.errors import Diagnostic, NodeFailed, RunRefused
@@ -67,6 +67,7 @@ def run_local(
     fail_fast: bool = True,
     progress: Progress | None = None,
     info: Mapping[str, Json] | None = None,
+    adopt: Mapping[tuple[str, Index], Commit] | None = None,
     told: Mapping[str, Any] | None = None,
 ) -> Run:
     """Runs a program on this machine.
@@ -83,6 +84,8 @@ def run_local(
             everything that doesn't depend on a failure is done.
         progress: what is told of events; None tells nobody and lets tasks' output through to the terminal.
         info: `RunInfo` field -> tree; `run_id` is given by the run itself.
+        adopt: (node, index vector) -> successful commit of an earlier run. Such an instance is not run again, whatever
+            its cache policy, if its function and its inputs have the digests the commit names: how a run is resumed.
         told: fields of the run's record that the caller alone knows: `target`, `static`, `resumed`.
 
     Returns:
@@ -98,7 +101,7 @@ def run_local(
     calls = _plan_calls(program, functions, executor)
     run = _LocalRun(program, calls, catalog, run_id, progress, tee=progress is None)
     run.told = told or {}
-    return run.execute(params, info or {}, executor, limit, use_cache=cache, fail_fast=fail_fast)
+    return run.execute(params, info or {}, executor, limit, use_cache=cache, adopt=adopt or {}, fail_fast=fail_fast)
 
 
 def new_run_id() -> str:
@@ -140,6 +143,7 @@ class _LocalRun:
         workers: int,
         *,
         use_cache: bool,
+        adopt: Mapping[tuple[str, Index], Commit],
         fail_fast: bool,
     ) -> Run:
         values = self.catalog.values
@@ -161,6 +165,7 @@ class _LocalRun:
                 values,
                 pool,
                 use_cache=use_cache,
+                adopt=adopt,
                 started=self.journal.started,
                 tee=self.tee,
             )

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -174,6 +175,33 @@ def test_failures_are_not_remembered(catalog):
     program = sheet.program(sheet.call("bad", tasks.fails, n=Param("n")), params=("n",))
     run_local(program, sheet.functions, {"n": 1}, catalog)
     assert states(run_local(program, sheet.functions, {"n": 1}, catalog)) == {"bad": "failed"}
+
+
+def committed(run):
+    return {
+        place: c for place, c in run._refresh().commits.items() if place[0] and c.outcome in ("succeeded", "cached")
+    }
+
+
+def test_earlier_commits_are_adopted_whatever_the_cache_policy_says(catalog, tmp_path):
+    sheet = Sheet()
+    never = counted(sheet, str(tmp_path / "log"), cache=CachePolicy(False))
+    first = run_local(never, sheet.functions, {"s": 0}, catalog)
+    again = run_local(never, sheet.functions, {"s": 0}, catalog, adopt=committed(first))
+    assert (states(again), again.result) == ({"count": "cached", "next": "cached"}, first.result)
+    assert (tmp_path / "log").read_text() == "x\n"
+    assert again._refresh().commits["count", ()].source == (first.id, "count", "-")
+
+
+def test_earlier_commits_of_other_inputs_or_of_other_code_are_not_adopted(catalog, tmp_path):
+    sheet = Sheet()
+    never = counted(sheet, str(tmp_path / "log"), cache=CachePolicy(False))
+    first = run_local(never, sheet.functions, {"s": 0}, catalog)
+    other_input = run_local(never, sheet.functions, {"s": 0.001}, catalog, adopt=committed(first))
+    assert states(other_input)["count"] == "succeeded"
+    earlier = {place: replace(commit, function="0" * 64) for place, commit in committed(first).items()}
+    other_code = run_local(never, sheet.functions, {"s": 0}, catalog, adopt=earlier)
+    assert states(other_code)["count"] == "succeeded"
 
 
 # refusals
