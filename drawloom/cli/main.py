@@ -23,6 +23,9 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "runs": ("drawloom.cli.runs:runs", "List runs, the latest first."),
     "show": ("drawloom.cli.runs:show", "Show a run, or one node of it."),
     "logs": ("drawloom.cli.runs:logs", "Print what a node printed and logged."),
+    "diff": ("drawloom.cli.diff:diff", "Tell what differs between two runs."),
+    "debug": ("drawloom.cli.again:debug", "Run a node of a run again, here, with its exact inputs."),
+    "resume": ("drawloom.cli.again:resume", "Run what is left of a run that didn't succeed."),
     "catalog": ("drawloom.cli.catalog:catalog", "Look into the catalog: every version of every value."),
 }
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import bdb
 import pdb
+import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -71,7 +72,7 @@ class Debugged:
         where: the function in the user's file.
         function: the digest of its code as it is now.
         earlier: what the run had.
-        inputs: (parameter, digest) pairs.
+        inputs: (parameter, tree) pairs.
         outcome: `succeeded`, `failed`, or `quit` where the debugger was left.
         digest: of what it returned, "" unless it succeeded.
         failure: why it failed, None if it didn't.
@@ -89,7 +90,7 @@ class Debugged:
     where: Span | None
     function: str
     earlier: Earlier
-    inputs: tuple[tuple[str, str], ...]
+    inputs: tuple[tuple[str, Json], ...]
     outcome: str
     digest: str
     failure: FailureInfo | None
@@ -184,7 +185,7 @@ def debug_call(
             where=where,
             function=spec.function.digest,
             earlier=earlier,
-            inputs=tuple((name, value_digest(tree)) for name, tree in inputs.items()),
+            inputs=tuple(inputs.items()),
             outcome="quit" if isinstance(made.exception, bdb.BdbQuit) else made.outcome,
             digest=value_digest(made.output) if made.outcome == "succeeded" else "",
             failure=made.failure,
@@ -209,7 +210,11 @@ class _Stopping:
         self.__code__ = getattr(function, "__code__", None)  # how it takes its arguments
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return pdb.Pdb().runcall(self._function, *args, **kwargs)
+        debugger = pdb.Pdb()
+        returned = debugger.runcall(self._function, *args, **kwargs)
+        if debugger.quitting:  # `runcall` takes the end of the session for a return
+            raise bdb.BdbQuit
+        return returned
 
 
 def _enter(made: AttemptResult) -> None:
@@ -220,6 +225,8 @@ def _enter(made: AttemptResult) -> None:
     while users is not None and users.tb_frame.f_code.co_filename.startswith(_DRAWLOOM):
         users = users.tb_next
     trace = users or found
+    if made.failure is not None:
+        print(made.failure.traceback, end="", file=sys.stderr)
     if trace is not None:
         debugger = pdb.Pdb()
         debugger.reset()
@@ -262,7 +269,9 @@ def _no_instance(run: Run, node: NodeState, index: Index | None, depth: int) -> 
     at = f" {list(index)}" if index is not None else ""
     what = f"node `{node.id}` has no instance{at} in run {run.id}: it has {len(known)}"
     fix = f"give one of {shown}" if known else "nothing around it came as far as to begin it: debug what failed before"
-    if known and index is not None and len(index) != depth:
+    if not depth:
+        fix = "leave out the index: it lies in no map or loop"
+    elif known and index is not None and len(index) != depth:
         fix = f"give {depth} numbers, one for each map and loop around it: {shown}"
     return Diagnostic("S494", what, run.program.spans.get(node.id), fix)
 
@@ -336,9 +345,13 @@ def _inputs(run: Run, call: Call, spec: TaskSpec, index: Index, values: Values) 
 def _not_there(run: Run, node: str, name: str, cause: UpstreamFailed) -> Diagnostic:
     state = run.details.nodes[cause.node].instances.get(cause.index, "") if cause.node in run.details.nodes else ""
     at = f"{list(cause.index)}" if cause.index else ""
-    told = f"it is {state}" if state else "it has no value"
-    what = f"input `{name}` of `{node}` isn't there: it comes from `{cause.node}`{at}, and {told} in run {run.id}"
-    fix = f"debug that one first: `drawloom debug {run.id} {cause.node}`"
+    told = {"failed": "it failed", "skipped": "it was skipped", "cancelled": "it was cancelled", "pending": "it never ran"}
+    why = told.get(state, f"it is {state}" if state else "it has no value")
+    what = f"input `{name}` of `{node}` isn't there: it comes from `{cause.node}`{at}, and {why} in run {run.id}"
+    option = f" --index {','.join(map(str, cause.index))}" if cause.index else ""
+    fix = f"debug that one first: `drawloom debug {run.id} {cause.node}{option}`"
+    if state != "failed":
+        fix = f"`drawloom show {run.id}` tells what failed; `drawloom resume {run.id}` runs what is left"
     return Diagnostic("R550", what, run.program.spans.get(node), fix)
 
 
