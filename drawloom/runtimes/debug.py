@@ -210,11 +210,21 @@ class _Stopping:
         self.__code__ = getattr(function, "__code__", None)  # how it takes its arguments
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        debugger = pdb.Pdb()
+        debugger = _Debugger()
         returned = debugger.runcall(self._function, *args, **kwargs)
-        if debugger.quitting:  # `runcall` takes the end of the session for a return
+        if debugger.left:  # `runcall` takes the end of a session for a return
             raise bdb.BdbQuit
         return returned
+
+
+class _Debugger(pdb.Pdb):
+    """A debugger that knows whether it was left before the task was done."""
+
+    left = False
+
+    def set_quit(self) -> None:
+        self.left = True
+        super().set_quit()
 
 
 def _enter(made: AttemptResult) -> None:
