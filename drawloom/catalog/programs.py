@@ -1,7 +1,8 @@
 """Programs in a store: the pipeline a run was started with, and where its user wrote each node.
 
 A program lies under its digest, so a run that names the digest can be read wherever the store can, without the user's
-modules. Spans lie beside it, outside the digest: moving a line makes no new program, it only moves the spans.
+modules. Spans lie beside it, outside the digest: moving a line makes no new program, it only moves the spans. The
+sources of its tasks' functions lie under the digests of those.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import json
 
 from drawloom.catalog import keys
+from drawloom.catalog.functions import save_function_sources
 from drawloom.errors import Diagnostic, Span, StoreError
 from drawloom.ir.canonical import canonical_json, digest_bytes
 from drawloom.ir.program import Program, load_pipeline, pipeline_json
@@ -23,7 +25,7 @@ def save_program(storage: Storage, program: Program) -> str:
 
     Args:
         storage: the project's storage.
-        program: the pipeline and its spans.
+        program: the pipeline, its spans, and the sources of its functions.
 
     Returns:
         The pipeline's digest, 64 hex characters, under which `load_program` finds it.
@@ -40,6 +42,7 @@ def save_program(storage: Storage, program: Program) -> str:
     # the latest wins: they point into files as they are now, and the same program may have moved in them
     if not storage.create(key, spans_text) and storage.read(key) != spans_text:
         storage.write(key, spans_text)
+    save_function_sources(storage, program.sources)
     return digest
 
 

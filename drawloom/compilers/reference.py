@@ -2,6 +2,7 @@
 
 engine.json      what the engine follows: digests, and the plan's entries
 pipeline.json    the IR; spans.json beside it says where the user wrote each node
+functions/*.json what the digest of each task's function is made of
 steps/*.json     one sealed slice for each step, and the layout
 bundle.zip       the user's project and drawloom's own Python
 """
@@ -59,13 +60,15 @@ def compile_reference(program: Program, *, root: str | None = None, allow_pickle
 
 
 def program_files(program: Program, plan: StepPlan) -> dict[str, str | bytes]:
-    """What every engine's steps read from the store: the pipeline, its spans and the slices."""
+    """What a compiled program has in the store: the pipeline, its spans, its functions' sources and the slices."""
     spans = {node: [span.file, span.line, span.symbol] for node, span in program.spans.items()}
     files: dict[str, str | bytes] = {
         "pipeline.json": canonical_json(pipeline_json(program.pipeline)),
         "spans.json": canonical_json(spans),
         f"steps/{step_file(LAYOUT)}": layout_text(plan.places),
     }
+    for digest in sorted(program.sources):
+        files[f"functions/{digest}.json"] = canonical_json(program.sources[digest])
     for step in plan.steps:
         files[f"steps/{step_file(step.id)}"] = slice_text(step)
     return files

@@ -22,7 +22,7 @@ from drawloom.dsl.source import class_definition, function_definition, is_users,
 from drawloom.ir.canonical import Json, digest_bytes, digest_json
 from drawloom.ir.envelope import NotEncodable, class_ref, encode, value_digest
 
-__all__ = ["Fingerprint", "fingerprint"]
+__all__ = ["Fingerprint", "Reach", "fingerprint"]
 
 # Any: the user's names may stand for anything
 
@@ -56,7 +56,7 @@ def fingerprint(function: Any) -> Fingerprint:
     """
     if not hasattr(function, "__wrapped__"):  # what a decorator's wrapper holds is the decorator's
         _refuse_state(function)
-    reach = _Reach()
+    reach = Reach()
     reach.function(function)
     return Fingerprint(digest_json(reach.parts), reach.scope)
 
@@ -88,14 +88,22 @@ def _is_constant(value: Any) -> bool:
     )
 
 
-class _Reach:
-    """What a function reaches, in the order in which it is found; modules' names don't count: moving code is free."""
+class Reach:
+    """What a function reaches, in the order in which it is found; modules' names don't count: moving code is free.
+
+    Attributes:
+        parts: the form of each function, class and container of the user's; their digest is the function's.
+        things: what each part is of. They are kept: parts are found by ids, and those are of living objects.
+        named: (module, dotted name in it, value, form) of each name that was followed; for `dsl.manifest`.
+        scope: how far it reaches.
+    """
 
     def __init__(self) -> None:
         self.parts: list[Json] = []
+        self.things: list[Any] = []
+        self.named: list[tuple[str, str, Any, Json]] = []
         self.scope = "function"
         self._found: dict[int, int] = {}
-        self._kept: list[Any] = []  # ids are of living objects
 
     def widen(self, scope: str, module: Any) -> Json:
         """Take in the whole module, or all of the user's files around it."""
@@ -117,7 +125,9 @@ class _Reach:
         module = sys.modules.get(function.__module__)
         form = _function_code(function.__code__, _own_decorators(function.__globals__))
         if form is None:
-            return ["function", _bytecode(function.__code__), self.widen("bundle", module)]
+            wide = self.widen("bundle", module)
+            self.named.append((function.__module__ or "", "*", module, wide))
+            return ["function", _bytecode(function.__code__), wide]
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
         found = function.__globals__
         names = {name: _cell(cells[name]) if name in cells else found.get(name, _UNBOUND) for name in form.names}
@@ -131,7 +141,9 @@ class _Reach:
         module = sys.modules.get(cls.__module__)
         form = _class_code(cls)
         if form is None:
-            return ["class", class_ref(cls), self.widen("module", module)]
+            wide = self.widen("module", module)
+            self.named.append((cls.__module__, "*", module, wide))
+            return ["class", class_ref(cls), wide]
         found = vars(module) if module is not None else {}
         names = {name: found.get(name, _UNBOUND) for name in form.names}
         return ["class", class_ref(cls), form.digest, self._names(form, names, module)]
@@ -141,7 +153,7 @@ class _Reach:
         number = self._found.get(id(thing))
         if number is None:
             number = self._found[id(thing)] = len(self.parts)
-            self._kept.append(thing)
+            self.things.append(thing)
             self.parts.append(None)
             self.parts[number] = make()
         return ["part", number]
@@ -153,13 +165,17 @@ class _Reach:
             if value is _UNBOUND and hasattr(builtins, chain[0]):
                 found[chain[0]] = ["builtin", chain[0]]
                 continue
+            holder, own = module, chain[0]
             while rest and isinstance(value, ModuleType) and is_users_module(value):
-                value = getattr(value, rest.pop(0), _UNBOUND)
+                holder, own = value, rest.pop(0)
+                value = getattr(value, own, _UNBOUND)
             spelled = ".".join(chain[: len(chain) - len(rest)])
             if spelled not in found and not (value is _UNBOUND and chain[0] in form.optional):
                 found[spelled] = self.value(value, module)
+                self.named.append((getattr(holder, "__name__", ""), own, value, found[spelled]))
         if form.dynamic or any(_imports_users(name) for name in form.imports):
             found["*"] = self.widen("bundle", module)
+            self.named.append((getattr(module, "__name__", ""), "*", module, found["*"]))
         return found
 
     def value(self, value: Any, module: Any) -> Json:

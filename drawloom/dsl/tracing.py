@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from drawloom.dsl.current import CURRENT
 from drawloom.dsl.handles import Handle
+from drawloom.dsl.manifest import Sources
 from drawloom.dsl.place import function_span, refusal
 from drawloom.dsl.sites import Spans
 from drawloom.dsl.specs import task_spec
@@ -78,7 +79,8 @@ def trace(pipeline: Pipeline[..., Any], static: Mapping[str, object] | None = No
     )
     own = function_span(pipeline.function)
     spans = Spans(tracer.sites, {"": own} if own else {})
-    return Trace(Program(made, spans), tracer.tasks)
+    functions = {spec.function.digest: tracer.tasks[spec.name].function for spec in made.tasks if spec.function.digest}
+    return Trace(Program(made, spans, Sources(functions)), tracer.tasks)
 
 
 def _result(tracer: Tracer, pipeline: Pipeline[..., Any], returned: Any) -> tuple[Operand | None, Type]:

@@ -23,10 +23,12 @@ class Program:
     Args:
         pipeline: the IR.
         spans: node id -> where the user wrote it; `""` is the pipeline itself.
+        sources: the digest of a task's function -> what it is made of (`dsl.manifest`); empty where nobody knows.
     """
 
     pipeline: Pipeline
     spans: Mapping[str, Span] = field(default_factory=dict)
+    sources: Mapping[str, Json] = field(default_factory=dict, compare=False, repr=False)
 
 
 def pipeline_json(pipeline: Pipeline) -> Json:

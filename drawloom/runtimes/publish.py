@@ -12,7 +12,7 @@ __all__ = ["publish_program"]
 
 
 def publish_program(storage: Storage, files: Mapping[str, str | bytes], program: str) -> str:
-    """Writes a program's slices, pipeline, spans and code bundle; what is there already and equal stays as it is.
+    """Writes a program's slices, pipeline, spans, sources and code bundle; what is there and equal stays as it is.
 
     The pipeline comes last: a program that can be found is whole.
 
@@ -34,6 +34,10 @@ def publish_program(storage: Storage, files: Mapping[str, str | bytes], program:
     for path in files:
         if path.startswith("steps/"):
             _put(storage, f"{steps}/{path.removeprefix('steps/')}", _bytes(files[path]))
+        elif path.startswith("functions/"):
+            key = keys.function_key(path.removeprefix("functions/").removesuffix(".json"))
+            if not storage.exists(key):
+                storage.create(key, _bytes(files[path]))
     _put(storage, keys.spans_key(program), _bytes(files["spans.json"]))
     storage.create(keys.pipeline_key(program), _bytes(files["pipeline.json"]))
     return sha
