@@ -89,11 +89,22 @@ def _target_of(pipeline: AnyPipeline) -> str:
 
 
 def _root() -> Path:
-    """What targets in records are relative to: the project's folder, or the working folder."""
-    from drawloom.project import find_project
+    """What targets in records are relative to: the folder of the project file, or the working folder.
 
-    found = find_project(Path.cwd())
-    return (found.path.parent if found is not None else Path.cwd()).resolve()
+    Only looked for, not read: each run asks, and reading it loads a library that a run may do without.
+    """
+    here = Path.cwd().resolve()
+    for folder in (here, *here.parents):
+        if (folder / "drawloom.toml").is_file() or _names_a_project(folder / "pyproject.toml"):
+            return folder
+    return here
+
+
+def _names_a_project(path: Path) -> bool:
+    try:
+        return "[tool.drawloom" in path.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
 
 
 def find_pipeline(run: Run, target: str | None = None) -> AnyPipeline:

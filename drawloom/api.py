@@ -1,4 +1,4 @@
-"""The verbs: run, check, compile, run_compiled, debug, resume; where the front end, compilers, runtimes and the catalog meet.
+"""The verbs: run, check, compile, run_compiled, debug, resume; where front end, compilers, runtimes and catalog meet.
 
 Each verb imports what it needs when it is called: checking a pipeline loads no runtime, compiling one no catalog.
 """
@@ -242,8 +242,8 @@ def resume(
 
     Raises:
         ProjectError: P660, the pipeline can't be found again.
-        RunRefused: R552, the parameters no longer fit; R553, the pipeline no longer has what succeeded; R554, nothing is
-            left, or the run is still going; or as for `run`.
+        RunRefused: R552, the parameters no longer fit; R553, the pipeline no longer has what succeeded; R554, nothing
+            is left, or the run is still going; or as for `run`.
         DefinitionError, CheckFailed, StoreError: as for `run`.
     """
     from drawloom.again import adoptable, find_pipeline, origin, params_again, retraced, times_again, unfinished

@@ -36,6 +36,7 @@ from drawloom.values.store import Values
 
 if TYPE_CHECKING:
     from drawloom.catalog.catalog import Catalog
+    from drawloom.catalog.diff import RunDiff
 
 __all__ = ["NodeView", "Run"]
 
@@ -234,6 +235,24 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
             self._check_node(node)
             index = self._index(node, index)
         return self._value(node, index or (), port)
+
+    def diff(self, other: Run) -> RunDiff:
+        """What differs between this run and a later one: code, graph, parameters, data, results, states and times."""
+        from drawloom.catalog.diff import diff  # lazy: it imports what only looking at two runs needs
+
+        return diff(self, other)
+
+    def debug(self, node: str, **options: Any) -> Any:  # a runtimes.debug.Debugged
+        """Makes one node of the run again, here, as `drawloom.debug` does."""
+        from drawloom import api  # lazy: sugar that goes up
+
+        return api.debug(self, node, **options)
+
+    def resume(self, **options: Any) -> Run:
+        """Runs what is left of the run, as `drawloom.resume` does."""
+        from drawloom import api  # lazy: sugar that goes up
+
+        return api.resume(self, **options)
 
     def attach_failure(self, exception: BaseException) -> None:
         """Keeps the live exception the run failed with: `result` raises from it rather than from one made again."""

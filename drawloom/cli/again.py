@@ -146,7 +146,8 @@ def _document(made: Debugged) -> dict[str, Any]:
         "function": made.function,
         "same_code": made.same_code,
         "inputs": [
-            {"name": name, "text": shorten(tree_text(tree), 200), "value": plain_tree(tree)} for name, tree in made.inputs
+            {"name": name, "text": shorten(tree_text(tree), 200), "value": plain_tree(tree)}
+            for name, tree in made.inputs
         ],
         "outcome": made.outcome,
         "seconds": made.seconds,

@@ -70,7 +70,7 @@ def _run_cells(run: Run) -> list[str]:
 def show(run: str, node: str | None, as_json: bool, **values: Any) -> None:
     """Show a run, or one node of it.
 
-    RUN is a run's id, the beginning of it, or `last`.
+    RUN is a run's id, the beginning of it, `last`, or `last~1` for the one before.
     """
     catalog = open_catalog(settings_from(values), create=False)
     found = find_run(catalog, run)
@@ -91,6 +91,8 @@ def _show_run(run: Run, catalog: Catalog) -> None:
         f"state     {run.state}{f' in {format_seconds(took)}' if took is not None else ''} ({counts_text(run.counts)})"
     )
     write(f"started   {format_time(run.started_at)}, {record.executor or record.engine}, Python {record.python}")
+    if record.resumed:
+        write(f"resumed   {record.resumed}")
     for name, ref in record.params:
         write(f"param     {name} = {value_text(ref, catalog.values, 100)}")
     commit = commits_of(run, catalog).get(("", ()))
@@ -178,8 +180,8 @@ def _reference(name: str, ref: ValueRef) -> dict[str, Any]:
 def logs(run: str, node: str, as_json: bool, **values: Any) -> None:
     """Print what a node printed and logged.
 
-    RUN is a run's id, the beginning of it, or `last`. NODE is a node's id; of a control node, the logs of all calls
-    in it.
+    RUN is a run's id, the beginning of it, `last`, or `last~1` for the one before. NODE is a node's id; of a control
+    node, the logs of all calls in it.
     """
     catalog = open_catalog(settings_from(values), create=False)
     found = find_run(catalog, run)

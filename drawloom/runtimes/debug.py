@@ -333,9 +333,7 @@ def _inputs(run: Run, call: Call, spec: TaskSpec, index: Index, values: Values) 
     unknown = [name for name, operand in added.items() if not isinstance(operand, Const)]
     if lost or unknown:
         raise RunRefused(_other_inputs(run, call.id, spec, lost, unknown))
-    resolver = Resolver(
-        layout(pipeline), RecordedOutcomes(pipeline, facts, dict(run.details.nodes), values), values
-    )
+    resolver = Resolver(layout(pipeline), RecordedOutcomes(pipeline, facts, dict(run.details.nodes), values), values)
     problems: list[Diagnostic] = []
     trees: dict[str, Json] = {}
     for name, operand in [*given.items(), *added.items()]:
@@ -352,11 +350,18 @@ def _inputs(run: Run, call: Call, spec: TaskSpec, index: Index, values: Values) 
     return {port.name: trees[port.name] for port in spec.inputs if port.name in trees}
 
 
+_ENDINGS = {
+    "failed": "it failed",
+    "skipped": "it was skipped",
+    "cancelled": "it was cancelled",
+    "pending": "it never ran",
+}
+
+
 def _not_there(run: Run, node: str, name: str, cause: UpstreamFailed) -> Diagnostic:
     state = run.details.nodes[cause.node].instances.get(cause.index, "") if cause.node in run.details.nodes else ""
     at = f"{list(cause.index)}" if cause.index else ""
-    told = {"failed": "it failed", "skipped": "it was skipped", "cancelled": "it was cancelled", "pending": "it never ran"}
-    why = told.get(state, f"it is {state}" if state else "it has no value")
+    why = _ENDINGS.get(state, f"it is {state}" if state else "it has no value")
     what = f"input `{name}` of `{node}` isn't there: it comes from `{cause.node}`{at}, and {why} in run {run.id}"
     option = f" --index {','.join(map(str, cause.index))}" if cause.index else ""
     fix = f"debug that one first: `drawloom debug {run.id} {cause.node}{option}`"
@@ -369,7 +374,8 @@ def _not_computed(run: Run, node: str, name: str, exception: Exception) -> Diagn
     told = describe_failure(exception)
     what = f"input `{name}` of `{node}` can't be had: its expression raises {told.type.rpartition(':')[2]}"
     what += f": {told.message}" if told.message else ""
-    return Diagnostic("R550", what, run.program.spans.get(node), "mend the expression in the pipeline, or what it reads")
+    fix = "mend the expression in the pipeline, or what it reads"
+    return Diagnostic("R550", what, run.program.spans.get(node), fix)
 
 
 def _other_inputs(run: Run, node: str, spec: TaskSpec, lost: list[str], unknown: list[str]) -> Diagnostic:
