@@ -11,10 +11,12 @@ import pdb
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import nullcontext
 from dataclasses import dataclass, field
+from shutil import rmtree
 from types import TracebackType
 from typing import Any
+from weakref import finalize
 
 from drawloom.catalog.facts import Facts
 from drawloom.catalog.records import Commit, FailureInfo, Index
@@ -163,43 +165,43 @@ def debug_call(
         StoreError: S495, there is no such attempt; or an object is missing or corrupt.
     """
     earlier = _earlier(run, call.id, index, attempt)
-    with ExitStack() as stack:
-        scratch = tempfile.TemporaryDirectory(prefix="drawloom-debug-")
-        stack.callback(scratch.cleanup)
-        catalog = run.catalog
-        values = Values(
-            Objects(Overlay(catalog.storage, LocalStorage(scratch.name))), allow_pickle=catalog.allow_pickle
-        )
-        inputs = _inputs(run, call, spec, index, values)
-        stop: Callable[..., Any] = _Stopping(function) if stop_first else function
-        interactive = post_mortem or stop_first
-        with ExitStack() as output:
-            if not interactive:  # a debugger talks to the terminal itself
-                output.enter_context(routed())
-            made = run_attempt(stop, spec, inputs, values, tee=tee)
-        result = Debugged(
-            run=run.id,
-            node=call.id,
-            index=index,
-            task=spec.name,
-            where=where,
-            function=spec.function.digest,
-            earlier=earlier,
-            inputs=tuple(inputs.items()),
-            outcome="quit" if isinstance(made.exception, bdb.BdbQuit) else made.outcome,
-            digest=value_digest(made.output) if made.outcome == "succeeded" else "",
-            failure=made.failure,
-            exception=made.exception,
-            seconds=made.seconds,
-            log=made.log.decode("utf-8", "replace"),
-            values=values,
-            tree=made.output,
-            kept=scratch,
-        )
-        stack.pop_all()  # the folder lives as long as the result
+    scratch = _Scratch()
+    lower, allow_pickle = run.catalog.storage, run.catalog.allow_pickle
+    values = Values(Objects(Overlay(lower, LocalStorage(scratch.path))), allow_pickle=allow_pickle)
+    inputs = _inputs(run, call, spec, index, values)
+    stop: Callable[..., Any] = _Stopping(function) if stop_first else function
+    with nullcontext() if post_mortem or stop_first else routed():  # a debugger talks to the terminal itself
+        made = run_attempt(stop, spec, inputs, values, tee=tee)
+    result = Debugged(
+        run=run.id,
+        node=call.id,
+        index=index,
+        task=spec.name,
+        where=where,
+        function=spec.function.digest,
+        earlier=earlier,
+        inputs=tuple(inputs.items()),
+        outcome="quit" if isinstance(made.exception, bdb.BdbQuit) else made.outcome,
+        digest=value_digest(made.output) if made.outcome == "succeeded" else "",
+        failure=made.failure,
+        exception=made.exception,
+        seconds=made.seconds,
+        log=made.log.decode("utf-8", "replace"),
+        values=values,
+        tree=made.output,
+        kept=scratch,
+    )
     if post_mortem and result.outcome == "failed":
         _enter(made)
     return result
+
+
+class _Scratch:
+    """A folder that is gone when nobody holds this any more."""
+
+    def __init__(self) -> None:
+        self.path = tempfile.mkdtemp(prefix="drawloom-debug-")
+        finalize(self, rmtree, self.path, ignore_errors=True)
 
 
 class _Stopping:
