@@ -74,9 +74,8 @@ def test_an_index_may_be_written_as_it_is_shown(drawloom: Any) -> None:
 
 
 def test_runs_are_named_by_counting_back(drawloom: Any) -> None:
-    ids = []
-    for n in range(3):
-        ids.append(drawloom.json("run", "flows_of_cli.py:each", "--numbers", f"[{n}]", "--quiet")["run"])
+    command = ("run", "flows_of_cli.py:each", "--quiet", "--numbers")
+    ids = [drawloom.json(*command, f"[{n}]")["run"] for n in range(3)]
     for name, run in {"last": ids[2], "last~0": ids[2], "prev": ids[1], "last~1": ids[1], "last~2": ids[0]}.items():
         assert drawloom.json("show", name)["run"] == run
     result = drawloom("show", "last~3")
