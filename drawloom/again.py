@@ -50,6 +50,7 @@ __all__ = [
 AnyPipeline = Pipeline[..., Any]  # Any: whatever the pipeline returns
 _LOCAL_ID = re.compile(r"\d{8}-\d{6}-")
 _SHOWN = 5
+_NOT_THERE = {"P610", "P611", "P613"}
 
 
 # where a pipeline comes from
@@ -76,16 +77,31 @@ def _kept(value: object, type_: Type | None, values: Values) -> ValueRef | None:
 
 
 def _target_of(pipeline: AnyPipeline) -> str:
-    name = pipeline.__qualname__
-    if "<" in name:  # `<locals>`: nobody can import it
+    module = sys.modules.get(pipeline.__module__)
+    name = _name_in(module, pipeline)
+    if not name:
         return ""
-    file = getattr(sys.modules.get(pipeline.__module__), "__file__", None)
+    file = getattr(module, "__file__", None)
     if file is not None and file.endswith(".py"):
         path = Path(file).resolve()
         root = _root()
         if path.is_relative_to(root):
             return f"{path.relative_to(root).as_posix()}:{name}"
     return f"{pipeline.__module__}:{name}"
+
+
+def _name_in(module: object, pipeline: AnyPipeline) -> str:
+    """The name a module has for a pipeline, "" if nobody can import it: it was made in a function."""
+    if _attribute(module, pipeline.__qualname__) is pipeline:
+        return pipeline.__qualname__
+    return next((name for name, value in vars(module).items() if value is pipeline), "") if module is not None else ""
+
+
+def _attribute(module: object, name: str) -> object:
+    found = module
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
 
 
 def _root() -> Path:
@@ -125,15 +141,15 @@ def find_pipeline(run: Run, target: str | None = None) -> AnyPipeline:
         return load_target(target, project)
     tried: list[str] = []
     for place in _places(run):
-        loaded = _already_loaded(place)
-        if loaded is not None:
-            return loaded
+        found = _already_loaded(place)
         try:
-            return load_target(place, project)
+            found = found or load_target(place, project)
         except ProjectError as error:
-            if any(d.code == "P614" for d in error.diagnostics):  # it is there, and broken: that is what must be told
+            if not {d.code for d in error.diagnostics} <= _NOT_THERE:  # it is there, and broken: that must be told
                 raise
-            tried.append(place)
+        if found is not None and found.name == run.pipeline:  # else another project's file of the same name
+            return found
+        tried.append(place)
     what = f"the pipeline `{run.pipeline}` of run {run.id} can't be found again"
     what += f": it isn't at {', '.join(tried)}" if tried else ": its record names no file or module"
     raise ProjectError(
@@ -164,9 +180,8 @@ def _already_loaded(target: str) -> AnyPipeline | None:
         modules = [m for m in list(sys.modules.values()) if _is_file_of(m, path)]
     else:
         modules = [sys.modules[place]] if place in sys.modules else []
-    for found in modules:
-        for part in name.split("."):
-            found = getattr(found, part, None)  # type: ignore[assignment]  # from a module to what is in it
+    for module in modules:
+        found = _attribute(module, name)
         if isinstance(found, Pipeline):
             return found
     return None

@@ -263,7 +263,8 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
     def _refresh(self) -> Facts:
         if self._facts is None or self._state is None or self._state.state not in _FINAL:
             alive = is_alive(self._storage, self.id)  # first: what a writer that is gone wrote is all there to be read
-            self._facts = Facts(read_records(self._storage, self.id))
+            if self._facts is None or self._facts.finished is None:  # else its end is among what was read
+                self._facts = Facts(read_records(self._storage, self.id))
             self._state = run_state(self.program.pipeline, self._facts, alive=alive)
         return self._facts
 

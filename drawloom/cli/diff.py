@@ -275,7 +275,7 @@ def _tell_nodes(found: RunDiff, same: list[str]) -> None:
     if not (states or times):
         return
     write("\nstates and times" if states else "\ntimes")
-    columns = [Column("node", whole=True), Column("before", state=True), Column("after", state=True)]
+    columns = [Column("node"), Column("before", state=True), Column("after", state=True)]
     columns += [Column("took before", right=True), Column("took after", right=True)]
     rows = [[one.id, *_states(one), *_seconds(one)] for one in [*states, *times]]
     table(columns, rows[:_MOST])
