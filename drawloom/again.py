@@ -375,7 +375,7 @@ def adoptable(chain: list[Run], now: PipelineNode) -> dict[tuple[str, Index], Co
     gone: dict[str, None] = {}
     for run in chain:
         old = {node.id for node in walk(run.program.pipeline.body) if isinstance(node, Call)}
-        for (name, index), commit in run.facts.commits.items():
+        for (name, index), commit in run.commits().items():
             if name not in old or commit.outcome not in ("succeeded", "cached"):
                 continue
             if isinstance(nodes.get(name), Call) and places[name].depth == len(index):

@@ -87,7 +87,7 @@ def data_differences(before: Run, after: Run) -> Iterator[DataDiff]:
 
 def _made(run: Run) -> dict[str, dict[Index, Commit]]:
     found: dict[str, dict[Index, Commit]] = {}
-    for (node, index), commit in run.facts.commits.items():
+    for (node, index), commit in run.commits().items():
         if commit.outcome in _DONE:
             found.setdefault(node, {})[index] = commit
     return found

@@ -154,6 +154,11 @@ class Reading:  # over 150 lines: the rules of all kinds of nodes call each othe
 
     def _map(self, node: Map, index: Index, doomed: bool, ended: bool) -> str:
         decision = self.facts.decisions.get((node.id, index))
+        commit = self.facts.commits.get((node.id, index))
+        if commit is not None and commit.outcome == "cached" and decision is not None:
+            for inner in node.body.nodes:  # answered as a whole: calls without commits of their own
+                self.states[inner.id] |= {(*index, k): "cached" for k in range(decision.value)}
+            return "cached"
         if decision is None:
             numbers: Iterable[int] = sorted({number for number, _ in self._numbers.get((node.id, index), ())})
             rest = [self._never("skipped" if ended else self._unreached(), node.body)]

@@ -7,14 +7,14 @@ anew whenever it is asked for something, until its end is known.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from drawloom.catalog.facts import Facts
+from drawloom.catalog.facts import Facts, Instance
 from drawloom.catalog.lookup import Lookup, NoValueError
 from drawloom.catalog.programs import load_program
 from drawloom.catalog.raising import rebuild_exception
-from drawloom.catalog.records import Index, RunStarted, ValueRef
+from drawloom.catalog.records import Commit, Index, RunStarted, ValueRef
 from drawloom.catalog.run_problems import (
     RunNames,
     cancelled,
@@ -30,6 +30,7 @@ from drawloom.catalog.state import FailurePlace, RunState, run_state
 from drawloom.errors import DrawloomError, RunCancelled, RunFailed, Span, StoreError
 from drawloom.ir.layout import layout
 from drawloom.ir.program import Program
+from drawloom.ir.protocol import index_text, parse_indices
 from drawloom.storage.base import Storage
 from drawloom.storage.objects import Objects
 from drawloom.values.store import Values
@@ -129,6 +130,34 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
     def facts(self) -> Facts:
         """Its records, sorted by what they are about."""
         return self._refresh()
+
+    def commits(self) -> dict[Instance, Commit]:
+        """The commit of each node instance; of a call in a map that was answered as a whole, that of the run it is from.
+
+        Commits of a run that isn't there any more are missing.
+        """
+        found = dict(self._refresh().commits)
+        sources = layout(self.program.pipeline)
+        inner: dict[str, list[str]] = {}
+        for source in sources.values():
+            if source.kind == "call" and source.parent:
+                inner.setdefault(source.parent, []).append(source.id)
+        origins: dict[str, Facts] = {}
+        for (node, index), commit in list(found.items()):
+            if commit.outcome != "cached" or not commit.source or node not in sources or sources[node].kind != "map":
+                continue
+            run, name, outer = commit.source
+            if run not in origins:
+                origins[run] = Facts(read_records(self._storage, run))
+            decision = origins[run].decisions.get((name, parse_indices(outer)[0]))
+            for k in range(decision.value if decision is not None else 0):
+                for call in inner.get(node, ()):
+                    made = origins[run].commits.get((call, (*parse_indices(outer)[0], k)))
+                    if made is not None:
+                        at = (*index, k)
+                        origin = (run, call, index_text(made.index))
+                        found[call, at] = replace(made, run=self.id, index=at, outcome="cached", source=origin)
+        return found
 
     @property
     def state(self) -> str:
@@ -283,9 +312,23 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         try:
             return Lookup(self.program.pipeline, facts, self._values.decode, self._decode).value(node, index, port)
         except NoValueError:
+            origin = self._origin(node, index)
+            if origin is not None:
+                return origin[0].load(node, origin[1], port)
             state = self.details.nodes[node].instances.get(index, "not known to this run") if node else self.state
             ports = [name for name, _ in facts.commits[node, index].outputs] if (node, index) in facts.commits else []
             raise StoreError(no_value(self._about(), (node, index, port), ports, state)) from None
+
+    def _origin(self, node: str, index: Index) -> tuple[Run, Index] | None:
+        """The run, and there the index, of a call in a map that was answered from that run as a whole; else None."""
+        source = layout(self.program.pipeline).get(node)
+        if source is None or source.kind != "call" or not source.parent or not index:
+            return None
+        commit = self._refresh().commits.get((source.parent, index[:-1]))
+        if commit is None or commit.outcome != "cached" or not commit.source:
+            return None
+        run, _, outer = commit.source
+        return Run(run, self._storage, self._objects, self._values), (*parse_indices(outer)[0], index[-1])
 
     def _calls_in(self, node: str) -> list[str]:
         kinds = self.details.nodes

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 
 from drawloom.catalog import keys
@@ -28,15 +28,17 @@ from drawloom.catalog.outcomes import (
     start_attempt,
     write_run,
 )
-from drawloom.catalog.records import MustUnderstand, Record, record_from_json, record_to_json
-from drawloom.catalog.segments import decode_segment, encode_line, newer_record
+from drawloom.catalog.records import Commit, MustUnderstand, Record, record_from_json, record_to_json
+from drawloom.catalog.segments import decode_segment, encode_text, newer_record
 from drawloom.catalog.sinks import FileSink, ObjectSink, Sink, is_locked, writer_is_alive, writer_name
-from drawloom.ir.canonical import Json
+from drawloom.ir.canonical import Json, canonical_json
 from drawloom.storage.base import KeyMissing, Storage
 from drawloom.storage.prefixed import local_path
 from drawloom.storage.problems import store_error
 
 __all__ = [
+    "Encoded",
+    "Keyed",
     "RunWriter",
     "commit_once",
     "decide_once",
@@ -53,9 +55,29 @@ __all__ = [
     "write_run",
 ]
 
+Keyed = tuple[str, str, int, int]  # (cache key, function digest, offset, length) of a line
+
 _FILE_SECONDS = 0.05
 _OBJECT_SECONDS = 1.0  # each flush is a request and an object there
 _READERS = 16  # requests under way at once; one at a time, a run of 1,000 commits takes a minute on S3
+
+
+class Encoded:
+    """A commit on the way of every task of a local run: it brings its own JSON text, equal to that of its record."""
+
+    __slots__ = ()
+
+    cache_key: str
+    function: str
+    outcome: str
+
+    def json_text(self) -> str:
+        """The canonical JSON of the record."""
+        raise NotImplementedError
+
+    def record(self) -> Commit:
+        """The record itself."""
+        raise NotImplementedError
 
 
 class RunWriter:
@@ -67,16 +89,30 @@ class RunWriter:
         storage: the project's storage.
         run_id: the run.
         flush_seconds: the longest time a record waits in memory; 0.05 in a folder and 1 on an object store if None.
+        under_way: gives, before each flush, records of what has begun and not ended: what ends between two flushes
+            need not be told twice.
+        written: told of each flush's commits that have a cache key: the segment's key, and a `Keyed` for each line.
 
     Raises:
         StoreError: the storage is full, read-only or can't be reached. A background flush that fails so is told by the
             next `append`, `flush` or `close`; no record is lost by it, the next flush writes what that one could not.
     """
 
-    def __init__(self, storage: Storage, run_id: str, *, flush_seconds: float | None = None) -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        run_id: str,
+        *,
+        flush_seconds: float | None = None,
+        under_way: Callable[[], Iterable[Record]] | None = None,
+        written: Callable[[str, list[Keyed]], None] | None = None,
+    ) -> None:
         self._storage = storage
-        self._pending: deque[Record] = deque()
+        self._under_way = under_way
+        self._written = written
+        self._pending: deque[Record | Encoded] = deque()
         self._unwritten: list[bytes] = []  # encoded lines a failed flush has left
+        self._keyed: list[Keyed] = []  # of those lines, counted from the first
         self._io = threading.Lock()
         self._due = threading.Event()
         self._stop = threading.Event()
@@ -84,20 +120,25 @@ class RunWriter:
         self._error: Exception | None = None
         self._closed = False
         writer = writer_name()
-        path = local_path(storage, keys.segment_key(run_id, writer, 0))
+        key = keys.segment_key(run_id, writer, 0)
+        path = local_path(storage, key)
         self._sink: Sink
         if path is None:
             self._sink = ObjectSink(storage, run_id, writer)
         else:
-            self._sink = FileSink(path, run_id, storage.url)
+            self._sink = FileSink(path, key, run_id, storage.url)
         default = _OBJECT_SECONDS if path is None else _FILE_SECONDS
         self._flush_seconds = default if flush_seconds is None else flush_seconds
 
-    def append(self, record: Record) -> None:
+    def append(self, record: Record | Encoded) -> None:
         """Adds a record; it is written within `flush_seconds`."""
         if self._error is not None or self._closed:
             self._refuse()
         self._pending.append(record)
+        self.touch()
+
+    def touch(self) -> None:
+        """Sees to it that there is a flush within `flush_seconds`."""
         if not self._due.is_set():
             if self._thread is None:
                 self._start()
@@ -152,13 +193,23 @@ class RunWriter:
                     self._error = error
 
     def _write(self) -> None:
-        lines = self._unwritten
+        if self._under_way is not None:
+            self._pending.extend(self._under_way())
+        lines, keyed = self._unwritten, self._keyed
+        size = sum(map(len, lines))
         while self._pending:
+            record = self._pending.popleft()
             # A record that can't be encoded raises here, once, and is the only one not written.
-            lines.append(encode_line(record_to_json(self._pending.popleft())))
+            line = encode_text(record.json_text() if isinstance(record, Encoded) else _text(record))
+            if isinstance(record, (Encoded, Commit)) and record.cache_key and record.outcome == "succeeded":
+                keyed.append((record.cache_key, record.function, size, len(line)))
+            lines.append(line)
+            size += len(line)
         if lines:
-            self._sink.write(b"".join(lines), len(lines))
-            self._unwritten = []
+            place, start = self._sink.write(b"".join(lines), len(lines))
+            self._unwritten, self._keyed = [], []
+            if self._written is not None and keyed:
+                self._written(place, [(key, function, start + at, length) for key, function, at, length in keyed])
 
     def _refuse(self) -> None:
         if self._closed:
@@ -220,6 +271,10 @@ def read_records(storage: Storage, run_id: str) -> list[Record]:
     for key, data in _read_all(storage, others):
         records.append(decode_record(data, f"{storage.url}/{key}"))
     return records
+
+
+def _text(record: Record) -> str:
+    return canonical_json(record_to_json(record))
 
 
 def _record(tree: Json, place: str) -> Record:

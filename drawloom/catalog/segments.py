@@ -21,7 +21,15 @@ from drawloom.errors import StoreError
 from drawloom.ir.canonical import Json, canonical_json
 from drawloom.storage.problems import store_error
 
-__all__ = ["SEGMENT_FORMAT", "decode_segment", "encode_end", "encode_header", "encode_line", "newer_record"]
+__all__ = [
+    "SEGMENT_FORMAT",
+    "decode_segment",
+    "encode_end",
+    "encode_header",
+    "encode_line",
+    "encode_text",
+    "newer_record",
+]
 
 SEGMENT_FORMAT: Final = 0
 
@@ -32,8 +40,13 @@ def encode_line(tree: Json) -> bytes:
     >>> encode_line({"a": 1})
     b'561bacaf {"a":1}\n'
     """
-    text = canonical_json(tree).encode("ascii")
-    return b"%08x %s\n" % (zlib.crc32(text), text)
+    return encode_text(canonical_json(tree))
+
+
+def encode_text(text: str) -> bytes:
+    """One line of the canonical JSON `text`."""
+    data = text.encode("ascii")
+    return b"%08x %s\n" % (zlib.crc32(data), data)
 
 
 def encode_header(run: str, *, whole: bool) -> bytes:

@@ -25,8 +25,12 @@ __all__ = ["FileSink", "ObjectSink", "Sink", "is_locked", "writer_is_alive", "wr
 class Sink(Protocol):
     """Takes whole lines; `write` writes all of them or none."""
 
-    def write(self, lines: bytes, count: int) -> None:
-        """Writes `count` lines so that they survive a kill; StoreError if it can't, and then nothing was written."""
+    def write(self, lines: bytes, count: int) -> tuple[str, int]:
+        """Writes `count` lines so that they survive a kill; StoreError if it can't, and then nothing was written.
+
+        Returns:
+            The key of the segment they are in, and where in it the first one begins.
+        """
         ...
 
     def end(self) -> None:
@@ -77,11 +81,13 @@ class ObjectSink:
         self._number = 0
         self.write(b"", 0)  # so that the run shows that it has a writer
 
-    def write(self, lines: bytes, count: int) -> None:
+    def write(self, lines: bytes, count: int) -> tuple[str, int]:
         """Makes the next segment of `count` lines."""
         key = keys.segment_key(self._run, self._writer, self._number)
-        self._storage.write(key, encode_header(self._run, whole=True) + lines + encode_end(count))
+        header = encode_header(self._run, whole=True)
+        self._storage.write(key, header + lines + encode_end(count))
         self._number += 1
+        return key, len(header)
 
     def end(self) -> None:
         """Nothing is left to say: each segment has its end."""
@@ -95,12 +101,14 @@ class FileSink:
 
     Args:
         path: the segment's path.
+        key: its key.
         run: the run.
         url: the store, for errors.
     """
 
-    def __init__(self, path: str, run: str, url: str) -> None:
+    def __init__(self, path: str, key: str, run: str, url: str) -> None:
         self._path = path
+        self._key = key
         self._url = url
         self._count = 0
         self._size = 0
@@ -120,7 +128,7 @@ class FileSink:
             self.release()
             raise
 
-    def write(self, lines: bytes, count: int) -> None:
+    def write(self, lines: bytes, count: int) -> tuple[str, int]:
         """Appends `count` lines; if they don't all fit, none is left."""
         if self._file < 0:
             raise RuntimeError("a run log can't be written from a forked process")
@@ -131,8 +139,9 @@ class FileSink:
         except OSError as error:
             os.ftruncate(self._file, self._size)  # half a line followed by whole ones would be corruption
             raise from_os_error(error, self._url, "write", self._path) from error
-        self._size += len(lines)
+        start, self._size = self._size, self._size + len(lines)
         self._count += count
+        return self._key, start
 
     def end(self) -> None:
         """Appends the last line, makes the file read-only and forces it to the disk."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Any
 
 __all__ = ["Json", "canonical_json", "digest_bytes", "digest_json"]
@@ -18,6 +19,22 @@ Json = Any  # a JSON tree; a recursive alias costs every reader a cast
 _ENCODER = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True, check_circular=False
 )
+
+
+def _encode() -> Callable[[Json], str]:
+    """`_ENCODER.encode` without the encoder it makes anew at each call, where the interpreter has one in C."""
+    make = getattr(json.encoder, "c_make_encoder", None)
+    if make is None:
+        return _ENCODER.encode
+    chunks = make(None, _ENCODER.default, json.encoder.encode_basestring_ascii, None, ":", ",", True, False, False)
+
+    def encode(tree: Json) -> str:
+        return "".join(chunks(tree, 0))
+
+    return encode
+
+
+_encoded = _encode()
 
 
 def canonical_json(tree: Json) -> str:
@@ -33,7 +50,7 @@ def canonical_json(tree: Json) -> str:
     >>> canonical_json({"b": [1, 1.0, "é"], "a": None})
     '{"a":null,"b":[1,1.0,"\\\\u00e9"]}'
     """
-    return _ENCODER.encode(tree)
+    return _encoded(tree)
 
 
 def digest_bytes(data: bytes) -> str:

@@ -387,6 +387,14 @@ def _sorted_pairs(pairs: list[Json]) -> list[Json]:
     return [pair for _, pair in made]
 
 
-def value_digest(tree: Json) -> str:
-    """The digest of the value an envelope stands for: equal values have equal digests, 64 hex characters."""
+def value_digest(tree: Json, text: str = "") -> str:
+    """The digest of the value an envelope stands for: equal values have equal digests, 64 hex characters.
+
+    Args:
+        tree: the envelope.
+        text: its canonical JSON, where the caller has it already.
+    """
+    text = text or canonical_json(tree)
+    if "{" not in text and "-0.0" not in text:  # plain scalars and lists of them: `normalise` would change nothing
+        return digest_bytes(text.encode("ascii"))
     return digest_json(normalise(tree))

@@ -8,8 +8,8 @@ loads this module.
 from __future__ import annotations
 
 import contextlib
-import time
 from collections.abc import Callable, Mapping
+from time import monotonic
 from typing import Any
 
 from drawloom.catalog.records import FailureInfo
@@ -112,7 +112,7 @@ def run_attempt(
         The result; its `log` is complete only inside `capture.routed`.
     """
     log = Log(tee=tee)
-    began = time.monotonic()
+    began = monotonic()
     output: Json = None
     failed: BaseException | None = None
     with capturing(log):
@@ -122,17 +122,15 @@ def run_attempt(
             if interruptible and isinstance(exception, KeyboardInterrupt):
                 raise
             failed = exception
-    seconds = time.monotonic() - began
+    seconds = monotonic() - began
     written = redacted(log.content())
     if failed is None:
-        return AttemptResult("succeeded", output, seconds=seconds, log=written)
+        return AttemptResult("succeeded", output, None, None, seconds, written)
     return AttemptResult("failed", None, describe_failure(failed), failed, seconds, written)
 
 
 def _call(function: Callable[..., Any], spec: TaskSpec, inputs: Mapping[str, Json], values: Any) -> Json:
-    # looked up here: conformance knows many types, and a task without values needs none of them
-    from drawloom.values.conform import conform
-
+    conform = _conform or _load_conform()
     given = {name: values.decode(tree) for name, tree in inputs.items()}
     for port in spec.inputs:
         problem = conform(given[port.name], port.type) if port.name in given else None
@@ -146,8 +144,11 @@ def _call(function: Callable[..., Any], spec: TaskSpec, inputs: Mapping[str, Jso
                 )
             )
     code = getattr(function, "__code__", None)
-    first = code.co_varnames[: code.co_posonlyargcount] if code is not None else ()
-    result = function(*[given.pop(name) for name in first if name in given], **given)
+    if code is not None and code.co_posonlyargcount:
+        first = code.co_varnames[: code.co_posonlyargcount]
+        result = function(*[given.pop(name) for name in first if name in given], **given)
+    else:
+        result = function(**given)
     problem = conform(result, spec.result)
     if problem is not None:
         raise ValueRefused(
@@ -159,6 +160,18 @@ def _call(function: Callable[..., Any], spec: TaskSpec, inputs: Mapping[str, Jso
             )
         )
     return values.encode(result, spec.result, what=f"what task `{spec.name}` returned")
+
+
+_conform: Callable[[Any, Any], str | None] | None = None
+
+
+def _load_conform() -> Callable[[Any, Any], str | None]:
+    # loaded late: conformance knows many types, and a task without values needs none of them
+    global _conform
+    from drawloom.values.conform import conform
+
+    _conform = conform
+    return conform
 
 
 def redacted(log: bytes) -> bytes:

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from drawloom.catalog.records import FailureInfo, Index
 from drawloom.ir.canonical import Json
-from drawloom.ir.nodes import Block
+from drawloom.ir.nodes import Block, Call, ContainerCall, EngineNode, Loop, Node
 from drawloom.ir.walk import dependencies
 
 __all__ = ["CANCELLED", "DONE", "SKIPPED", "BlockPlan", "Ending", "Failure", "Frame", "Owner"]
@@ -54,10 +54,13 @@ class BlockPlan:
 
     Args:
         block: the block.
-        inner: makes the plans of the blocks in it.
+        needs: gives the ids of the nodes a node needs.
+
+    Attributes:
+        published: (node id, port) of each result that a control node in it makes known.
     """
 
-    __slots__ = ("block", "counts", "dependents", "nodes")
+    __slots__ = ("block", "counts", "dependents", "nodes", "published")
 
     def __init__(self, block: Block, needs: Callable[[Any], set[str]] = dependencies) -> None:
         self.block = block
@@ -72,6 +75,15 @@ class BlockPlan:
             for sibling in siblings:
                 self.dependents[sibling].append(number)
         self.counts = tuple(counts)
+        self.published = tuple((node.id, port) for node in block.nodes for port in _ports(node))
+
+
+def _ports(node: Node) -> list[str]:
+    """The names of a control node's results; one that has none is known by the name ""."""
+    if isinstance(node, (Call, ContainerCall, EngineNode)):
+        return []
+    ports = node.carried if isinstance(node, Loop) else node.results
+    return [port.name for port in ports] or [""]
 
 
 class Frame:

@@ -1,18 +1,22 @@
-"""Answering a call from an earlier commit: whether it may be, the key, the look-up.
+"""Answering a call from an earlier commit: whether it may be, the key, and a step's look-up.
 
 A cache entry is a commit record under its key. It is a hint, never the truth: a hit counts only while every object it
-refers to is in the store. Standard library alone: a step loads this module.
+refers to is in the store. (A local run asks `catalog.answers`, which needs no object for each key.) Standard library
+alone: a step loads this module.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from hashlib import sha256
+from time import time
 from typing import Any, Protocol
 
 from drawloom.catalog.keys import cache_record_key
 from drawloom.catalog.records import Commit, MustUnderstand, ValueRef, record_from_json, record_to_json
-from drawloom.ir.canonical import Json, canonical_json, digest_json
+from drawloom.catalog.trees import tree_objects
+from drawloom.ir.canonical import Json, canonical_json
 from drawloom.ir.operands import Apply, Const, Operand
 from drawloom.ir.policies import Policies
 from drawloom.ir.tasks import TaskSpec
@@ -20,7 +24,7 @@ from drawloom.ir.types import Type
 from drawloom.runtimes.environment import environment_digest
 from drawloom.storage.base import KeyMissing, Storage
 
-__all__ = ["cache_key", "is_cacheable", "is_whole", "lookup", "remember", "tree_objects"]
+__all__ = ["CacheKeys", "cache_key", "is_cacheable", "lookup", "remember"]
 
 
 class _Objects(Protocol):
@@ -57,15 +61,43 @@ def cache_key(spec: TaskSpec, policies: Policies, inputs: Mapping[str, str]) -> 
     Returns:
         64 hex characters.
     """
-    return digest_json(
-        {
-            "environment": environment_digest(policies.packages),
+    return CacheKeys(spec, policies).key(tuple((name, ValueRef(digest)) for name, digest in inputs.items()))
+
+
+class CacheKeys:
+    """The cache keys of one call: what is the same for all its instances is hashed once.
+
+    Args:
+        spec: the task.
+        policies: those of the call.
+
+    Attributes:
+        environment: the digest of the environment, which is part of each key.
+        static: the digest of all that is the same for all instances.
+    """
+
+    __slots__ = ("_base", "environment", "static")
+
+    def __init__(self, spec: TaskSpec, policies: Policies) -> None:
+        self.environment = environment_digest(policies.packages)
+        base = {
+            "environment": self.environment,
             "function": spec.function.digest,
-            "inputs": sorted([name, digest] for name, digest in inputs.items()),
             "result": _type_tree(spec.result),
             "version": policies.cache.version,
         }
-    )
+        self._base = sha256(canonical_json(base).encode("ascii"))
+        self.static = self._base.hexdigest()
+
+    def key(self, inputs: tuple[tuple[str, ValueRef], ...]) -> str:
+        """The key of the instance that is given these values, in whatever order."""
+        made = self._base.copy()
+        # names hold no line feed, and digests are of one length: no two lists of pairs read the same
+        parts = [f"\n{name}\n{ref.digest}" for name, ref in inputs]
+        if len(parts) > 1:
+            parts.sort()
+        made.update("".join(parts).encode("utf-8"))
+        return made.hexdigest()
 
 
 def _type_tree(kind: Type) -> Json:
@@ -73,7 +105,9 @@ def _type_tree(kind: Type) -> Json:
     return [kind.name, kind.ref, kind.codec, list(kind.values), [_type_tree(a) for a in kind.args], fields]
 
 
-def lookup(storage: Storage, objects: _Objects, values: Any, key: str) -> Commit | None:
+def lookup(
+    storage: Storage, objects: _Objects, values: Any, key: str, ttl_seconds: float | None = None
+) -> Commit | None:
     """The commit a call with this key can be answered from, None if there is none that is whole.
 
     Args:
@@ -81,6 +115,7 @@ def lookup(storage: Storage, objects: _Objects, values: Any, key: str) -> Commit
         objects: the project's objects; each one the commit refers to must be there.
         values: reads trees that are objects themselves.
         key: of `cache_key`.
+        ttl_seconds: how old the commit may be; None for any age.
 
     Raises:
         StoreError: the store can't be read, or an envelope in it is corrupt.
@@ -91,31 +126,15 @@ def lookup(storage: Storage, objects: _Objects, values: Any, key: str) -> Commit
         return None  # not there, or written by another drawloom: the call runs and writes it anew
     if not isinstance(commit, Commit) or commit.cache_key != key:
         return None
-    return commit if is_whole(commit, objects, values) else None
-
-
-def is_whole(commit: Commit, objects: _Objects, values: Any) -> bool:
-    """Whether every object that the outputs of a commit refer to is there."""
-    return all(_is_whole(ref, objects, values) for _, ref in commit.outputs)
+    if ttl_seconds is not None and commit.at + ttl_seconds < time():
+        return None
+    return commit if all(_is_whole(ref, objects, values) for _, ref in commit.outputs) else None
 
 
 def _is_whole(ref: ValueRef, objects: _Objects, values: Any) -> bool:
     if ref.object and not objects.has(ref.object):
         return False
     return all(objects.has(sha) for sha in tree_objects(values.tree(ref)))
-
-
-def tree_objects(tree: Json) -> Iterator[str]:
-    """The SHA-256 of each object the leaves of an envelope refer to."""
-    waiting = [tree]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, list):
-            waiting += part
-        elif isinstance(part, dict):
-            if isinstance(part.get("object"), str):
-                yield part["object"]
-            waiting += [item for item in part.values() if isinstance(item, (list, dict))]
 
 
 def remember(storage: Storage, commit: Commit) -> None:

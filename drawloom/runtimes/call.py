@@ -60,6 +60,7 @@ class _Instance:
             (name, ValueRef(value_digest(tree), len(canonical_json(tree)))) for name, tree in inputs.items()
         )
         self.key = ""
+        self.environment = ""
 
     def run(self) -> int:
         if self._is_cached():
@@ -85,14 +86,18 @@ class _Instance:
         return self._fail(started, result, log)
 
     def _is_cached(self) -> bool:
-        from drawloom.runtimes.cache import cache_key, is_cacheable, lookup
+        from drawloom.runtimes.cache import CacheKeys, is_cacheable, lookup
+        from drawloom.runtimes.environment import save_environment
 
         policies = self.spec.policies
         if not is_cacheable(self.step.slice.inputs, self.spec, policies):
             return False
-        self.key = cache_key(self.spec, policies, {name: ref.digest for name, ref in self.refs})
-        found = lookup(self.step.storage, self.step.objects, self.step.values, self.key)
+        keys = CacheKeys(self.spec, policies)
+        self.key, self.environment = keys.key(self.refs), keys.environment
+        ttl = policies.cache.ttl_seconds
+        found = lookup(self.step.storage, self.step.objects, self.step.values, self.key, ttl)
         if found is None:
+            save_environment(self.step.storage, policies.packages)
             return False
         self._commit(
             "cached",
@@ -197,7 +202,8 @@ class _Instance:
         )
 
     def _commit(self, outcome: str, **more: Any) -> Commit:
-        return self.step.commit(self.step.slice.node, self.index, outcome, inputs=self.refs, cache_key=self.key, **more)
+        made = {"inputs": self.refs, "cache_key": self.key, "environment": self.environment, **more}
+        return self.step.commit(self.step.slice.node, self.index, outcome, **made)
 
 
 def _worker() -> str:

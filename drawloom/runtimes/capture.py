@@ -23,13 +23,11 @@ class Log:
     def __init__(self, *, tee: bool = False) -> None:
         self.tee = tee
         self._parts: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        self._parts.append(data)  # appending to a list is atomic: no lock
+        self.write = self._parts.append  # atomic: no lock
 
     def content(self) -> bytes:
         """All that was written."""
-        return b"".join(self._parts)
+        return b"".join(self._parts) if self._parts else b""
 
 
 _CURRENT: ContextVar[Log | None] = ContextVar("drawloom_log", default=None)
@@ -128,18 +126,28 @@ def _put_back() -> None:
     _HANDLERS.clear()
 
 
-@contextmanager
-def capturing(log: Log) -> Iterator[Log]:
+class capturing:  # noqa: N801  # reads as the function it was; a generator would cost as much as a small task
     """Sends what the current thread prints and logs to `log` while the block runs, inside `routed`."""
-    if "logging" in sys.modules and not _HANDLERS:
-        _route_logging()
-    token = _CURRENT.set(log)
-    ours = [name for name, stream in list(_STREAMS.items()) if getattr(sys, name) is stream]
-    try:
-        yield log
-    finally:
-        _CURRENT.reset(token)
-        _TAKEN.update(name for name in ours if getattr(sys, name) is not _STREAMS.get(name))
+
+    __slots__ = ("_log", "_streams", "_token")
+
+    def __init__(self, log: Log) -> None:
+        self._log = log
+
+    def __enter__(self) -> Log:
+        if "logging" in sys.modules and not _HANDLERS:
+            _route_logging()
+        self._token = _CURRENT.set(self._log)
+        self._streams = (sys.stdout, sys.stderr)
+        return self._log
+
+    def __exit__(self, *_: object) -> None:
+        _CURRENT.reset(self._token)
+        out, err = self._streams
+        if sys.stdout is not out and _STREAMS.get("stdout") is out:
+            _TAKEN.add("stdout")
+        if sys.stderr is not err and _STREAMS.get("stderr") is err:
+            _TAKEN.add("stderr")
 
 
 def _route_logging() -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from drawloom.catalog.records import FailureInfo
+from drawloom.catalog.records import Commit, FailureInfo
 from drawloom.errors import BoundReached
 from drawloom.ir.canonical import Json
 from drawloom.ir.nodes import Branch, Loop, Map, PipelineCall, Try
@@ -85,9 +85,16 @@ class MapRun(Control):
 
     def prepare(self) -> None:
         self.count = len(self.scheduler.resolver.items(self.node.id, self.index))
+        self.key: str = ""
+        self.answer: Commit | None = None
+        if self.count:
+            self.key, self.answer = self.scheduler.answer_for(self.node, self.index)
 
     def start(self) -> None:
         self.scheduler.journal.decided(self.node.id, self.index, self.count)
+        if self.answer is not None:
+            self._adopt(self.answer)
+            return
         self.collected: dict[str, list[Json]] = {port.name: [None] * self.count for port in self.node.results}
         limit = self.node.parallelism.limit if self.node.parallelism is not None else 0
         self.window = limit or max(_ITEMS_AT_ONCE, 2 * self.scheduler.capacity)
@@ -96,6 +103,13 @@ class MapRun(Control):
         self.failures: dict[int, Failure] = {}
         self.cancelled = False
         self._pump()
+
+    def _adopt(self, answer: Commit) -> None:
+        """Takes the lists an equal map has made."""
+        inner = [node.id for node in self.node.body.nodes]
+        self.scheduler.journal.adopted(self.node.id, self.index, self.key, answer, inner, self.count)
+        self.scheduler.resolver.forget(self.node.id, self.index)
+        self.finish(DONE, {port: self.scheduler.load(ref) for port, ref in answer.outputs})
 
     def _pump(self) -> None:
         assert self.frame is not None, "a map lies in a block"
@@ -133,7 +147,7 @@ class MapRun(Control):
             self.finish(CANCELLED)
         else:
             types = {port.name: str(port.type) for port in self.node.results}
-            self.scheduler.collect(self.node.id, self.index, self.collected, types)
+            self.scheduler.collect(self.node.id, self.index, self.collected, types, self.key)
             self.finish(DONE, self.collected)
 
 

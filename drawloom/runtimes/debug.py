@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import Any
 from weakref import finalize
 
-from drawloom.catalog.facts import Facts
+from drawloom.catalog.facts import Instance
 from drawloom.catalog.records import Commit, FailureInfo, Index
 from drawloom.catalog.run import Run
 from drawloom.catalog.state import NodeState
@@ -164,11 +164,12 @@ def debug_call(
         RunRefused: R550, an input isn't there; R551, the task takes other inputs now.
         StoreError: S495, there is no such attempt; or an object is missing or corrupt.
     """
-    earlier = _earlier(run, call.id, index, attempt)
+    commits = run.commits()
+    earlier = _earlier(run, call.id, index, attempt, commits.get((call.id, index)))
     scratch = _Scratch()
     lower, allow_pickle = run.catalog.storage, run.catalog.allow_pickle
     values = Values(Objects(Overlay(lower, LocalStorage(scratch.path))), allow_pickle=allow_pickle)
-    inputs = _inputs(run, call, spec, index, values)
+    inputs = _inputs(run, call, spec, index, values, commits)
     stop: Callable[..., Any] = _Stopping(function) if stop_first else function
     with nullcontext() if post_mortem or stop_first else routed():  # a debugger talks to the terminal itself
         made = run_attempt(stop, spec, inputs, values, tee=tee)
@@ -288,9 +289,8 @@ def _no_instance(run: Run, node: NodeState, index: Index | None, depth: int) -> 
     return Diagnostic("S494", what, run.program.spans.get(node.id), fix)
 
 
-def _earlier(run: Run, node: str, index: Index, attempt: int | None) -> Earlier:
+def _earlier(run: Run, node: str, index: Index, attempt: int | None, commit: Commit | None) -> Earlier:
     facts = run.facts
-    commit = facts.commits.get((node, index))
     if attempt is None and commit is not None:
         return _of_commit(commit)
     made = facts.attempts.get((node, index), {})
@@ -324,10 +324,11 @@ def _function_of(run: Run, node: str) -> str:
 # inputs
 
 
-def _inputs(run: Run, call: Call, spec: TaskSpec, index: Index, values: Values) -> dict[str, Json]:
+def _inputs(
+    run: Run, call: Call, spec: TaskSpec, index: Index, values: Values, commits: Mapping[Instance, Commit]
+) -> dict[str, Json]:
     """The trees of the inputs as the run's records have them, by the parameters of the task as it is now."""
     pipeline = run.program.pipeline
-    facts: Facts = run.facts
     old = next(node for node in walk(pipeline.body) if node.id == call.id and isinstance(node, Call))
     given = dict(old.inputs)
     added = {name: op for name, op in call.inputs if name not in given}
@@ -335,7 +336,8 @@ def _inputs(run: Run, call: Call, spec: TaskSpec, index: Index, values: Values) 
     unknown = [name for name, operand in added.items() if not isinstance(operand, Const)]
     if lost or unknown:
         raise RunRefused(_other_inputs(run, call.id, spec, lost, unknown))
-    resolver = Resolver(layout(pipeline), RecordedOutcomes(pipeline, facts, dict(run.details.nodes), values), values)
+    outcomes = RecordedOutcomes(pipeline, run.facts, commits, run.details.nodes, values)
+    resolver = Resolver(layout(pipeline), outcomes, values)
     problems: list[Diagnostic] = []
     trees: dict[str, Json] = {}
     for name, operand in [*given.items(), *added.items()]:

@@ -10,9 +10,11 @@ import re
 import sys
 from functools import cache
 
-from drawloom.ir.canonical import Json, digest_json
+from drawloom.catalog.keys import environment_key
+from drawloom.ir.canonical import Json, canonical_json, digest_json
+from drawloom.storage.base import Storage
 
-__all__ = ["environment_digest", "environment_tree", "installed", "python_minor"]
+__all__ = ["environment_digest", "environment_tree", "installed", "python_minor", "save_environment"]
 
 
 def python_minor() -> str:
@@ -39,6 +41,17 @@ def environment_tree(packages: tuple[str, ...]) -> Json:
     """
     found = [(name, _version(name)) for name in sorted({normal_name(p) for p in packages})] if packages else installed()
     return {"python": python_minor(), "packages": [list(pair) for pair in found]}
+
+
+def save_environment(storage: Storage, packages: tuple[str, ...]) -> None:
+    """Keeps `environment_tree` under its digest, once: what tells later which package changed.
+
+    Raises:
+        StoreError: the storage can't be written.
+    """
+    key = environment_key(environment_digest(packages))
+    if not storage.exists(key):
+        storage.create(key, canonical_json(environment_tree(packages)).encode("ascii"))
 
 
 def normal_name(requirement: str) -> str:

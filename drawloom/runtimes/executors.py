@@ -1,7 +1,13 @@
-"""Where the jobs of a local run are performed: in the scheduling thread itself, or in a bounded number of threads.
+"""Who performs the jobs of a local run: the calling thread, or threads that take turns at the scheduler.
+
+There is no dispatcher: a thread that is done with a job takes its *turn* (a lock) at the scheduler, brings the result
+in, takes the next job and performs it outside the lock. So a stream of small tasks runs in one thread without ever
+handing anything to another, which would cost more than the tasks. Other threads are called when it pays: at once where
+a call is known to take long or runs in a worker process, else when the supervising thread sees that jobs wait behind
+one that doesn't end.
 
 Worker processes are driven from such threads too (one each), so that starting, timing and killing them is plain
-blocking code. What an executor gives back goes through a queue whose `put` is safe in a signal handler.
+blocking code. The supervising thread, which signals reach, performs nothing itself: it can always go on.
 """
 
 from __future__ import annotations
@@ -9,44 +15,53 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from typing import Protocol
+from typing import Final, Protocol
 
-from drawloom.runtimes.attempt import describe_failure
 from drawloom.runtimes.capture import routed
-from drawloom.runtimes.jobs import Job, JobResult, Performer
+from drawloom.runtimes.jobs import Job, JobResult, Performer, failed_result
+from drawloom.runtimes.scheduler import Scheduler
 
-__all__ = ["Done", "Executor", "InlineExecutor", "ThreadExecutor"]
+__all__ = ["Executor", "InlineExecutor", "News", "ThreadExecutor"]
 
-Done = tuple[Job, JobResult] | None  # None: something else happened, look around
+News = queue.SimpleQueue[None]
+"""Wakes the supervising thread; putting is safe in a signal handler."""
+
+_TICK_SECONDS: Final = 0.002  # how often the supervisor looks while jobs wait
+_LONG_SECONDS: Final = 0.0003  # a job that takes this long is worth a thread
+_MANY_TURNS: Final = int(_TICK_SECONDS / _LONG_SECONDS)
 
 
 class Executor(Protocol):
-    """Performs jobs and puts their results into a queue."""
+    """Performs jobs."""
 
     capacity: int
 
-    def submit(self, job: Job) -> None:
-        """Begins a job; there are never more than `capacity` under way."""
+    def work(self, scheduler: Scheduler, wait_seconds: float | None) -> None:
+        """Lets work be done until something has happened that the run's loop must look at, or the time is over."""
         ...
 
-    def close(self, wait_seconds: float) -> None:
-        """Ends the threads; those that are busy after `wait_seconds` are left behind."""
+    def stop(self) -> list[tuple[Job, JobResult]]:
+        """Takes no more jobs from now on; returns those that were done and not brought in."""
+        ...
+
+    def close(self, wait_seconds: float) -> list[tuple[Job, JobResult]]:
+        """Ends the threads; those that are busy after `wait_seconds` are left behind. Returns as `stop` does."""
         ...
 
 
 class InlineExecutor:
-    """Performs each job at once, in the calling thread: for debuggers, and for what must not leave the main thread.
+    """Performs each job in the calling thread: for debuggers, and for what must not leave the main thread.
 
     Args:
         performer: performs a job.
-        done: where results go.
+        news: wakes the run's loop.
     """
 
     capacity = 1
 
-    def __init__(self, performer: Performer, done: queue.SimpleQueue[Done]) -> None:
+    def __init__(self, performer: Performer, news: News) -> None:
         self._performer = performer
-        self._done = done
+        self._news = news
         self._now = threading.local()
 
     @property
@@ -54,70 +69,183 @@ class InlineExecutor:
         """Whether a job is being performed by this thread."""
         return getattr(self._now, "busy", False)
 
-    def submit(self, job: Job) -> None:
+    def work(self, scheduler: Scheduler, wait_seconds: float | None) -> None:
+        job = scheduler.next_job()
+        if job is None:
+            if scheduler.ending is None:
+                _wait(self._news, wait_seconds)
+            return
         self._now.busy = True
         try:
-            self._done.put((job, self._performer.perform(job)))
+            result = self._performer.perform(job)
         finally:
             self._now.busy = False
+        scheduler.took(job, result)
 
-    def close(self, wait_seconds: float) -> None: ...
+    def stop(self) -> list[tuple[Job, JobResult]]:
+        return []
+
+    def close(self, wait_seconds: float) -> list[tuple[Job, JobResult]]:  # noqa: ARG002  # there is nothing to wait for
+        return []
 
 
 class ThreadExecutor:
-    """Performs jobs in threads of its own, started when they are needed.
+    """Performs jobs in threads of its own, started when it pays.
 
     The threads are daemons: a task that can't be stopped doesn't keep a cancelled program from ending.
 
     Args:
         performer: performs a job.
-        done: where results go.
+        news: wakes the run's loop.
         workers: the most threads.
     """
 
-    def __init__(self, performer: Performer, done: queue.SimpleQueue[Done], workers: int) -> None:
+    def __init__(self, performer: Performer, news: News, workers: int) -> None:
         self.capacity = workers
         self._performer = performer
-        self._done = done
-        self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
+        self._news = news
+        self._turn = threading.Lock()  # whoever holds it may touch the scheduler, and what follows here
+        self._scheduler: Scheduler
         self._threads: list[threading.Thread] = []
-        self._free = 0  # threads that wait for a job; changed by more than one thread, so only a hint
-        self._lock = threading.Lock()
+        self._calls: queue.SimpleQueue[bool] = queue.SimpleQueue()  # True wakes an idle thread, False ends one
+        self._idle = 0
+        self._turns = 0
+        self._seen = 0  # turns, when the supervisor last looked
+        self._watched = False  # the supervisor looks every `_TICK_SECONDS`
+        self._last = (0, 0.0)  # which thread took a job last, and when
+        self._usual: dict[str, float] = {}  # node -> how long its last job took, in seconds
+        self._closed = False
+        self._left: list[tuple[Job, JobResult]] = []
+        self._broken: BaseException | None = None
 
-    def submit(self, job: Job) -> None:
-        with self._lock:
-            if self._free:
-                self._free -= 1
-            elif len(self._threads) < self.capacity:
-                name = f"drawloom-worker-{len(self._threads)}"
-                thread = threading.Thread(target=self._work, name=name, daemon=True)
-                self._threads.append(thread)
-                thread.start()
-        self._jobs.put(job)
+    # the supervising thread
 
-    def close(self, wait_seconds: float) -> None:
+    def work(self, scheduler: Scheduler, wait_seconds: float | None) -> None:
+        if not self._threads:
+            self._scheduler = scheduler
+            with self._turn:
+                self._call()
+        elif wait_seconds == 0:  # an attempt is due again
+            with self._turn:
+                self._call()
+        wait = wait_seconds
+        if self._watched:
+            wait = _TICK_SECONDS if wait is None else min(wait, _TICK_SECONDS)
+        _wait(self._news, wait)
+        with self._turn:
+            if self._broken is not None:
+                raise self._broken
+            if self._watched:
+                self._look()
+
+    def _look(self) -> None:
+        """Calls threads for jobs that wait."""
+        turns, self._seen = self._turns - self._seen, self._turns
+        self._watched = self._scheduler.has_ready
+        if not self._watched:
+            return
+        if not turns:  # whoever works is at something long
+            for _ in range(self.capacity - len(self._scheduler.running)):
+                self._call()
+        elif turns <= _MANY_TURNS:
+            self._call()
+
+    def stop(self) -> list[tuple[Job, JobResult]]:
+        with self._turn:
+            self._closed = True
+            left, self._left = self._left, []
+            return left
+
+    def close(self, wait_seconds: float) -> list[tuple[Job, JobResult]]:
         deadline = time.monotonic() + wait_seconds
+        left = self.stop()
         for _ in self._threads:
-            self._jobs.put(None)
+            self._calls.put(False)
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
+        return left + self.stop()
+
+    # any thread
+
+    def _call(self) -> None:
+        """Gets one more thread to work, if there may be one."""
+        if self._idle:
+            self._idle -= 1
+            self._calls.put(True)
+        elif len(self._threads) < self.capacity:
+            thread = threading.Thread(target=self._work, name=f"drawloom-worker-{len(self._threads)}", daemon=True)
+            self._threads.append(thread)
+            thread.start()
 
     def _work(self) -> None:
         # a thread left behind by a cancelled run still writes to its attempt's log, not to the terminal
         with routed():
+            job: Job | None = None
+            result: JobResult | None = None
             while True:
-                job = self._jobs.get()
+                job = self._take_turn(job, result)
                 if job is None:
-                    return
-                result = self._perform(job)
-                with self._lock:
-                    self._free += 1
-                self._done.put((job, result))
+                    result = None
+                    if not self._calls.get():
+                        return
+                else:
+                    result = self._perform(job)
+
+    def _take_turn(self, done: Job | None, result: JobResult | None) -> Job | None:
+        """Brings in what was done; the next job, None if there is none for this thread."""
+        with self._turn:
+            try:
+                return self._next(done, result)
+            except BaseException as error:  # noqa: BLE001  # the log can't be written: the run's loop raises it
+                self._broken = self._broken or error
+                self._closed = True
+                self._news.put(None)
+                return None
+
+    def _next(self, done: Job | None, result: JobResult | None) -> Job | None:
+        now = time.monotonic()
+        self._turns += 1
+        scheduler = self._scheduler
+        if done is not None:
+            assert result is not None, "a job that is done has a result"
+            if self._closed:
+                self._left.append((done, result))
+                return None
+            took = now - done.began
+            self._usual[done.node] = took
+            scheduler.took(done, result)
+            thread, at = self._last
+            if took < _LONG_SECONDS and now - at < _LONG_SECONDS and thread != threading.get_ident():
+                self._watch()  # a second thread at small tasks only gets in the way of the first
+                self._idle += 1
+                return None
+        job = None if self._closed else scheduler.next_job()
+        if job is None:
+            self._idle += 1
+            self._news.put(None)  # it is over, or an attempt waits for its time
+            return None
+        job.began = now
+        self._last = (threading.get_ident(), now)
+        if scheduler.has_ready:
+            if job.plan.isolated or self._usual.get(job.node, 0.0) >= _LONG_SECONDS:
+                self._call()
+            self._watch()
+        return job
+
+    def _watch(self) -> None:
+        if not self._watched:
+            self._watched = True
+            self._news.put(None)
 
     def _perform(self, job: Job) -> JobResult:
         try:
             return self._performer.perform(job)
         except KeyboardInterrupt as exception:  # raised by the task itself: signals only reach the main thread
-            result = JobResult("failed")
-            result.exception, result.failure = exception, describe_failure(exception)
-            return result
+            return failed_result(job, exception)
+
+
+def _wait(news: News, wait_seconds: float | None) -> None:
+    try:
+        news.get(timeout=wait_seconds)
+    except queue.Empty:
+        return

@@ -10,9 +10,12 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from time import time as now
 from typing import Any
 
+from drawloom.catalog.answers import Answers
 from drawloom.catalog.records import Commit, FailureInfo, Index, ValueRef
+from drawloom.catalog.runlog import Encoded
 from drawloom.errors import Diagnostic, NodeFailed
 from drawloom.ir.canonical import Json, canonical_json
 from drawloom.ir.envelope import value_digest
@@ -28,14 +31,14 @@ from drawloom.runtimes.attempt import (
     reveal_secrets,
     run_attempt,
 )
-from drawloom.runtimes.cache import cache_key, is_whole, lookup, remember
+from drawloom.runtimes.cache import CacheKeys
+from drawloom.runtimes.commitform import CommitForm
 from drawloom.runtimes.endings import attempt_late, node_late
 from drawloom.runtimes.workers import WorkerLost, WorkerPool, WorkerTimeout
-from drawloom.storage.base import Storage
 from drawloom.storage.objects import Objects
 from drawloom.values.store import Values
 
-__all__ = ["CallPlan", "Job", "JobResult", "Performer"]
+__all__ = ["CallPlan", "Job", "JobResult", "Performer", "failed_result"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,9 @@ class CallPlan:
         policies: those that hold for this call.
         function: the plain function.
         isolated: whether it runs in a worker process.
-        cacheable: whether it may be answered from the cache.
+        keys: makes its cache keys; None if it may not be answered from the cache.
+        result_type: the text of the type it returns.
+        form: writes its commits.
     """
 
     call: Call
@@ -56,7 +61,9 @@ class CallPlan:
     policies: Policies
     function: Callable[..., Any]
     isolated: bool
-    cacheable: bool
+    keys: CacheKeys | None
+    result_type: str
+    form: CommitForm
 
 
 class Job:
@@ -69,7 +76,7 @@ class Job:
         place: whatever the scheduler finds its way back by.
     """
 
-    __slots__ = ("attempt", "deadline", "index", "inputs", "node", "place", "plan", "refs")
+    __slots__ = ("attempt", "began", "deadline", "index", "inputs", "node", "place", "plan", "refs")
 
     def __init__(
         self, plan: CallPlan, index: Index, inputs: list[tuple[str, Json, ValueRef | None]], place: Any
@@ -81,6 +88,7 @@ class Job:
         self.place = place
         self.attempt = 1
         self.deadline: float | None = None  # `time.monotonic` at which the node's time is over
+        self.began = 0.0  # `time.monotonic` at which this attempt was taken up
         self.refs: tuple[tuple[str, ValueRef], ...] | None = None  # made by the first attempt
 
     def limit(self) -> float | None:
@@ -92,33 +100,70 @@ class Job:
         return min(known) if known else None
 
 
-class JobResult:
-    """How a job ended: `outcome` is `succeeded`, `cached`, `failed`, `timeout`, `infra` or `cancelled`."""
+class JobResult(Encoded):
+    """How a job ended: `outcome` is `succeeded`, `cached`, `failed`, `timeout`, `infra` or `cancelled`.
+
+    One that succeeded or is cached is also the job's commit.
+    """
 
     __slots__ = (
-        "commit",
+        "at",
+        "attempt",
+        "cache_key",
+        "environment",
         "exception",
         "failure",
+        "function",
         "input_refs",
+        "job",
         "log",
         "log_object",
         "outcome",
         "output",
         "ref",
         "seconds",
+        "source",
     )
 
-    def __init__(self, outcome: str) -> None:
+    def __init__(self, job: Job, outcome: str) -> None:
+        self.job = job
         self.outcome = outcome
-        self.output: Json = None
-        self.ref: ValueRef | None = None
-        self.commit: Commit | None = None
-        self.failure: FailureInfo | None = None
+        self.attempt = job.attempt
+        self.at = 0.0
+        self.cache_key = ""
+        self.environment = ""
         self.exception: BaseException | None = None
-        self.seconds = 0.0
+        self.failure: FailureInfo | None = None
+        self.function = ""
+        self.input_refs = job.refs or ()
         self.log = b""
         self.log_object = ""
-        self.input_refs: tuple[tuple[str, ValueRef], ...] = ()
+        self.output: Json = None
+        self.ref: ValueRef | None = None
+        self.seconds = 0.0
+        self.source: tuple[str, ...] = ()
+
+    def record(self) -> Commit:
+        assert self.ref is not None, "what succeeded has an output"
+        return Commit(
+            self.job.plan.form.run,
+            self.job.node,
+            self.job.index,
+            attempt=self.attempt,
+            outcome=self.outcome,
+            outputs=(("result", self.ref),),
+            inputs=tuple((name, ValueRef(ref.digest, ref.size_bytes)) for name, ref in self.input_refs),
+            function=self.function,
+            cache_key=self.cache_key,
+            environment=self.environment,
+            source=self.source,
+            seconds=self.seconds,
+            log=self.log_object,
+            at=self.at,
+        )
+
+    def json_text(self) -> str:
+        return self.job.plan.form.text(self)
 
 
 class Performer:
@@ -126,9 +171,10 @@ class Performer:
 
     Args:
         run: the run's id.
-        storage, objects, values: of the project.
+        objects, values: of the project.
         pool: worker processes for the calls that need one.
-        use_cache: whether cache entries are looked up; what a cacheable call makes is remembered in any case.
+        answers: what earlier runs made; what a cacheable call makes is remembered there.
+        use_cache: whether calls may be answered from there.
         adopt: (node, index vector) -> a commit of an earlier run that answers this instance, whatever its cache policy,
             if function and inputs are still the same.
         started: told when an attempt begins.
@@ -138,21 +184,21 @@ class Performer:
     def __init__(
         self,
         run: str,
-        storage: Storage,
         objects: Objects,
         values: Values,
         pool: WorkerPool,
         *,
+        answers: Answers,
         use_cache: bool,
         adopt: Mapping[tuple[str, Index], Commit],
         started: Callable[[Job], None],
         tee: bool,
     ) -> None:
         self._run = run
-        self._storage = storage
         self._objects = objects
         self._values = values
         self._pool = pool
+        self._answers = answers
         self._use_cache = use_cache
         self._adopt = adopt
         self._started = started
@@ -165,29 +211,26 @@ class Performer:
         except KeyboardInterrupt:
             raise
         except BaseException as exception:  # noqa: BLE001  # the store failed: the node's failure, not this thread's end
-            result = JobResult("failed")
-            result.exception = exception
-            result.failure = describe_failure(exception)
-            result.input_refs = job.refs or ()
-            return result
+            return failed_result(job, exception)
 
     def _perform(self, job: Job) -> JobResult:
         refs = job.refs
         if refs is None:
-            refs = job.refs = tuple((name, ref or _input_ref(tree)) for name, tree, ref in job.inputs)
-        key = ""
-        earlier = self._adopted(job, refs)
-        if earlier is not None:
-            return self._cached(job, earlier.cache_key, refs, earlier)
-        if job.plan.cacheable:
-            key = cache_key(job.plan.spec, job.plan.policies, {name: ref.digest for name, ref in refs})
+            refs = job.refs = tuple([(name, ref or _input_ref(tree)) for name, tree, ref in job.inputs])
+        plan, key = job.plan, ""
+        if self._adopt:
+            earlier = self._adopted(job, refs)
+            if earlier is not None:
+                return self._cached(job, earlier.cache_key, earlier)
+        if plan.keys is not None:
+            key = plan.keys.key(refs)
             if self._use_cache and job.attempt == 1:
-                found = lookup(self._storage, self._objects, self._values, key)
+                found = self._answers.find(key, plan.spec.function.digest, plan.policies.cache.ttl_seconds)
                 if found is not None:
-                    return self._cached(job, key, refs, found)
+                    return self._cached(job, key, found)
         self._started(job)
-        attempt, ref = self._isolated(job) if job.plan.isolated else (self._here(job), None)
-        return self._result(job, key, refs, attempt, ref)
+        attempt, ref = self._isolated(job) if plan.isolated else (self._here(job), None)
+        return self._result(job, key, attempt, ref)
 
     def _adopted(self, job: Job, refs: tuple[tuple[str, ValueRef], ...]) -> Commit | None:
         """The commit to adopt for this instance, None if there is none, or code, inputs or its objects have changed."""
@@ -196,7 +239,7 @@ class Performer:
             return None
         if {name: ref.digest for name, ref in found.inputs} != {name: ref.digest for name, ref in refs}:
             return None
-        return found if is_whole(found, self._objects, self._values) else None
+        return found if self._answers.is_sound(found.outputs) else None
 
     def _here(self, job: Job) -> AttemptResult:
         inputs = {name: tree for name, tree, _ in job.inputs}
@@ -225,61 +268,52 @@ class Performer:
         if self._tee and log:
             sys.stdout.write(log.decode("utf-8", "replace"))
 
-    def _result(
-        self, job: Job, key: str, refs: tuple[tuple[str, ValueRef], ...], attempt: AttemptResult, ref: ValueRef | None
-    ) -> JobResult:
-        result = JobResult(attempt.outcome)
-        result.input_refs = refs
+    def _result(self, job: Job, key: str, attempt: AttemptResult, ref: ValueRef | None) -> JobResult:
+        result = JobResult(job, attempt.outcome)
         result.seconds = attempt.seconds
-        result.failure = attempt.failure
-        result.exception = attempt.exception
-        result.log = attempt.log
+        result.at = now()
         if attempt.log:
+            result.log = attempt.log
             result.log_object = self._objects.put(attempt.log)
         if attempt.outcome != "succeeded":
+            result.failure = attempt.failure
+            result.exception = attempt.exception
             return result
+        plan = job.plan
         result.output = attempt.output
-        result.ref = ref or self._values.ref(attempt.output, str(job.plan.spec.result))
-        result.commit = Commit(
-            self._run,
-            job.node,
-            job.index,
-            attempt=job.attempt,
-            outputs=(("result", result.ref),),
-            inputs=refs,
-            function=job.plan.spec.function.digest,
-            cache_key=key,
-            seconds=attempt.seconds,
-            log=result.log_object,
-            at=time.time(),
-        )
-        if key:
-            remember(self._storage, result.commit)
+        result.ref = ref or self._values.ref(attempt.output, plan.result_type)
+        result.function = plan.spec.function.digest
+        if plan.keys is not None:
+            result.cache_key = key
+            result.environment = plan.keys.environment
+            self._answers.remember(result, attempt.seconds)
         return result
 
-    def _cached(self, job: Job, key: str, refs: tuple[tuple[str, ValueRef], ...], found: Commit) -> JobResult:
-        result = JobResult("cached")
+    def _cached(self, job: Job, key: str, found: Commit) -> JobResult:
+        result = JobResult(job, "cached")
+        result.attempt = 0
+        result.at = now()
         result.ref = dict(found.outputs)["result"]
         result.output = self._values.tree(result.ref)
-        result.commit = Commit(
-            self._run,
-            job.node,
-            job.index,
-            attempt=0,
-            outcome="cached",
-            outputs=found.outputs,
-            inputs=refs,
-            function=found.function,
-            cache_key=key,
-            source=(found.run, found.node, index_text(found.index)),
-            at=time.time(),
-        )
+        result.function = found.function
+        result.cache_key = key
+        result.environment = found.environment
+        result.source = (found.run, found.node, index_text(found.index))
         return result
+
+
+def failed_result(job: Job, exception: BaseException) -> JobResult:
+    """The result of a job that failed outside its task, or by what the task raised to end its thread."""
+    result = JobResult(job, "failed")
+    result.exception = exception
+    result.failure = describe_failure(exception)
+    return result
 
 
 def _input_ref(tree: Json) -> ValueRef:
     """The version of an input: its digest and size; the envelope is where it came from."""
-    return ValueRef(value_digest(tree), len(canonical_json(tree)))
+    text = canonical_json(tree)
+    return ValueRef(value_digest(tree, text), len(text))
 
 
 def _ended(outcome: str, kind: str, why: Diagnostic, began: float, log: bytes) -> AttemptResult:

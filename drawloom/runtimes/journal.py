@@ -13,11 +13,13 @@ from drawloom.catalog.records import (
     EngineObservation,
     FailureInfo,
     Index,
+    Record,
     RunFinished,
     ValueRef,
     results_of_item,
 )
 from drawloom.catalog.runlog import RunWriter
+from drawloom.ir.protocol import index_text
 from drawloom.runtimes.jobs import Job, JobResult
 from drawloom.runtimes.progress import Progress
 
@@ -25,27 +27,50 @@ __all__ = ["Journal"]
 
 
 class Journal:
-    """The records of one run; every method may be called by the scheduling thread, `started` by any.
+    """The records of one run; `started` may be called by any thread, the rest by the one whose turn it is.
 
     Args:
-        writer: the run's log.
         run: the run's id.
         progress: what is told of the events as well.
     """
 
-    def __init__(self, writer: RunWriter, run: str, progress: Progress) -> None:
-        self._writer = writer
+    def __init__(self, run: str, progress: Progress) -> None:
         self._run = run
         self._progress = progress
+        self._open: dict[Job, float] = {}  # attempts under way, and when each began
+        self._told: set[Job] = set()  # those of them whose beginning is written down
+        self._writer: RunWriter
+
+    def write_to(self, writer: RunWriter) -> None:
+        """Says where the records go; before the first one."""
+        self._writer = writer
+
+    def under_way(self) -> list[Record]:
+        """The beginning of each attempt that is under way and not written down yet.
+
+        An attempt that ends before the log is flushed leaves its commit alone: that says the same.
+        """
+        made: list[Record] = []
+        for job, at in tuple(self._open.items()):
+            if job not in self._told:
+                self._told.add(job)
+                made.append(AttemptStarted(self._run, job.node, job.index, job.attempt, at=at))
+        return made
 
     def started(self, job: Job) -> None:
         """An attempt begins, now that no cache entry answered the call."""
-        self._writer.append(AttemptStarted(self._run, job.node, job.index, job.attempt, at=time.time()))
+        self._open[job] = time.time()
+        self._writer.touch()
         self._progress.started(job.node, job.index, job.attempt)
 
     def attempt_ended(self, job: Job, result: JobResult) -> None:
-        """An attempt ended, in whichever way."""
-        outcome = result.outcome if result.outcome in ("succeeded", "timeout", "cancelled") else "failed"
+        """An attempt ended, in whichever way; what a successful one made is told by `succeeded`."""
+        self._open.pop(job, None)
+        if self._told:
+            self._told.discard(job)
+        if result.outcome == "succeeded":
+            return
+        outcome = result.outcome if result.outcome in ("timeout", "cancelled") else "failed"
         self._writer.append(
             AttemptFinished(
                 self._run,
@@ -62,8 +87,7 @@ class Journal:
 
     def succeeded(self, job: Job, result: JobResult) -> None:
         """A call has its commit, by an attempt or from the cache."""
-        assert result.commit is not None, "a call that succeeded has a commit"
-        self._writer.append(result.commit)
+        self._writer.append(result)
         if result.outcome == "cached":
             self._progress.cached(job.node, job.index)
         else:
@@ -114,9 +138,30 @@ class Journal:
         """The results of one item of the map `node` failed; `index` is the item's."""
         self.map_failed(results_of_item(node), index, failure)
 
-    def collected(self, node: str, index: Index, outputs: Mapping[str, ValueRef]) -> None:
-        """A map, or with the node "" the pipeline, has its results."""
-        self._writer.append(Commit(self._run, node, index, outputs=tuple(outputs.items()), at=time.time()))
+    def collected(self, node: str, index: Index, outputs: Mapping[str, ValueRef], key: str = "") -> None:
+        """A map, or with the node "" the pipeline, has its results; `key` is the cache key they answer, if any."""
+        made = tuple(outputs.items())
+        self._writer.append(Commit(self._run, node, index, outputs=made, cache_key=key, at=time.time()))
+
+    def adopted(self, node: str, index: Index, key: str, found: Commit, inner: list[str], count: int) -> None:
+        """A map of `count` items is answered as a whole; `inner` are the calls in it."""
+        source = (found.run, found.node, index_text(found.index))
+        self._writer.append(
+            Commit(
+                self._run,
+                node,
+                index,
+                attempt=0,
+                outcome="cached",
+                outputs=found.outputs,
+                cache_key=key,
+                source=source,
+                at=time.time(),
+            )
+        )
+        for call in inner:
+            for k in range(count):
+                self._progress.cached(call, (*index, k))
 
     def skipped(self, node: str, index: Index) -> None:
         """A node will not run, because one it needs failed or was skipped."""

@@ -8,8 +8,10 @@ import queue
 import sys
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
+from drawloom.catalog.answers import Answers
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.outcomes import write_run
 from drawloom.catalog.programs import save_program
@@ -25,10 +27,11 @@ from drawloom.ir.program import Program
 from drawloom.ir.walk import walk
 from drawloom.runtimes.attempt import engine_failure
 from drawloom.runtimes.blocks import DONE, Failure
-from drawloom.runtimes.cache import is_cacheable
+from drawloom.runtimes.cache import CacheKeys, is_cacheable
 from drawloom.runtimes.capture import routed
-from drawloom.runtimes.environment import python_minor
-from drawloom.runtimes.executors import Done, Executor, InlineExecutor, ThreadExecutor
+from drawloom.runtimes.commitform import CommitForm
+from drawloom.runtimes.environment import python_minor, save_environment
+from drawloom.runtimes.executors import Executor, InlineExecutor, News, ThreadExecutor
 from drawloom.runtimes.importable import import_problem
 from drawloom.runtimes.interrupts import interrupts
 from drawloom.runtimes.jobs import CallPlan, JobResult, Performer
@@ -98,7 +101,7 @@ def run_local(
     """
     limit = _checked_workers(executor, workers)
     run_id = new_run_id()
-    calls = _plan_calls(program, functions, executor)
+    calls = _plan_calls(program, functions, executor, run_id)
     run = _LocalRun(program, calls, catalog, run_id, progress, tee=progress is None)
     run.told = told or {}
     return run.execute(params, info or {}, executor, limit, use_cache=cache, adopt=adopt or {}, fail_fast=fail_fast)
@@ -130,7 +133,7 @@ class _LocalRun:
         self.progress: Progress = progress or SilentProgress()
         self.tee = tee
         self.told: Mapping[str, Any] = {}
-        self.done: queue.SimpleQueue[Done] = queue.SimpleQueue()
+        self.news: News = queue.SimpleQueue()
         self.interrupted = False
         self.late: Diagnostic | None = None
         self.exception: BaseException | None = None
@@ -150,20 +153,28 @@ class _LocalRun:
         types = {port.name: str(port.type) for port in self.pipeline.params}
         memory = Memory(params, {**info, "run_id": self.id}, values, types)
         self._write_start(memory, info, executor)
+        for packages in {plan.policies.packages for plan in self.calls.values() if plan.keys is not None}:
+            save_environment(self.catalog.storage, packages)
         pool = WorkerPool(
             {"storage": self.catalog.storage.url, "allow_pickle": self.catalog.allow_pickle, "main": describe_main()}
         )
+        self.journal = Journal(self.id, self.progress)
+        answers = Answers(self.catalog.storage, values)
+        written = partial(answers.written, self.id)
         with contextlib.ExitStack() as stack:
-            writer = stack.enter_context(RunWriter(self.catalog.storage, self.id))
+            stack.callback(answers.close)
+            writer = RunWriter(self.catalog.storage, self.id, under_way=self.journal.under_way, written=written)
+            stack.enter_context(writer)
+            self.journal.write_to(writer)
             stack.callback(pool.close)
             stack.enter_context(routed())
-            self.journal = Journal(writer, self.id, self.progress)
+            answers.catch_up()
             performer = Performer(
                 self.id,
-                self.catalog.storage,
                 self.catalog.objects,
                 values,
                 pool,
+                answers=answers,
                 use_cache=use_cache,
                 adopt=adopt,
                 started=self.journal.started,
@@ -177,20 +188,22 @@ class _LocalRun:
                 memory,
                 Resolver(layout(self.pipeline), memory, values),
                 self.journal,
-                submit=self.executor.submit,
+                find=(lambda key: answers.find(key, "")) if use_cache else (lambda _: None),
                 capacity=self.executor.capacity,
                 fail_fast=fail_fast,
             )
             stack.enter_context(interrupts(self._interrupt))
             self._run(scheduler, pool)
             outcome, failure = self._finish(scheduler, memory)
+            writer.close()
+            answers.finished(self.id)
         self.progress.ended(outcome, failure)
         return self._ended_run()
 
     def _executor(self, executor: str, performer: Performer, workers: int) -> Executor:
         if executor == "inline":
-            return InlineExecutor(performer, self.done)
-        return ThreadExecutor(performer, self.done, workers)
+            return InlineExecutor(performer, self.news)
+        return ThreadExecutor(performer, self.news, workers)
 
     def _write_start(self, memory: Memory, info: Mapping[str, Json], executor: str) -> None:
         digest = save_program(self.catalog.storage, self.program)
@@ -221,9 +234,10 @@ class _LocalRun:
         deadline = None if seconds is None else time.monotonic() + seconds
         try:
             while scheduler.ending is None and not self.interrupted and self.late is None:
-                scheduler.advance()
-                if scheduler.ending is None:
-                    self._take(scheduler, deadline)
+                waits = [wait for wait in (scheduler.due_seconds(), _left(deadline)) if wait is not None]
+                self.executor.work(scheduler, min(waits) if waits else None)
+                if deadline is not None and time.monotonic() >= deadline and scheduler.ending is None:
+                    self.late = _late(self.pipeline)
         except KeyboardInterrupt:  # inline, or a handler of somebody else's raised it, or the second came at once
             self.interrupted = True
         except BaseException:
@@ -231,47 +245,31 @@ class _LocalRun:
             raise
         self._stop(scheduler, pool)
 
-    def _take(self, scheduler: Scheduler, deadline: float | None) -> None:
-        """Waits for the next thing to happen."""
-        due = scheduler.due_seconds()
-        assert scheduler.running or due is not None, "nothing runs and nothing is due: the run would wait for ever"
-        waits = [wait for wait in (due, _left(deadline)) if wait is not None]
-        try:
-            happened = self.done.get(timeout=min(waits) if waits else None)
-        except queue.Empty:
-            if deadline is not None and time.monotonic() >= deadline:
-                self.late = _late(self.pipeline)
-            return
-        if happened is not None:
-            scheduler.took(*happened)
-
     def _interrupt(self) -> None:
         """The first Ctrl-C, in the signal handler."""
         self.interrupted = True
         if isinstance(self.executor, InlineExecutor) and self.executor.busy:
             raise KeyboardInterrupt  # the task runs in this very thread: nothing else can end it
-        self.done.put(None)
+        self.news.put(None)
 
     def _stop(self, scheduler: Scheduler, pool: WorkerPool) -> None:
         """Ends the threads and processes; what still ran is written down as cancelled."""
+        left = self.executor.stop()
         if scheduler.ending is None:
             scheduler.abort()
             pool.kill()
-        self.executor.close(_GRACE_SECONDS)
+        left += self.executor.close(_GRACE_SECONDS)
         if scheduler.ending is not None:
             return
-        while not self.done.empty():
-            happened = self.done.get()
-            if happened is not None:
-                job, result = happened
-                if result.outcome == "infra":  # its worker was killed by us
-                    result.outcome, result.failure = "cancelled", None
-                    self.journal.attempt_ended(job, result)
-                    scheduler.running.discard(job)
-                else:
-                    scheduler.took(job, result)
+        for job, result in left:
+            if result.outcome == "infra":  # its worker was killed by us
+                result.outcome, result.failure = "cancelled", None
+                self.journal.attempt_ended(job, result)
+                scheduler.running.discard(job)
+            else:
+                scheduler.took(job, result)
         for job in scheduler.running:
-            self.journal.attempt_ended(job, JobResult("cancelled"))
+            self.journal.attempt_ended(job, JobResult(job, "cancelled"))
 
     # the end
 
@@ -323,12 +321,7 @@ def _late(pipeline: Pipeline) -> Diagnostic:
 
 
 def _version() -> str:
-    from importlib import metadata  # once a run
-
-    try:
-        return metadata.version("drawloom")
-    except metadata.PackageNotFoundError:
-        return ""  # from a checkout that isn't installed
+    return str(sys.modules["drawloom"].__version__)
 
 
 # before a run
@@ -361,7 +354,9 @@ def _checked_workers(executor: str, workers: int | None) -> int:
     return workers or (cores if executor == "processes" else min(32, cores + 4))
 
 
-def _plan_calls(program: Program, functions: Mapping[str, Callable[..., Any]], executor: str) -> dict[str, CallPlan]:
+def _plan_calls(
+    program: Program, functions: Mapping[str, Callable[..., Any]], executor: str, run: str
+) -> dict[str, CallPlan]:
     """What is the same for every instance of each call; every reason why one can't run here, at once."""
     specs = {spec.name: spec for spec in program.pipeline.tasks}
     plans: dict[str, CallPlan] = {}
@@ -378,8 +373,10 @@ def _plan_calls(program: Program, functions: Mapping[str, Callable[..., Any]], e
         problem = import_problem(spec, why, where) if why else None
         if problem is not None:
             problems.setdefault(spec.name, problem)
-        cacheable = is_cacheable(node.inputs, spec, policies)
-        plans[node.id] = CallPlan(node, spec, policies, functions[spec.name], bool(why), cacheable)
+        keys = CacheKeys(spec, policies) if is_cacheable(node.inputs, spec, policies) else None
+        form = CommitForm(run, node.id)
+        function = functions[spec.name]
+        plans[node.id] = CallPlan(node, spec, policies, function, bool(why), keys, str(spec.result), form)
     if problems:
         raise RunRefused(problems.values())
     return plans

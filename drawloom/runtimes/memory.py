@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from drawloom.catalog.records import Index, ValueRef
 from drawloom.ir.canonical import Json
-from drawloom.ir.nodes import Carry, Loop, Node, Port
+from drawloom.runtimes.blocks import BlockPlan
 from drawloom.runtimes.resolve import Resolver
 from drawloom.values.store import Values
 
@@ -43,22 +43,21 @@ class Memory:
         """The reference of a tree; a large one is stored."""
         return self._values.ref(tree, type_text)
 
-    def made_ref(self, node: str, index: Index) -> ValueRef | None:
-        """The reference of what the call `node` made, as an instance at `index` sees it; None if it is no call."""
-        for depth in range(len(index), -1, -1):
-            found = self._made.get((node, index[:depth]))
-            if found is not None:
-                return found[1]
-        return None
+    def load(self, ref: ValueRef) -> Json:
+        """The tree of a value that is in the store."""
+        return self._values.tree(ref)
 
-    def drop(self, nodes: tuple[Node, ...], index: Index, resolver: Resolver) -> None:
+    def made(self, node: str, index: Index) -> tuple[Json, ValueRef] | None:
+        """The tree and the reference of what the call `node` made at `index`; None if it is no call."""
+        return self._made.get((node, index))
+
+    def drop(self, plan: BlockPlan, index: Index, resolver: Resolver) -> None:
         """A block instance has ended: nothing refers to what is in it any more."""
-        for node in nodes:
+        for node in plan.nodes:
             self._made.pop((node.id, index), None)
-            self.caught_trees.pop((node.id, index), None)
-            ports: tuple[Port | Carry, ...] = node.carried if isinstance(node, Loop) else getattr(node, "results", ())
-            for port in ports:
-                resolver.known.pop((node.id, index, port.name), None)
+        for node_id, port in plan.published:
+            self.caught_trees.pop((node_id, index), None)
+            resolver.known.pop((node_id, index, port), None)
 
     def output(self, node: str, index: Index, port: str) -> Json:  # noqa: ARG002  # a call has one port
         return self._made[node, index][0]

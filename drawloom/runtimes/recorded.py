@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from drawloom.catalog.causes import Causes
-from drawloom.catalog.facts import Facts
-from drawloom.catalog.records import Index
+from drawloom.catalog.facts import Facts, Instance
+from drawloom.catalog.records import Commit, Index
 from drawloom.catalog.state import NodeState
 from drawloom.ir.canonical import Json
 from drawloom.ir.envelope import encode
@@ -24,20 +25,29 @@ class RecordedOutcomes:
     Args:
         pipeline: what was run.
         facts: the run's records.
+        commits: the commit of each node instance (`Run.commits`).
         nodes: the states of its nodes.
         values: reads trees that are objects.
     """
 
-    def __init__(self, pipeline: Pipeline, facts: Facts, nodes: dict[str, NodeState], values: Values) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        facts: Facts,
+        commits: Mapping[Instance, Commit],
+        nodes: Mapping[str, NodeState],
+        values: Values,
+    ) -> None:
         self._pipeline = pipeline
         self._facts = facts
+        self._commits = commits
         self._states = {name: node.instances for name, node in nodes.items()}
         self._values = values
         self._params = dict(facts.started.params) if facts.started is not None else {}
 
     def output(self, node: str, index: Index, port: str) -> Json:
         """The tree a call committed under `port`."""
-        commit = self._facts.commits.get((node, index))
+        commit = self._commits.get((node, index))
         if commit is None or commit.outcome in ("failed", "skipped"):
             raise UpstreamFailed(node, index)
         return self._values.tree(dict(commit.outputs)[port])

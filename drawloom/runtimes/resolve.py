@@ -113,6 +113,10 @@ class Resolver:
         path: Path = getattr(operand, "path", ())
         return self._values.narrow(tree, path) if path else tree
 
+    def depth(self, node: str) -> int:
+        """How many maps and loops are around a node."""
+        return self._sources[node].depth
+
     def items(self, map_id: str, index: Index) -> list[Json]:
         """The item trees of a map instance; kept until `forget`."""
         key = (map_id, index)

@@ -1,8 +1,8 @@
 """Runs a structured pipeline by events: what is ready is started, what ended makes others ready; nothing polls.
 
-One thread owns everything here. Executors perform jobs in other threads and processes and give results back through a
-queue. Every node instance counts the siblings it waits for; a failure skips what is behind it at once. Work is kept in
-queues, never in recursion, so neither long chains nor many iterations meet Python's stack limit.
+One thread at a time has its turn here: it brings back what it performed and takes the next job (`executors`). Every
+node instance counts the siblings it waits for; a failure skips what is behind it at once. Work is kept in queues, never
+in recursion, so neither long chains nor many iterations meet Python's stack limit.
 """
 
 from __future__ import annotations
@@ -13,10 +13,11 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from drawloom.catalog.records import FailureInfo, Index, ValueRef
+from drawloom.catalog.records import Commit, FailureInfo, Index, ValueRef
 from drawloom.errors import NodeFailed
 from drawloom.ir.canonical import Json
-from drawloom.ir.nodes import Block, Call, Node
+from drawloom.ir.envelope import value_digest
+from drawloom.ir.nodes import Block, Call, Map, Node
 from drawloom.ir.operands import Operand, Output, Param
 from drawloom.ir.policies import TIMEOUT
 from drawloom.ir.walk import blocks
@@ -26,6 +27,7 @@ from drawloom.runtimes.control import CONTROLS, Control, own_failure
 from drawloom.runtimes.endings import node_late
 from drawloom.runtimes.jobs import CallPlan, Job, JobResult
 from drawloom.runtimes.journal import Journal
+from drawloom.runtimes.mapkeys import MapKeys, map_keys
 from drawloom.runtimes.memory import Memory
 from drawloom.runtimes.resolve import Resolver
 from drawloom.runtimes.retry import delay_seconds, is_retried
@@ -46,7 +48,7 @@ class Scheduler:
         memory: outcomes so far.
         resolver: finds trees in `memory`.
         journal: writes down what happens.
-        submit: hands a job to the executor; its result comes back through `took`.
+        find: the commit that answers the cache key of a whole map, None if there is none.
         capacity: how many jobs the executor works on at once.
         fail_fast: whether the first failure no `try_` may handle ends the run.
     """
@@ -61,7 +63,7 @@ class Scheduler:
         resolver: Resolver,
         journal: Journal,
         *,
-        submit: Callable[[Job], None],
+        find: Callable[[str], Commit | None],
         capacity: int,
         fail_fast: bool,
     ) -> None:
@@ -72,7 +74,8 @@ class Scheduler:
         self.results: dict[str, Json] = {}
         self._calls = calls
         self._memory = memory
-        self._submit = submit
+        self._find = find
+        self._map_keys: dict[str, MapKeys | None] = {}
         self._fail_fast = fail_fast
         self._phase = _GO_ON
         self._plans: dict[str, tuple[BlockPlan, ...]] = {}
@@ -85,15 +88,28 @@ class Scheduler:
 
     # what the run's loop calls
 
-    def advance(self) -> None:
-        """Does everything that can be done without waiting, and hands jobs to the executor."""
+    def next_job(self) -> Job | None:
+        """Does everything that can be done without waiting; the next call to make, None if there is none now."""
         while True:
             while self._steps:
                 step, arguments = self._steps.popleft()
                 step(*arguments)
-            self._wake_delayed()
-            if not self._start_ready() and not self._steps:
-                return
+            job = self._next_due() if self._delayed else None
+            if job is None and self._ready:
+                if self._phase != _GO_ON:
+                    job = self._next_while_ending()
+                elif len(self.running) < self.capacity:
+                    job = self._job(*self._ready.popleft())
+            if job is not None:
+                self.running.add(job)
+                return job
+            if not self._steps and not (self._ready and self._phase == _GO_ON and len(self.running) < self.capacity):
+                return None
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether a call could be made now, had somebody time for it."""
+        return bool(self._steps) or (bool(self._ready) and len(self.running) < self.capacity)
 
     def due_seconds(self) -> float | None:
         """The time until a delayed attempt can be made, None if that isn't a question of time alone."""
@@ -180,9 +196,24 @@ class Scheduler:
         for port, tree in results.items():
             self.resolver.known[node, index, port] = tree
 
-    def collect(self, node: str, index: Index, trees: Mapping[str, Json], types: Mapping[str, str]) -> None:
-        """Gives the lists a map made a version."""
-        self.journal.collected(node, index, {port: self._memory.ref(tree, types[port]) for port, tree in trees.items()})
+    def collect(self, node: str, index: Index, trees: Mapping[str, Json], types: Mapping[str, str], key: str) -> None:
+        """Gives the lists a map made a version; `key` is the cache key they answer, if any."""
+        refs = {port: self._memory.ref(tree, types[port]) for port, tree in trees.items()}
+        self.journal.collected(node, index, refs, key)
+
+    def answer_for(self, node: Map, index: Index) -> tuple[str, Commit | None]:
+        """The cache key of a whole map instance, "" if it has none; and the commit that answers it, if there is one."""
+        if node.id not in self._map_keys:
+            self._map_keys[node.id] = map_keys(node, self._calls)
+        keys = self._map_keys[node.id]
+        if keys is None:
+            return "", None
+        key = keys.key([self._digest(operand, index) for operand in (node.items, *keys.captured)])
+        return key, self._find(key)
+
+    def load(self, ref: ValueRef) -> Json:
+        """The tree of a value that an earlier run made."""
+        return self._memory.load(ref)
 
     def catch(self, node: str, index: Index, tree: Json) -> None:
         """Makes a caught failure known to its handler."""
@@ -259,7 +290,7 @@ class Scheduler:
                 results = {name: self.resolver.tree(operand, frame.index) for name, operand in frame.plan.block.results}
             except Exception as exception:  # noqa: BLE001  # an expression among the results: its holder's failure
                 ending = self._results_failed(frame, exception)
-        self._memory.drop(frame.plan.nodes, frame.index, self.resolver)
+        self._memory.drop(frame.plan, frame.index, self.resolver)
         frame.owner.ended(frame, ending, results)
 
     def _results_failed(self, frame: Frame, exception: Exception) -> Failure:
@@ -270,51 +301,52 @@ class Scheduler:
 
     # calls
 
-    def _start_ready(self) -> bool:
-        """Hands ready calls to the executor as far as it has room; whether anything happened."""
-        happened = False
-        while self._ready and (len(self.running) < self.capacity or self._phase != _GO_ON):
+    def _next_while_ending(self) -> Job | None:
+        """The next of the ready calls that may still begin: those of `final` blocks; the others are cancelled."""
+        waiting: list[tuple[Frame, int]] = []
+        found: Job | None = None
+        while self._ready and found is None:
             frame, place = self._ready.popleft()
-            happened = True
             if self.refuses(frame):
                 self.settle(frame, place, CANCELLED)
             elif len(self.running) < self.capacity:
-                self._start_call(frame, place)
-            else:  # winding down, and a `final` block waits for room
-                self._ready.appendleft((frame, place))
-                return False
-        return happened
+                found = self._job(frame, place)
+            else:
+                waiting.append((frame, place))
+        self._ready.extendleft(reversed(waiting))
+        return found
 
-    def _start_call(self, frame: Frame, place: int) -> None:
+    def _job(self, frame: Frame, place: int) -> Job | None:
         call = frame.plan.nodes[place]
         assert isinstance(call, Call), "only calls are made ready"
         plan = self._calls[call.id]
+        index = frame.index
         try:
-            inputs = [
-                (name, self.resolver.tree(operand, frame.index), self._known_ref(operand, frame.index))
-                for name, operand in call.inputs
-            ]
+            inputs = [(name, *self._input(operand, index)) for name, operand in call.inputs]
         except Exception as exception:  # noqa: BLE001  # an expression among the inputs: the call's failure
-            failure = own_failure(call.id, frame.index, exception)
-            self.journal.control_failed(call.id, frame.index, failure.info)
+            failure = own_failure(call.id, index, exception)
+            self.journal.control_failed(call.id, index, failure.info)
             self.settle(frame, place, failure)
-            return
-        job = Job(plan, frame.index, inputs, (frame, place))
+            return None
+        job = Job(plan, index, inputs, (frame, place))
         if plan.policies.node_timeout_seconds is not None:
             job.deadline = time.monotonic() + plan.policies.node_timeout_seconds
-        self._hand_over(job)
+        return job
 
-    def _known_ref(self, operand: Operand, index: Index) -> ValueRef | None:
-        """The version of an input that is a whole value somebody made; that of a part has to be computed."""
-        if isinstance(operand, Output) and not operand.path:
-            return self._memory.made_ref(operand.node, index)
-        if isinstance(operand, Param) and not operand.path:
-            return self._memory.param_refs[operand.name]
-        return None
+    def _input(self, operand: Operand, index: Index) -> tuple[Json, ValueRef | None]:
+        """The tree of an operand; and its version, if it is a whole value somebody made: that of a part is computed."""
+        if isinstance(operand, Output):
+            if not operand.path:
+                made = self._memory.made(operand.node, index[: self.resolver.depth(operand.node)])
+                if made is not None:
+                    return made
+        elif isinstance(operand, Param) and not operand.path:
+            return self._memory.param(operand.name), self._memory.param_refs[operand.name]
+        return self.resolver.tree(operand, index), None
 
-    def _hand_over(self, job: Job) -> None:
-        self.running.add(job)
-        self._submit(job)
+    def _digest(self, operand: Operand, index: Index) -> str:
+        tree, ref = self._input(operand, index)
+        return ref.digest if ref is not None else value_digest(tree)
 
     def _given_up(self, job: Job, failure: FailureInfo) -> bool:
         """Whether an attempt has failed that would be made again, did the run not end: no failure that counts."""
@@ -344,10 +376,11 @@ class Scheduler:
         heapq.heappush(self._delayed, (due, self._ordinal, job))
         return True
 
-    def _wake_delayed(self) -> None:
-        now = time.monotonic()
-        while self._delayed and self._delayed[0][0] <= now and len(self.running) < self.capacity:
-            self._hand_over(heapq.heappop(self._delayed)[2])
+    def _next_due(self) -> Job | None:
+        """The delayed attempt that is due first, if its time has come and there is room."""
+        if self._delayed[0][0] > time.monotonic() or len(self.running) >= self.capacity:
+            return None
+        return heapq.heappop(self._delayed)[2]
 
     def _drop_delayed(self) -> None:
         kept = []

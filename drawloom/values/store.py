@@ -57,7 +57,7 @@ class Values:
                 return encode(value, self._leaves.encode)
             if type.codec and value is not None:
                 return self._leaves.encode_named(value, type.codec)
-            return encode(value, self._leaves.encode, self._leaves.chosen(type))
+            return encode(value, self._leaves.encode, self._leaves.chosen(type) if type.args or type.fields else None)
         except NotEncodable as error:
             raise refused_part(error, what) from error.__cause__
         except RecursionError:
@@ -83,10 +83,10 @@ class Values:
             type: the text of the port's type, for people.
         """
         text = canonical_json(tree)
-        size = len(text) + _leaf_bytes(tree)
-        digest = value_digest(tree)
+        size = len(text) + _leaf_bytes(tree) if "{" in text else len(text)
+        digest = value_digest(tree, text)
         if len(text) <= INLINE_LIMIT_BYTES:
-            return ValueRef(digest, size, tree=tree, type=type)
+            return ValueRef(digest, size, tree, "", type)
         return ValueRef(digest, size, object=self.objects.put(text.encode("ascii")), type=type)
 
     def tree(self, ref: ValueRef) -> Json:

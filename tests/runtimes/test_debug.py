@@ -311,3 +311,21 @@ def test_compile_time_parameters_are_those_of_the_run(catalog: Catalog) -> None:
 def test_an_id_will_do(catalog: Catalog) -> None:
     run = drawloom.run(failing, catalog=catalog)
     assert drawloom.debug(run.id, "refuse", catalog=catalog, tee=False).same is True
+
+
+def test_calls_in_a_map_that_was_answered_as_a_whole_are_those_of_the_run_they_are_from(catalog: Catalog) -> None:
+    drawloom.run(summed, {"n": 3}, catalog=catalog)
+    run = drawloom.run(summed, {"n": 3}, catalog=catalog)
+    made = drawloom.debug(run, "for_each/add", index=(2,), tee=False)
+    assert (made.value, made.same, made.earlier.outcome) == (3, True, "cached")
+    assert drawloom.debug(run, "total", tee=False).same is True
+
+
+@task
+def total(items: list[int]) -> int:
+    return sum(items)
+
+
+@pipeline
+def summed(n: int) -> int:
+    return total(for_each(span(n), lambda item: add(item, 1)))

@@ -72,7 +72,7 @@ def test_independent_tasks_run_at_the_same_time(run, executor):
         run(sheet, *(sheet.call(f"warm{k}", tasks.one) for k in range(3)), executor=executor, workers=3)
     calls = [sheet.call(f"s{k}", tasks.sleep, seconds=0.6) for k in range(3)]
     found = run(sheet, *calls, result=listed(*(out(f"s{k}") for k in range(3))), executor=executor, workers=3)
-    starts = [a.at - a.seconds for n in ("s0", "s1", "s2") for a in found._refresh().attempts[n, ()].values()]
+    starts = [c.at - c.seconds for c in (found._refresh().commits[n, ()] for n in ("s0", "s1", "s2"))]
     assert found.result == [0.6] * 3
     assert max(starts) - min(starts) < 0.6
 

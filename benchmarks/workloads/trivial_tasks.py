@@ -1,0 +1,35 @@
+"""The pipelines of W1 to W3."""
+
+from __future__ import annotations
+
+from drawloom import Static, for_each, pipeline, task
+
+__all__ = ["chain", "fan_out"]
+
+
+@task
+def inc(x: int) -> int:
+    return x + 1
+
+
+@pipeline
+def chain(n: Static[int], start: int = 0) -> int:
+    x = start
+    for _ in range(n):
+        x = inc(x)
+    return x
+
+
+@task
+def source(n: int) -> list[int]:
+    return list(range(n))
+
+
+@task
+def total(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+@pipeline
+def fan_out(n: int) -> int:
+    return total(for_each(source(n), inc))

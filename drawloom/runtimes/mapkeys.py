@@ -1,0 +1,71 @@
+"""The cache key of a whole map: what answers a thousand items with one look-up.
+
+A map whose body is nothing but cacheable calls gives the same list wherever the same code meets an equal list, in an
+equal environment, with equal values from around it. So the commit of its list has a key of its own, and only where that
+has no answer is each item looked up. What is seen of the run is the same either way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+
+from drawloom.ir.canonical import digest_json
+from drawloom.ir.nodes import Call, Map
+from drawloom.ir.operands import Item, Operand, Output, Reference
+from drawloom.ir.serialize import to_json
+from drawloom.ir.walk import references
+from drawloom.runtimes.jobs import CallPlan
+
+__all__ = ["MapKeys", "map_keys"]
+
+
+class MapKeys:
+    """The cache keys of one map.
+
+    Args:
+        static: the digest of what is the same for all its instances.
+        captured: what its body refers to outside of itself.
+    """
+
+    __slots__ = ("captured", "static")
+
+    def __init__(self, static: str, captured: tuple[Operand, ...]) -> None:
+        self.static = static
+        self.captured = captured
+
+    def key(self, digests: list[str]) -> str:
+        """The key of an instance, given the value digests of its items and of what is captured, in this order."""
+        return sha256("\n".join([self.static, *digests]).encode("ascii")).hexdigest()
+
+
+def map_keys(node: Map, calls: Mapping[str, CallPlan]) -> MapKeys | None:
+    """What makes the keys of a map; None if it can't be answered as a whole.
+
+    Args:
+        node: the map.
+        calls: node id -> the plan of each call of the pipeline.
+    """
+    inner = node.body.nodes
+    parts = []
+    for call in inner:
+        plan = calls.get(call.id) if isinstance(call, Call) else None
+        if plan is None or plan.keys is None or plan.policies.cache.ttl_seconds is not None:
+            return None
+        parts.append([call.id, plan.keys.static])
+    if not parts:
+        return None
+    ports = [[port.name, str(port.type)] for port in node.results]
+    static = digest_json({"map": to_json(node.body), "calls": parts, "ports": ports})
+    return MapKeys(static, tuple(dict.fromkeys(_captured(node))))
+
+
+def _captured(node: Map) -> Iterator[Reference]:
+    inside = {call.id for call in node.body.nodes}
+    results = [operand for _, operand in node.body.results]
+    given = [operand for call in node.body.nodes if isinstance(call, Call) for _, operand in call.inputs]
+    for operand in (*given, *results):
+        for reference in references(operand):
+            own = isinstance(reference, Output) and reference.node in inside
+            if not own and not (isinstance(reference, Item) and reference.map == node.id):
+                yield reference
