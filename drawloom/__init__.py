@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from drawloom.api import check, compile, debug, resume, run  # noqa: A004  # a verb of the API, as `re.compile` is
+    from drawloom.api import check, compile, debug, plan, resume, run  # noqa: A004  # a verb of the API, as `re.compile` is
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
     from drawloom.compilers.base import Bundle
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
         StoreError,
         ValueRefused,
     )
+    from drawloom.runtimes.planned import Plan
     from drawloom.values.external import External
     from drawloom.values.failure import Failure
     from drawloom.values.files import Directory, File
@@ -59,6 +60,7 @@ __all__ = [
     "File",
     "NodeFailed",
     "Pipeline",
+    "Plan",
     "ProjectError",
     "Retry",
     "Run",
@@ -84,6 +86,7 @@ __all__ = [
     "not_",
     "or_",
     "pipeline",
+    "plan",
     "resume",
     "run",
     "run_info",
@@ -95,7 +98,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {
-    "api": "check compile debug resume run",
+    "api": "check compile debug plan resume run",
     "catalog.catalog": "Catalog",
     "catalog.run": "Run",
     "compilers.base": "Bundle",
@@ -109,6 +112,7 @@ _MODULES = {
         "BoundReached CheckFailed CompileError CorruptObject DefinitionError Diagnostic DrawloomError NodeFailed "
         "ProjectError RunCancelled RunFailed RunRefused Span StoreError ValueRefused"
     ),
+    "runtimes.planned": "Plan",
     "values.external": "External",
     "values.failure": "Failure",
     "values.files": "Directory File",

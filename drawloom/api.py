@@ -1,4 +1,4 @@
-"""The verbs: run, check, compile, run_compiled, debug, resume; where front end, compilers, runtimes and catalog meet.
+"""The verbs: run, plan, check, compile, run_compiled, debug, resume: where front end, runtimes and the catalog meet.
 
 Each verb imports what it needs when it is called: checking a pipeline loads no runtime, compiling one no catalog.
 """
@@ -22,11 +22,13 @@ if TYPE_CHECKING:
     from drawloom.ir.nodes import Pipeline as PipelineNode
     from drawloom.ir.program import Program
     from drawloom.runtimes.debug import Debugged
+    from drawloom.runtimes.planned import Plan
     from drawloom.runtimes.progress import Progress
+    from drawloom.storage.base import Storage
 
     AnyPipeline = Pipeline[..., Any]  # Any: whatever the pipeline returns
 
-__all__ = ["check", "compile", "debug", "resume", "run", "run_compiled"]
+__all__ = ["check", "compile", "debug", "plan", "resume", "run", "run_compiled"]
 
 
 def run(
@@ -91,6 +93,50 @@ def run(
         info=info,
         told=origin(pipeline, bound.static, opened.values),
     )
+
+
+def plan(
+    pipeline: AnyPipeline,
+    params: Mapping[str, object] | None = None,
+    *,
+    catalog: Catalog | str | os.PathLike[str] | None = None,
+    cache: bool = True,
+    deep: bool = False,
+    logical_time: datetime | None = None,
+    interval: tuple[datetime, datetime] | None = None,
+) -> Plan:
+    """What a run of a pipeline would do with each node, and why. Runs nothing and writes nothing.
+
+    Args:
+        pipeline: what would be run.
+        params: as for `run`.
+        catalog: as for `run`; none is made where there is none.
+        cache: False for the plan of a run that runs everything anew.
+        deep: whether tables that changed are read and compared, row counts, schema and distributions.
+        logical_time, interval: as for `run`.
+
+    Returns:
+        The plan: nodes that are run, are cached, or perhaps are run, the reasons, and what it takes.
+
+    Raises:
+        DefinitionError, CheckFailed, ValueRefused, RunRefused: as for `run`; RunRefused R545: a node runs on an engine
+            alone.
+        StoreError: the catalog is there and can't be read.
+    """
+    from drawloom.parameters.binding import bind, encode_params
+    from drawloom.parameters.requirements import refuse_unmet
+    from drawloom.runtimes.plan import plan_local
+    from drawloom.storage.objects import Objects
+    from drawloom.values.store import Values
+
+    info = _run_info(logical_time, interval)
+    bound = bind(pipeline.function, params or {}, _place(pipeline))
+    trace = _checked_trace(pipeline, bound.static)
+    refuse_unmet(trace.program)
+    storage, allow_pickle = _looked_at(catalog)
+    values = Values(Objects(storage), allow_pickle=allow_pickle)
+    trees = encode_params(trace.program.pipeline.params, bound.given, values)
+    return plan_local(trace.program, trees, storage, values, cache=cache, info=info, url=storage.url, deep=deep)
 
 
 def run_compiled(
@@ -384,6 +430,27 @@ def _opened(catalog: Catalog | str | os.PathLike[str] | None) -> Catalog:
     asked = None if catalog is None else os.fspath(catalog)
     settings = load_settings(Overrides(catalog=asked))
     return Catalog.open(settings.catalog, settings.project, allow_pickle=settings.allow_pickle)
+
+
+def _looked_at(catalog: Catalog | str | os.PathLike[str] | None) -> tuple[Storage, bool]:
+    """A view of the project's storage that is never written through, and whether pickles are read."""
+    from drawloom.catalog.catalog import Catalog
+    from drawloom.errors import StoreError
+    from drawloom.storage.overlay import Overlay
+
+    if isinstance(catalog, Catalog):
+        return Overlay(catalog.storage), catalog.allow_pickle
+    from drawloom.project import Overrides, load_settings
+
+    asked = None if catalog is None else os.fspath(catalog)
+    settings = load_settings(Overrides(catalog=asked))
+    try:
+        opened = Catalog.open(settings.catalog, settings.project, create=False, allow_pickle=settings.allow_pickle)
+    except StoreError as error:
+        if all(diagnostic.code == "S411" for diagnostic in error.diagnostics):
+            return Overlay(None, os.fspath(settings.catalog)), settings.allow_pickle
+        raise
+    return Overlay(opened.storage), settings.allow_pickle
 
 
 def _run_info(logical_time: datetime | None, interval: tuple[datetime, datetime] | None) -> dict[str, Json]:

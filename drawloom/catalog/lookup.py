@@ -86,7 +86,7 @@ class Lookup:
     def _result(self, source: Source, arm: int, index: Index, port: str) -> Any:
         for name, operand in source.results[arm]:
             if name == port:
-                return self._operand(operand, index)
+                return self.operand(operand, index)
         raise NoValueError(source.id, index, port)
 
     def _carried(self, source: Source, outer: Index, k: int, name: str) -> Any:
@@ -105,10 +105,11 @@ class Lookup:
         level = {}
         for name, operand in results:
             with suppress(NoValueError):  # perhaps nobody asks for this one
-                level[name] = self._operand(operand, index)
+                level[name] = self.operand(operand, index)
         return level
 
-    def _operand(self, operand: Operand, index: Index) -> Any:
+    def operand(self, operand: Operand, index: Index) -> Any:
+        """The value an operand has at an index vector; whatever an operator raises gets through."""
         return evaluate(operand, lambda reference: self._reference(reference, index), self._constant)
 
     def _constant(self, constant: Const) -> Any:
@@ -140,7 +141,7 @@ class Lookup:
         assert source.items is not None, f"{source.id} is no map"
         outer, k = index[: source.depth], index[source.depth]
         if (source.id, outer) not in self._items:
-            self._items[source.id, outer] = map_items(self._operand(source.items, outer))
+            self._items[source.id, outer] = map_items(self.operand(source.items, outer))
         return self._items[source.id, outer][k]
 
     def _caught(self, source: Source, index: Index) -> Failure:

@@ -38,6 +38,7 @@ from drawloom.values.store import Values
 if TYPE_CHECKING:
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.diff import RunDiff
+    from drawloom.catalog.why import Why
 
 __all__ = ["NodeView", "Run"]
 
@@ -132,7 +133,7 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         return self._refresh()
 
     def commits(self) -> dict[Instance, Commit]:
-        """The commit of each node instance; of a call in a map that was answered as a whole, that of the run it is from.
+        """The commit of each node instance; of a call in a map that was answered as a whole, the one it is from.
 
         Commits of a run that isn't there any more are missing.
         """
@@ -264,6 +265,28 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
             self._check_node(node)
             index = self._index(node, index)
         return self._value(node, index or (), port)
+
+    def why(self, node: str, index: Index | None = None, *, deep: bool = False) -> Why:
+        """Why a node was executed, answered from an earlier run, skipped, cancelled, or failed.
+
+        It is compared with the latest earlier run of the same pipeline, in the words of `drawloom.plan`.
+
+        Args:
+            node: the node's id.
+            index: which instance; None for all, those with reasons of the same kind together.
+            deep: whether tables that changed are read and compared.
+
+        Raises:
+            StoreError: S454, no such node; S456, no such instance.
+        """
+        from drawloom.catalog.why import why  # lazy: few ask
+
+        self._check_node(node)
+        details = self.details
+        if index is not None and tuple(index) not in details.nodes[node].instances:
+            raise StoreError(no_value(self._about(), (node, tuple(index), "result"), [], "not known to this run"))
+        at = None if index is None else tuple(index)
+        return why(self._storage, self._values, self._started(), self.program, details, node, at, deep=deep)
 
     def diff(self, other: Run) -> RunDiff:
         """What differs between this run and a later one: code, graph, parameters, data, results, states and times."""

@@ -18,11 +18,14 @@ __all__ = ["LazyGroup", "cli", "main"]
 # name -> (where the command is, what it does in one line; a test holds the line against the command's own)
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": ("drawloom.cli.run:run", "Run a pipeline here, in parallel, cached and catalogued."),
+    "plan": ("drawloom.cli.plan:plan", "Tell what a run would do with each node, and why."),
     "check": ("drawloom.cli.check:check", "Tell every problem of a pipeline at once."),
     "compile": ("drawloom.cli.compile:compile_", "Write what an engine needs to run a pipeline."),
     "runs": ("drawloom.cli.runs:runs", "List runs, the latest first."),
     "show": ("drawloom.cli.runs:show", "Show a run, or one node of it."),
     "logs": ("drawloom.cli.runs:logs", "Print what a node printed and logged."),
+    "why": ("drawloom.cli.why:why", "Tell why a node was run, cached, skipped or failed."),
+    "impact": ("drawloom.cli.impact:impact", "Tell what would be stale if a function or an artifact changed."),
     "diff": ("drawloom.cli.diff:diff", "Tell what differs between two runs."),
     "debug": ("drawloom.cli.again:debug", "Run a node of a run again, here, with its exact inputs."),
     "resume": ("drawloom.cli.again:resume", "Run what is left of a run that didn't succeed."),

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from drawloom.errors import Diagnostic
     from drawloom.ir.policies import PipelinePolicies
     from drawloom.ir.program import Program
+    from drawloom.runtimes.planned import Plan
 
 __all__ = ["Configured", "Pipeline", "pipeline"]
 
@@ -130,6 +131,13 @@ class Pipeline(Generic[P, R]):
         """
         return Configured[P](self, {}).run(*args, **kwargs)
 
+    def plan(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
+        """What a run with these parameters would do, as `drawloom.plan` tells; runs nothing.
+
+        Raises: as `run`.
+        """
+        return Configured[P](self, {}).plan(*args, **kwargs)
+
     def check(self, engine: str | None = None) -> list[Diagnostic]:
         """Every problem of the pipeline, as `drawloom.check` finds them."""
         from drawloom import api  # lazy: sugar that goes up
@@ -162,6 +170,20 @@ class Configured(Generic[P]):
         Raises: as `Pipeline.run`.
         """
         from drawloom import api  # lazy: sugar that goes up
+
+        return api.run(self.pipeline, self._params(args, kwargs), **self.options)
+
+    def plan(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
+        """What a run with these parameters and options would do, as `drawloom.plan` tells; runs nothing.
+
+        Raises: as `Pipeline.run`.
+        """
+        from drawloom import api  # lazy: sugar that goes up
+
+        options = {name: value for name, value in self.options.items() if name in ("catalog", "cache")}
+        return api.plan(self.pipeline, self._params(args, kwargs), **options)
+
+    def _params(self, args: Any, kwargs: Any) -> dict[str, Any]:
         from drawloom.dsl.plans import bind_values  # lazy: a step imports this module and never runs a pipeline
 
         signature = self.pipeline.signature()
@@ -169,8 +191,7 @@ class Configured(Generic[P]):
         values = bind_values(
             self.pipeline.name, signature.names, signature.positional, [missing] * len(signature.names), args, kwargs
         )
-        params = {name: value for name, value in zip(signature.names, values) if value is not missing}
-        return api.run(self.pipeline, params, **self.options)
+        return {name: value for name, value in zip(signature.names, values) if value is not missing}
 
 
 _LEFT_OUT = object()  # a parameter that isn't given: `drawloom.run` knows the defaults

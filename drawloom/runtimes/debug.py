@@ -1,7 +1,7 @@
 """One node instance of a run made again in this process: its exact inputs, the code as it is now, nothing written.
 
-The inputs are found from the run's records, whichever engine ran it. What the task makes goes to a folder of its own,
-which is gone when the `Debugged` is: the catalog is only read.
+The inputs are found from the run's records, whichever engine ran it. What the task makes is kept in memory: the catalog
+is only read.
 """
 
 from __future__ import annotations
@@ -9,14 +9,11 @@ from __future__ import annotations
 import bdb
 import pdb
 import sys
-import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field
-from shutil import rmtree
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
-from weakref import finalize
 
 from drawloom.catalog.facts import Instance
 from drawloom.catalog.records import Commit, FailureInfo, Index
@@ -34,7 +31,6 @@ from drawloom.runtimes.attempt import AttemptResult, describe_failure, run_attem
 from drawloom.runtimes.capture import routed
 from drawloom.runtimes.recorded import RecordedOutcomes
 from drawloom.runtimes.resolve import Resolver, UpstreamFailed
-from drawloom.storage.local import LocalStorage
 from drawloom.storage.objects import Objects
 from drawloom.storage.overlay import Overlay
 from drawloom.values.store import Values
@@ -101,7 +97,6 @@ class Debugged:
     log: str
     values: Values
     tree: Json = None
-    kept: Any = field(default=None, repr=False)  # the folder that holds what it made
 
     @property
     def same_code(self) -> bool | None:
@@ -166,9 +161,7 @@ def debug_call(
     """
     commits = run.commits()
     earlier = _earlier(run, call.id, index, attempt, commits.get((call.id, index)))
-    scratch = _Scratch()
-    lower, allow_pickle = run.catalog.storage, run.catalog.allow_pickle
-    values = Values(Objects(Overlay(lower, LocalStorage(scratch.path))), allow_pickle=allow_pickle)
+    values = Values(Objects(Overlay(run.catalog.storage)), allow_pickle=run.catalog.allow_pickle)
     inputs = _inputs(run, call, spec, index, values, commits)
     stop: Callable[..., Any] = _Stopping(function) if stop_first else function
     with nullcontext() if post_mortem or stop_first else routed():  # a debugger talks to the terminal itself
@@ -190,19 +183,10 @@ def debug_call(
         log=made.log.decode("utf-8", "replace"),
         values=values,
         tree=made.output,
-        kept=scratch,
     )
     if post_mortem and result.outcome == "failed":
         _enter(made)
     return result
-
-
-class _Scratch:
-    """A folder that is gone when nobody holds this any more."""
-
-    def __init__(self) -> None:
-        self.path = tempfile.mkdtemp(prefix="drawloom-debug-")
-        finalize(self, rmtree, self.path, ignore_errors=True)
 
 
 class _Stopping:

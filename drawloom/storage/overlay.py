@@ -1,9 +1,13 @@
-"""A storage over another one: reads what lies below, keeps what is written to itself."""
+"""A storage that is read and never written: what is put into it stays beside it, in memory.
+
+For questions that need a store to work on and must leave no trace (`drawloom plan`); there need not even be a store.
+"""
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
-from contextlib import suppress
 
 from drawloom.storage.base import KeyMissing, Storage
 
@@ -11,68 +15,101 @@ __all__ = ["Overlay"]
 
 
 class Overlay:
-    """What is written goes to `upper`, what isn't there is read from `lower`, which never changes.
+    """What `base` holds, and over it what was written here.
 
     Args:
-        lower: the storage to read.
-        upper: a storage that nobody else uses; a key removed from it shows what lies below again.
+        base: the storage below; None for an empty one.
+        url: where it would be, if there is none.
     """
 
-    def __init__(self, lower: Storage, upper: Storage) -> None:
-        self._lower = lower
-        self._upper = upper
+    def __init__(self, base: Storage | None, url: str = "") -> None:
+        self._base = base
+        self._url = base.url if base is not None else url
+        self._data: dict[str, bytes | None] = {}  # None: deleted
+        self._files: dict[str, str] = {}  # contents that lie in local files; they are not copied
 
     @property
     def url(self) -> str:
-        """Where the storage below is: what an error about it should name."""
-        return self._lower.url
+        """That of the storage below."""
+        return self._url
 
     def read(self, key: str) -> bytes:
         """The bytes under `key`; `KeyMissing` if there are none."""
-        with suppress(KeyMissing):
-            return self._upper.read(key)
-        return self._lower.read(key)
+        if key in self._files:
+            with open(self._files[key], "rb") as file:
+                return file.read()
+        if key in self._data:
+            data = self._data[key]
+            if data is None:
+                raise KeyMissing(key)
+            return data
+        if self._base is None:
+            raise KeyMissing(key)
+        return self._base.read(key)
 
     def write(self, key: str, data: bytes) -> None:
-        """Puts `data` under `key`."""
-        self._upper.write(key, data)
+        """Keeps `data` under `key`, in memory."""
+        self._files.pop(key, None)
+        self._data[key] = data
 
     def create(self, key: str, data: bytes) -> bool:
-        """Puts `data` under `key` if nothing is there, below included."""
-        return not self._lower.exists(key) and self._upper.create(key, data)
+        """Keeps `data` under `key` in memory, if nothing is there."""
+        if self.exists(key):
+            return False
+        self.write(key, data)
+        return True
 
     def exists(self, key: str) -> bool:
         """Whether something is under `key`."""
-        return self._upper.exists(key) or self._lower.exists(key)
+        if key in self._files:
+            return True
+        if key in self._data:
+            return self._data[key] is not None
+        return self._base is not None and self._base.exists(key)
 
     def size_bytes(self, key: str) -> int:
         """The number of bytes under `key`; `KeyMissing` if there are none."""
-        with suppress(KeyMissing):
-            return self._upper.size_bytes(key)
-        return self._lower.size_bytes(key)
+        if key in self._files:
+            return os.path.getsize(self._files[key])
+        if key in self._data or self._base is None:
+            return len(self.read(key))
+        return self._base.size_bytes(key)
 
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys that begin with `prefix`, sorted."""
-        yield from sorted({*self._upper.keys(prefix), *self._lower.keys(prefix)})
+        below = self._base.keys(prefix) if self._base is not None else iter(())
+        own = {key for key in (*self._data, *self._files) if key.startswith(prefix)}
+        return iter(sorted(key for key in {*below, *own} if self.exists(key)) if own else below)
 
     def folders(self, prefix: str) -> Iterator[str]:
         """The distinct next path parts below `prefix` that hold keys, sorted."""
-        yield from sorted({*self._upper.folders(prefix), *self._lower.folders(prefix)})
+        below = self._base.folders(prefix) if self._base is not None else iter(())
+        own = [key for key in (*self._data, *self._files) if key.startswith(prefix)]
+        parts = {key.removeprefix(prefix).split("/")[0] for key in own if "/" in key.removeprefix(prefix)}
+        return iter(sorted({*below, *parts}))
 
     def delete(self, key: str) -> None:
-        """Removes what was written under `key` here."""
-        self._upper.delete(key)
+        """Removes what is under `key`, for who looks here."""
+        self._files.pop(key, None)
+        self._data[key] = None
 
     def create_from_file(self, key: str, path: str) -> bool:
-        """Like `create`, with the content of the local file `path`."""
-        return not self._lower.exists(key) and self._upper.create_from_file(key, path)
+        """Like `create`, with the content of the local file `path`, which is read when it is asked for."""
+        if self.exists(key):
+            return False
+        self._data.pop(key, None)
+        self._files[key] = os.path.abspath(path)
+        return True
 
     def read_to_file(self, key: str, path: str) -> None:
         """Writes the bytes under `key` into the local file `path`; `KeyMissing` if there are none."""
-        if self._upper.exists(key):
-            self._upper.read_to_file(key, path)
+        if key in self._files:
+            shutil.copyfile(self._files[key], path)
+        elif key in self._data or self._base is None:
+            with open(path, "wb") as file:
+                file.write(self.read(key))
         else:
-            self._lower.read_to_file(key, path)
+            self._base.read_to_file(key, path)
 
     def sync(self) -> None:
-        """Does nothing: what is written here need not survive anything."""
+        """Nothing here has to survive anything."""

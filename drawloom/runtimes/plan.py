@@ -1,0 +1,511 @@
+"""The plan of a local run: a walk through the graph as the scheduler's, with look-ups in the cache and nothing run.
+
+A value is known if a cached call made it. Where an operand needs one that isn't, what depends on it is *perhaps* run: a
+call with the same inputs as before is answered after all. Nothing is assumed to fail that isn't known to.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from drawloom.catalog.functions import FunctionSource, function_source
+from drawloom.catalog.history import History
+from drawloom.catalog.keys import function_key
+from drawloom.catalog.reasons import Reason, instance_text
+from drawloom.catalog.records import Commit, FailureInfo, Index, ValueRef
+from drawloom.errors import BoundReached, Diagnostic, RunRefused
+from drawloom.ir.canonical import Json, canonical_json
+from drawloom.ir.envelope import value_digest
+from drawloom.ir.layout import layout
+from drawloom.ir.nodes import Block, Branch, Call, ContainerCall, EngineNode, Loop, Map, Node, PipelineCall, Try
+from drawloom.ir.operands import Operand, Output, Param
+from drawloom.ir.policies import Policies
+from drawloom.ir.program import Program
+from drawloom.ir.tasks import TaskSpec
+from drawloom.ir.walk import blocks, dependencies, walk
+from drawloom.runtimes.attempt import describe_failure
+from drawloom.runtimes.blocks import Failure
+from drawloom.runtimes.cache import cache_key, is_cacheable, lookup
+from drawloom.runtimes.plan_reasons import CallReasons, Told
+from drawloom.runtimes.plan_table import PlanTable
+from drawloom.runtimes.planned import Plan
+from drawloom.runtimes.resolve import Resolver
+from drawloom.runtimes.retry import matches
+from drawloom.storage.base import Storage
+from drawloom.storage.objects import Objects
+from drawloom.values.store import Values
+
+__all__ = ["plan_local"]
+
+_EACH: Final = -1  # in an index vector: each item or iteration of a number that isn't known
+
+
+def plan_local(
+    program: Program,
+    params: Mapping[str, Json],
+    storage: Storage,
+    values: Values,
+    *,
+    cache: bool = True,
+    info: Mapping[str, Json] | None = None,
+    url: str = "",
+    deep: bool = False,
+) -> Plan:
+    """What a local run of a program would do.
+
+    Args:
+        program: the pipeline, checked.
+        params: parameter name -> tree, one for each parameter.
+        storage: the project's storage; nothing is written into it, but `values` may put what operators make.
+        values: over the same storage.
+        cache: whether earlier commits may answer calls.
+        info: `RunInfo` field -> tree.
+        url: what the catalog is called in the plan.
+        deep: whether changed tables are read and compared.
+
+    Raises:
+        RunRefused: R545, a node can't be run locally.
+        StoreError: the store can't be read.
+    """
+    _refuse_engine_nodes(program)
+    return _Planner(program, params, storage, values, cache=cache, info=info or {}, deep=deep).plan(url)
+
+
+def _refuse_engine_nodes(program: Program) -> None:
+    nodes = [node for node in walk(program.pipeline.body) if isinstance(node, (ContainerCall, EngineNode))]
+    if nodes:
+        raise RunRefused(
+            Diagnostic(
+                "R545",
+                f"`{node.id}` can't be planned: it runs on an engine alone, and a plan is one of a local run",
+                program.spans.get(node.id),
+                "put a @task in its place, or compile the pipeline and ask the engine",
+            )
+            for node in nodes
+        )
+
+
+class _Unknown(Exception):  # a state of the plan, not an error
+    """A value isn't known before the nodes `nodes` have run."""
+
+    def __init__(self, nodes: tuple[str, ...]) -> None:
+        self.nodes = nodes
+        super().__init__(nodes)
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is known of a run that didn't happen; implements `resolve.Outcomes`."""
+
+    params: Mapping[str, Json]
+    facts: Mapping[str, Json]
+    values: Values
+    made: dict[tuple[str, Index], ValueRef]
+    trees: dict[tuple[str, Index], Json]
+    waits: dict[tuple[str, Index], tuple[str, ...]]  # what isn't known, because of which nodes
+    decisions: dict[tuple[str, Index], int]
+    caught_trees: dict[tuple[str, Index], Json]
+
+    def output(self, node: str, index: Index, port: str) -> Json:  # noqa: ARG002  # a call has one port
+        place = (node, index)
+        if place in self.made:
+            if place not in self.trees:
+                self.trees[place] = self.values.tree(self.made[place])
+            return self.trees[place]
+        raise _Unknown(self.waits.get(place, (node,)))
+
+    def decision(self, node: str, index: Index) -> int:
+        if (node, index) in self.decisions:
+            return self.decisions[node, index]
+        raise _Unknown(self.waits.get((node, index), (node,)))
+
+    def param(self, name: str) -> Json:
+        return self.params[name]
+
+    def info(self, field: str) -> Json:
+        if field in self.facts:
+            return self.facts[field]
+        raise _Unknown(())
+
+    def caught(self, node: str, index: Index) -> Json:
+        if (node, index) in self.caught_trees:
+            return self.caught_trees[node, index]
+        raise _Unknown((node,))
+
+
+@dataclass(slots=True)
+class _Flow:
+    """How a block would end.
+
+    Args:
+        open: whether something in it is run, or perhaps: it may fail.
+        failure: the failure that is known to happen.
+        results: the results that are known.
+        seconds: the longest chain in it, of what is run for sure.
+    """
+
+    open: bool = False
+    failure: Failure | None = None
+    results: dict[str, Json] | None = None
+    seconds: float = 0.0
+
+
+class _Planner:  # over 150 lines: the rules of all kinds of nodes call each other, one walk long
+    def __init__(
+        self,
+        program: Program,
+        params: Mapping[str, Json],
+        storage: Storage,
+        values: Values,
+        *,
+        cache: bool,
+        info: Mapping[str, Json],
+        deep: bool,
+    ) -> None:
+        self.program = program
+        self.storage = storage
+        self.values = values
+        self.objects: Objects = values.objects
+        self.use_cache = cache
+        self.specs = {spec.name: spec for spec in program.pipeline.tasks}
+        self.sources = layout(program.pipeline)
+        facts = {"logical_time": None, "interval_start": None, "interval_end": None} | dict(info)
+        self.known = _Known(params, facts, values, {}, {}, {}, {}, {})
+        self.resolver = Resolver(self.sources, self.known, values)
+        types = {port.name: str(port.type) for port in program.pipeline.params}
+        self.param_refs = {name: values.ref(tree, types.get(name, "")) for name, tree in params.items()}
+        self.history = History(storage, values, program.pipeline.name)
+        self.reasons = CallReasons(storage, values, self.history, self._source, deep=deep)
+        self.table = PlanTable(program, self.history)
+        self.running: dict[str, tuple[str, Index]] = {}  # cache key -> the call that would make its answer
+        self._new_code: dict[str, bool] = {}
+        self._needs: dict[int, tuple[Block, list[list[str]]]] = {}
+
+    def plan(self, url: str) -> Plan:
+        """The whole plan."""
+        flow = self._block(self.program.pipeline.body, (), "", True)
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        return self.table.plan(url, flow.seconds, cores)
+
+    # blocks
+
+    def _block(self, block: Block, index: Index, owner: str, sure: bool, why: Reason | None = None) -> _Flow:
+        """Plans an instance of a block; `sure`: whether it is entered for sure; `why` not, if it isn't."""
+        flow = _Flow(results={})
+        ends: dict[str, float] = {}
+        behind: dict[str, str] = {}  # node id -> the node that fails
+        for node, needs in zip(block.nodes, self._siblings(block)):
+            failed = next((behind[need] for need in needs if need in behind), None)
+            if failed is not None:
+                self._skip(node, index, Reason("behind-failure", f"`{failed}` fails", nodes=(failed,)))
+                behind[node.id] = failed
+                continue
+            inner = self._node(node, index, sure, why)
+            if inner.failure is not None:
+                behind[node.id] = node.id
+                flow.failure = flow.failure or inner.failure
+            flow.open = flow.open or inner.open
+            ends[node.id] = inner.seconds + max((ends.get(need, 0.0) for need in needs), default=0.0)
+            flow.seconds = max(flow.seconds, ends[node.id])
+        if flow.failure is None:
+            self._results(block, index, owner, flow)
+        return flow
+
+    def _siblings(self, block: Block) -> list[list[str]]:
+        """For each node of a block, the nodes of the block it waits for."""
+        found = self._needs.get(id(block))
+        if found is None:
+            own = {node.id for node in block.nodes}
+            found = self._needs[id(block)] = (block, [sorted(dependencies(node) & own) for node in block.nodes])
+        return found[1]
+
+    def _results(self, block: Block, index: Index, owner: str, flow: _Flow) -> None:
+        assert flow.results is not None, "it was made with results"
+        for name, operand in block.results:
+            try:
+                flow.results[name] = self.resolver.tree(operand, index)
+            except _Unknown:
+                continue
+            except Exception as exception:  # noqa: BLE001  # an expression of the user's: its holder's failure
+                at = index[: self.sources[owner].depth] if owner else ()
+                flow.failure = Failure(owner, at, describe_failure(exception), exception)
+                return
+
+    def _skip(self, node: Node, index: Index, reason: Reason) -> None:
+        """A node, and what is in it, isn't reached."""
+        self.table.add(node.id, index, "skipped", Told.of(reason))
+        for inner in (n for block in blocks(node) for n in walk(block)):
+            depth = self.sources[inner.id].depth
+            self.table.add(inner.id, (*index, *[_EACH] * (depth - len(index))), "skipped", Told.of(reason))
+
+    def _node(self, node: Node, index: Index, sure: bool, why: Reason | None) -> _Flow:
+        if isinstance(node, Call):
+            return self._call(node, index, sure, why)
+        if isinstance(node, Map):
+            flow = self._map(node, index, sure, why)
+        elif isinstance(node, Branch):
+            flow = self._branch(node, index, sure, why)
+        elif isinstance(node, Loop):
+            flow = self._loop(node, index, sure, why)
+        elif isinstance(node, Try):
+            flow = self._try(node, index, sure, why)
+        else:
+            assert isinstance(node, PipelineCall), "containers and engine nodes were refused"
+            flow = self._block(node.body, index, node.id, sure, why)
+        if flow.failure is None and flow.results is not None:
+            for port, tree in flow.results.items():
+                self.resolver.known[node.id, index, port] = tree
+        return flow
+
+    # calls
+
+    def _call(self, node: Call, index: Index, sure: bool, why: Reason | None) -> _Flow:
+        spec = self.specs[node.task]
+        policies = node.policies or spec.policies
+        state, told, failure = self._decide(node, index, spec, policies)
+        if not sure and why is not None:
+            state, told = "perhaps", self.reasons.undecided(node, spec, why)
+        self.table.add(node.id, index, state, told)
+        if failure is not None:
+            return _Flow(failure=failure)
+        return _Flow(open=state != "cached", seconds=self.table.seconds(node.id) if state == "run" else 0.0)
+
+    def _decide(self, node: Call, index: Index, spec: TaskSpec, policies: Policies) -> tuple[str, Told, Failure | None]:
+        """The state of a call that is reached, the reasons, and the failure its inputs raise."""
+        place = (node.id, index)
+        inputs: list[tuple[str, ValueRef]] = []
+        trees: dict[str, Json] = {}
+        unknown: dict[str, tuple[str, ...]] = {}
+        for name, operand in node.inputs:
+            try:
+                ref = self._known_ref(operand, index)
+                if ref is None:
+                    trees[name] = self.resolver.tree(operand, index)
+                    ref = ValueRef(value_digest(trees[name]), len(canonical_json(trees[name])))
+                inputs.append((name, ref))
+            except _Unknown as waits:
+                unknown[name] = waits.nodes
+            except Exception as exception:  # noqa: BLE001  # an expression of the user's: the call's failure
+                info = describe_failure(exception)
+                text = f"its input `{name}` raises {info.type.rpartition(':')[2]}: {info.message}"
+                reason = Reason("input-fails", text, port=name)
+                return "fails", Told.of(reason), Failure(node.id, index, info, exception)
+        self.known.waits[place] = (node.id,)
+        call = self.reasons.call(node, index, spec, policies, tuple(inputs), trees)
+        if not is_cacheable(node.inputs, spec, policies):
+            return "run", call.uncacheable(), None
+        if not self.use_cache:
+            return "run", call.switched_off(), None
+        if unknown:
+            state = "run" if self._is_new(spec.function.digest) else "perhaps"
+            return state, call.waiting(unknown, new=state == "run"), None
+        key = cache_key(spec, policies, {name: ref.digest for name, ref in inputs})
+        found = self._answer(key, policies)
+        if found is not None:
+            self.known.made[place] = dict(found.outputs)["result"]
+            return "cached", call.answered(found), None
+        if key in self.running:
+            return "perhaps", call.equal_to(instance_text(*self.running[key])), None
+        self.running[key] = place
+        return "run", call.changed(key), None
+
+    def _answer(self, key: str, policies: Policies) -> Commit | None:
+        """What would answer a call with this key: the one place in which a plan asks the cache."""
+        found = lookup(self.storage, self.objects, self.values, key)
+        if found is None or self.reasons.is_expired(found, policies):
+            return None
+        return found
+
+    def _known_ref(self, operand: Operand, index: Index) -> ValueRef | None:
+        """The version of an input that is a whole value somebody made, so that it needn't be read."""
+        if isinstance(operand, Output) and not operand.path:
+            source = self.sources[operand.node]
+            return self.known.made.get((operand.node, index[: source.depth])) if source.kind == "call" else None
+        if isinstance(operand, Param) and not operand.path:
+            return self.param_refs[operand.name]
+        return None
+
+    def _is_new(self, function: str) -> bool:
+        """Whether no run of the project had this code: then nothing can be kept of it (a run saves it first)."""
+        if function not in self._new_code:
+            saved = function in self.program.sources
+            self._new_code[function] = saved and not self.storage.exists(function_key(function))
+        return self._new_code[function]
+
+    def _source(self, function: str) -> FunctionSource | None:
+        if function not in self.program.sources:
+            return None
+        return function_source(self.program.sources[function])
+
+    # control nodes
+
+    def _undecided(self, node: Node, index: Index, nodes: tuple[str, ...], what: str) -> Reason:
+        """Notes that a control node can't decide yet; the reason for what is in it."""
+        self.known.waits[node.id, index] = nodes or (node.id,)
+        by = ", ".join(f"`{name}`" for name in nodes[:3]) or "the run itself"
+        reason = Reason("undecided", f"{what} known only after {by}", nodes=nodes)
+        self.table.add(node.id, index, "perhaps", Told.of(reason))
+        return reason
+
+    def _fails(self, node: Node, index: Index, exception: Exception) -> _Flow:
+        """A control node fails by itself."""
+        info = describe_failure(exception)
+        reason = Reason("input-fails", f"it raises {info.type.rpartition(':')[2]}: {info.message}")
+        self.table.add(node.id, index, "fails", Told.of(reason))
+        return _Flow(failure=Failure(node.id, index, info, exception))
+
+    def _map(self, node: Map, index: Index, sure: bool, why: Reason | None) -> _Flow:
+        try:
+            count = len(self.resolver.items(node.id, index))
+        except _Unknown as waits:
+            reason = self._undecided(node, index, waits.nodes, "its items are")
+            self._block(node.body, (*index, _EACH), node.id, False, why if not sure and why else reason)
+            return _Flow(open=True)
+        except Exception as exception:  # noqa: BLE001  # an expression of the user's: the map's failure
+            return self._fails(node, index, exception)
+        self.known.decisions[node.id, index] = count
+        flow, times = _Flow(results={}), 0.0
+        collected: dict[str, list[Json]] = {port.name: [] for port in node.results}
+        for k in range(count):
+            inner = self._block(node.body, (*index, k), node.id, sure, why)
+            flow.open = flow.open or inner.open
+            flow.failure = flow.failure or inner.failure
+            flow.seconds, times = max(flow.seconds, inner.seconds), times + inner.seconds
+            for name, trees in collected.items():
+                if inner.results is not None and name in inner.results:
+                    trees.append(inner.results[name])
+        if node.parallelism is not None:
+            flow.seconds = max(flow.seconds, times / node.parallelism.limit)
+        flow.results = {name: trees for name, trees in collected.items() if len(trees) == count}
+        return flow
+
+    def _branch(self, node: Branch, index: Index, sure: bool, why: Reason | None) -> _Flow:
+        chosen = len(node.cases)
+        arms = blocks(node)
+        for k, case in enumerate(node.cases):
+            try:
+                if self.resolver.truth(case.test, index):
+                    chosen = k
+                    break
+            except _Unknown as waits:
+                reason = self._undecided(node, index, waits.nodes, "which arm is taken, is")
+                self._not_taken(arms[:k], index)
+                for arm in arms[k:]:
+                    self._block(arm, index, node.id, False, why if not sure and why else reason)
+                return _Flow(open=True)
+            except Exception as exception:  # noqa: BLE001  # an expression of the user's: the branch's failure
+                return self._fails(node, index, exception)
+        self.known.decisions[node.id, index] = chosen
+        self._not_taken([arm for k, arm in enumerate(arms) if k != chosen], index)
+        return self._block(arms[chosen], index, node.id, sure, why)
+
+    def _not_taken(self, arms: Any, index: Index) -> None:
+        reason = Reason("not-taken", "its arm isn't taken")
+        for arm in arms:
+            for node in arm.nodes:
+                self._skip(node, index, reason)
+
+    def _loop(self, node: Loop, index: Index, sure: bool, why: Reason | None) -> _Flow:
+        try:
+            for carry in node.carried:
+                self._quietly(carry.initial, index)
+        except Exception as exception:  # noqa: BLE001  # an expression of the user's: the loop's failure
+            return self._fails(node, index, exception)
+        flow = self._iterate(node, index, sure, why)
+        self.resolver.forget(node.id, index)
+        return flow
+
+    def _quietly(self, operand: Operand, index: Index) -> None:
+        """Evaluates an operand for what it raises, unless it isn't known yet."""
+        try:
+            self.resolver.tree(operand, index)
+        except _Unknown:
+            return
+
+    def _iterate(self, node: Loop, index: Index, sure: bool, why: Reason | None) -> _Flow:
+        whole, k = _Flow(), 0
+        while True:
+            here = (*index, k)
+            tested = self._block(node.test, here, node.id, sure, why)
+            whole.open, whole.seconds = whole.open or tested.open, whole.seconds + tested.seconds
+            if tested.failure is not None:
+                whole.failure = tested.failure
+                return whole
+            if tested.results is None or "test" not in tested.results:
+                return self._undecided_loop(node, here, sure, why, whole)
+            try:
+                goes_on = self.resolver.is_true(tested.results["test"])
+            except Exception as exception:  # noqa: BLE001  # a value of the user's decides on its own truth
+                return self._fails(node, index, exception)
+            if not goes_on or k >= node.max_iterations:
+                break
+            body = self._block(node.body, here, node.id, sure, why)
+            whole.open, whole.seconds = whole.open or body.open, whole.seconds + body.seconds
+            if body.failure is not None:
+                whole.failure = body.failure
+                return whole
+            k += 1
+        if goes_on and node.on_limit == "fail":
+            return self._fails(node, index, BoundReached(node.max_iterations))
+        self.known.decisions[node.id, index] = k
+        whole.results = {}
+        for carry in node.carried:
+            try:
+                whole.results[carry.name] = self.resolver.tree(Output(node.id, carry.name), index)
+            except _Unknown:
+                continue
+        return whole
+
+    def _undecided_loop(self, node: Loop, here: Index, sure: bool, why: Reason | None, whole: _Flow) -> _Flow:
+        waits: tuple[str, ...] = ()
+        try:
+            self.resolver.truth(dict(node.test.results)["test"], here)
+        except _Unknown as unknown:
+            waits = unknown.nodes
+        reason = self._undecided(node, here[:-1], waits, "whether it goes on is")
+        self._block(node.body, here, node.id, False, why if not sure and why else reason)
+        whole.open, whole.results = True, None
+        return whole
+
+    def _try(self, node: Try, index: Index, sure: bool, why: Reason | None) -> _Flow:
+        flow = self._block(node.body, index, node.id, sure, why)
+        if flow.open and (flow.failure is None or node.handlers):
+            reason = Reason("undecided", "only if the body fails", nodes=(node.id,))
+            self.known.waits[node.id, index] = self._inside(node)
+            for handler in node.handlers:
+                self._block(handler.block, index, node.id, False, why if not sure and why else reason)
+            flow = _Flow(open=True, seconds=flow.seconds)
+        elif flow.failure is not None:
+            flow = self._handled(node, index, sure, why, flow.failure)
+        else:
+            self.known.decisions[node.id, index] = 0
+            self._not_taken([handler.block for handler in node.handlers], index)
+        if node.final is not None:
+            final = self._block(node.final, index, node.id, sure, why)
+            flow.open, flow.seconds = flow.open or final.open, flow.seconds + final.seconds
+            flow.failure = final.failure or flow.failure
+        return flow
+
+    def _inside(self, node: Try) -> tuple[str, ...]:
+        """The calls in the body of a try that aren't answered."""
+        calls = [inner.id for inner in walk(node.body) if isinstance(inner, Call)]
+        return tuple(name for name in calls if self.table.state(name) != "cached") or (node.id,)
+
+    def _handled(self, node: Try, index: Index, sure: bool, why: Reason | None, failure: Failure) -> _Flow:
+        arm = _handler(node, failure.info)
+        self.known.decisions[node.id, index] = arm
+        self._not_taken([h.block for k, h in enumerate(node.handlers, 1) if k != arm], index)
+        if arm < 0:
+            return _Flow(failure=failure)
+        fields = [["type", failure.info.type], ["message", failure.info.message], ["node", failure.node]]
+        tree = {"$": "dataclass", "class": "drawloom.values.failure:Failure", "v": fields}
+        self.known.caught_trees[node.id, index] = tree
+        return self._block(node.handlers[arm - 1].block, index, node.id, sure, why)
+
+
+def _handler(node: Try, info: FailureInfo) -> int:
+    handlers = enumerate(node.handlers, 1)
+    return next((h for h, handler in handlers if matches(info, handler.exceptions)), -1)
