@@ -12,6 +12,7 @@ import re
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,11 +38,13 @@ if TYPE_CHECKING:
     from drawloom.values.store import Values
 
 __all__ = [
+    "Resumption",
     "adoptable",
     "find_pipeline",
     "origin",
     "params_again",
     "refuse_other_kinds",
+    "resumption",
     "retraced",
     "times_again",
     "unfinished",
@@ -311,6 +314,58 @@ def times_again(record: RunStarted) -> dict[str, Json]:
 
 
 # what a run has left
+
+
+@dataclass(frozen=True, slots=True)
+class Resumption:
+    """What goes on with a run.
+
+    Args:
+        run: the run that is gone on with: the last one of its chain.
+        trace: its pipeline as it is now.
+        params: the trees of its parameters.
+        info: the facts about it that its caller knew.
+        adopt: the commits that may be adopted.
+        told: what the new run's record says of itself.
+    """
+
+    run: Run
+    trace: Trace
+    params: dict[str, Json]
+    info: dict[str, Json]
+    adopt: dict[tuple[str, Index], Commit]
+    told: dict[str, Any]
+
+
+def resumption(run: Run, pipeline: AnyPipeline | str | None, *, force: bool = False) -> Resumption:
+    """What goes on with a run, or with the last one that went on with it.
+
+    Args:
+        run: the run.
+        pipeline: its pipeline, or its target; None for where its record says.
+        force: as for `unfinished`.
+
+    Raises:
+        RunRefused, ProjectError, DefinitionError, CheckFailed: as `drawloom.resume`.
+    """
+    from drawloom.parameters.requirements import refuse_unmet
+
+    chain = unfinished(run, force=force)
+    last = chain[-1]
+    made = pipeline if isinstance(pipeline, Pipeline) else find_pipeline(last, pipeline)
+    trace = retraced(last, made)
+    now = trace.program.pipeline
+    refuse_unmet(trace.program)
+    values = last.catalog.values
+    static = {name: values.decode(values.tree(ref)) for name, ref in last.record.static}
+    return Resumption(
+        run=last,
+        trace=trace,
+        params=params_again(last, made, now),
+        info=times_again(last.record),
+        adopt=adoptable(chain, now),
+        told={**origin(made, static, values), "resumed": last.id},
+    )
 
 
 def unfinished(run: Run, *, force: bool = False) -> list[Run]:

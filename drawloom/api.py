@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     AnyPipeline = Pipeline[..., Any]  # Any: whatever the pipeline returns
 
-__all__ = ["check", "compile", "debug", "plan", "resume", "run", "run_compiled"]
+__all__ = ["check", "compile", "debug", "plan", "plan_resume", "resume", "run", "run_compiled"]
 
 
 def run(
@@ -292,31 +292,61 @@ def resume(
             is left, or the run is still going; or as for `run`.
         DefinitionError, CheckFailed, StoreError: as for `run`.
     """
-    from drawloom.again import adoptable, find_pipeline, origin, params_again, retraced, times_again, unfinished
-    from drawloom.parameters.requirements import refuse_unmet
+    from drawloom.again import resumption
     from drawloom.runtimes.local import run_local
 
-    found = _opened(catalog).run(run) if isinstance(run, str) else run
-    chain = unfinished(found, force=force)
-    last = chain[-1]
-    made = pipeline if pipeline is not None and not isinstance(pipeline, str) else find_pipeline(last, pipeline)
-    trace = retraced(last, made)
-    refuse_unmet(trace.program)
-    values = last.catalog.values
-    static = {name: values.decode(values.tree(ref)) for name, ref in last.record.static}
+    left = resumption(_opened(catalog).run(run) if isinstance(run, str) else run, pipeline, force=force)
     return run_local(
-        trace.program,
-        trace.functions,
-        params_again(last, made, trace.program.pipeline),
-        last.catalog,
+        left.trace.program,
+        left.trace.functions,
+        left.params,
+        left.run.catalog,
         executor=executor,
         workers=workers,
         cache=cache,
         fail_fast=fail_fast,
         progress=progress,
-        info=times_again(last.record),
-        adopt=adoptable(chain, trace.program.pipeline),
-        told={**origin(made, static, values), "resumed": last.id},
+        info=left.info,
+        adopt=left.adopt,
+        told=left.told,
+    )
+
+
+def plan_resume(
+    run: Run | str,
+    *,
+    pipeline: AnyPipeline | str | None = None,
+    catalog: Catalog | str | os.PathLike[str] | None = None,
+    cache: bool = True,
+    deep: bool = False,
+    force: bool = False,
+) -> Plan:
+    """What `resume` would do with each node, and why. Runs nothing and writes nothing.
+
+    Args:
+        run, pipeline, catalog, cache, force: as for `resume`.
+        deep: as for `plan`.
+
+    Raises: as `resume` before anything runs, and as `plan`.
+    """
+    from drawloom.again import resumption
+    from drawloom.runtimes.plan import plan_local
+    from drawloom.storage.objects import Objects
+    from drawloom.values.store import Values
+
+    left = resumption(_opened(catalog).run(run) if isinstance(run, str) else run, pipeline, force=force)
+    storage, allow_pickle = _looked_at(left.run.catalog)
+    values = Values(Objects(storage), allow_pickle=allow_pickle)
+    return plan_local(
+        left.trace.program,
+        left.params,
+        storage,
+        values,
+        cache=cache,
+        info=left.info,
+        url=storage.url,
+        deep=deep,
+        adopt=left.adopt,
     )
 
 

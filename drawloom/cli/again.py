@@ -18,7 +18,9 @@ from drawloom.project import EXECUTORS
 
 if TYPE_CHECKING:
     from drawloom.catalog.records import FailureInfo
+    from drawloom.catalog.run import Run
     from drawloom.runtimes.debug import Debugged
+    from drawloom.runtimes.planned import Plan
 
 __all__ = ["debug", "resume"]
 
@@ -176,6 +178,7 @@ def _failure_document(failure: FailureInfo | None) -> dict[str, Any] | None:
 @click.command()
 @click.argument("run")
 @click.option("--target", metavar="TARGET", help="Where the pipeline is, if not where the run's record says.")
+@click.option("--plan", "plan_only", is_flag=True, help="Only tell what is left, and why; run nothing.")
 @click.option("--force", is_flag=True, help="Also if nobody knows whether the run has ended.")
 @click.option("--executor", metavar="NAME", help=f"What runs it: {', '.join(EXECUTORS)} (default threads).")
 @click.option("--workers", type=int, metavar="N", help="How many node instances run at once.")
@@ -188,7 +191,9 @@ def _failure_document(failure: FailureInfo | None) -> dict[str, Any] | None:
 @catalog_options
 @json_option
 @click.option("--quiet", "-q", is_flag=True, help="No progress; only the summary, or what --json prints.")
-def resume(run: str, target: str | None, force: bool, as_json: bool, quiet: bool, **values: Any) -> int:
+def resume(
+    run: str, target: str | None, plan_only: bool, force: bool, as_json: bool, quiet: bool, **values: Any
+) -> int:
     """Run what is left of a run that didn't succeed.
 
     It is a new run with the same parameters and your code as it is now. What succeeded, and whose code and inputs are
@@ -201,6 +206,10 @@ def resume(run: str, target: str | None, force: bool, as_json: bool, quiet: bool
     settings = settings_from(values)
     catalog = open_catalog(settings, create=False)
     found = find_run(catalog, run)
+    if plan_only:
+        left = api.plan_resume(found, pipeline=target, cache=settings.cache, force=force)
+        _tell_plan(left, found, as_json=as_json)
+        return OK
     try:
         with output_to_stderr():
             done = api.resume(
@@ -218,3 +227,12 @@ def resume(run: str, target: str | None, force: bool, as_json: bool, quiet: bool
     if not as_json:
         note(f"resumed {done.record.resumed}")
     return tell_run(done, catalog, as_json=as_json)
+
+
+def _tell_plan(left: Plan, run: Run, *, as_json: bool) -> None:
+    from drawloom.cli.plan import plan_document, write_plan
+
+    if as_json:
+        write_json({"resumes": run.id, **plan_document(left, run.record.target)})
+    else:
+        write_plan(left)

@@ -141,6 +141,21 @@ def test_after_the_fix_only_what_it_touches_runs(project: Project) -> None:
     assert "result  14" in done.stdout
 
 
+def test_the_plan_of_what_is_left_runs_nothing(project: Project) -> None:
+    project.write(("    return sum(ks)", "    raise ValueError('not yet')"))
+    assert project("run", "flow.py:flow", "--quiet").exit_code == 1
+    assert project.done
+    project.write(("    raise ValueError('not yet')", "    return sum(ks)"))
+    plan = project.json("resume", "last", "--plan")
+    states = {node["node"]: node["state"] for node in plan["nodes"]}
+    # a source and an effect, which `drawloom plan` would run
+    assert (states["numbers"], states["announce"], states["total"]) == ("cached", "cached", "run")
+    text = project("resume", "last", "--plan").stdout
+    assert "code changed: function flow:total" in text
+    assert project.done == []
+    assert len(Catalog.open(project.folder / ".drawloom").runs()) == 1
+
+
 def test_a_changed_function_runs_again_with_what_reads_it(project: Project) -> None:
     project.write(("    return sum(ks)", "    raise ValueError('not yet')"))
     project("run", "flow.py:flow", "--quiet")
