@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 from drawloom.catalog.functions import FunctionSource, function_source
 from drawloom.catalog.history import History
@@ -30,6 +29,7 @@ from drawloom.ir.walk import blocks, dependencies, walk
 from drawloom.runtimes.attempt import describe_failure
 from drawloom.runtimes.blocks import Failure
 from drawloom.runtimes.cache import cache_key, is_cacheable, lookup
+from drawloom.runtimes.plan_known import EACH, Flow, Known, Unknown
 from drawloom.runtimes.plan_reasons import CallReasons, Told
 from drawloom.runtimes.plan_table import PlanTable
 from drawloom.runtimes.planned import Plan
@@ -40,8 +40,6 @@ from drawloom.storage.objects import Objects
 from drawloom.values.store import Values
 
 __all__ = ["plan_local"]
-
-_EACH: Final = -1  # in an index vector: each item or iteration of a number that isn't known
 
 
 def plan_local(
@@ -93,71 +91,6 @@ def _refuse_engine_nodes(program: Program) -> None:
         )
 
 
-class _Unknown(Exception):  # a state of the plan, not an error
-    """A value isn't known before the nodes `nodes` have run."""
-
-    def __init__(self, nodes: tuple[str, ...]) -> None:
-        self.nodes = nodes
-        super().__init__(nodes)
-
-
-@dataclass(slots=True)
-class _Known:
-    """What is known of a run that didn't happen; implements `resolve.Outcomes`."""
-
-    params: Mapping[str, Json]
-    facts: Mapping[str, Json]
-    values: Values
-    made: dict[tuple[str, Index], ValueRef]
-    trees: dict[tuple[str, Index], Json]
-    waits: dict[tuple[str, Index], tuple[str, ...]]  # what isn't known, because of which nodes
-    decisions: dict[tuple[str, Index], int]
-    caught_trees: dict[tuple[str, Index], Json]
-
-    def output(self, node: str, index: Index, port: str) -> Json:  # noqa: ARG002  # a call has one port
-        place = (node, index)
-        if place in self.made:
-            if place not in self.trees:
-                self.trees[place] = self.values.tree(self.made[place])
-            return self.trees[place]
-        raise _Unknown(self.waits.get(place, (node,)))
-
-    def decision(self, node: str, index: Index) -> int:
-        if (node, index) in self.decisions:
-            return self.decisions[node, index]
-        raise _Unknown(self.waits.get((node, index), (node,)))
-
-    def param(self, name: str) -> Json:
-        return self.params[name]
-
-    def info(self, field: str) -> Json:
-        if field in self.facts:
-            return self.facts[field]
-        raise _Unknown(())
-
-    def caught(self, node: str, index: Index) -> Json:
-        if (node, index) in self.caught_trees:
-            return self.caught_trees[node, index]
-        raise _Unknown((node,))
-
-
-@dataclass(slots=True)
-class _Flow:
-    """How a block would end.
-
-    Args:
-        open: whether something in it is run, or perhaps: it may fail.
-        failure: the failure that is known to happen.
-        results: the results that are known.
-        seconds: the longest chain in it, of what is run for sure.
-    """
-
-    open: bool = False
-    failure: Failure | None = None
-    results: dict[str, Json] | None = None
-    seconds: float = 0.0
-
-
 class _Planner:  # over 150 lines: the rules of all kinds of nodes call each other, one walk long
     def __init__(
         self,
@@ -179,7 +112,7 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         self.specs = {spec.name: spec for spec in program.pipeline.tasks}
         self.sources = layout(program.pipeline)
         facts = {"logical_time": None, "interval_start": None, "interval_end": None} | dict(info)
-        self.known = _Known(params, facts, values, {}, {}, {}, {}, {})
+        self.known = Known(params, facts, values, {}, {}, {}, {}, {})
         self.resolver = Resolver(self.sources, self.known, values)
         types = {port.name: str(port.type) for port in program.pipeline.params}
         self.param_refs = {name: values.ref(tree, types.get(name, "")) for name, tree in params.items()}
@@ -198,9 +131,9 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
 
     # blocks
 
-    def _block(self, block: Block, index: Index, owner: str, sure: bool, why: Reason | None = None) -> _Flow:
+    def _block(self, block: Block, index: Index, owner: str, sure: bool, why: Reason | None = None) -> Flow:
         """Plans an instance of a block; `sure`: whether it is entered for sure; `why` not, if it isn't."""
-        flow = _Flow(results={})
+        flow = Flow(results={})
         ends: dict[str, float] = {}
         behind: dict[str, str] = {}  # node id -> the node that fails
         for node, needs in zip(block.nodes, self._siblings(block)):
@@ -228,12 +161,12 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
             found = self._needs[id(block)] = (block, [sorted(dependencies(node) & own) for node in block.nodes])
         return found[1]
 
-    def _results(self, block: Block, index: Index, owner: str, flow: _Flow) -> None:
+    def _results(self, block: Block, index: Index, owner: str, flow: Flow) -> None:
         assert flow.results is not None, "it was made with results"
         for name, operand in block.results:
             try:
                 flow.results[name] = self.resolver.tree(operand, index)
-            except _Unknown:
+            except Unknown:
                 continue
             except Exception as exception:  # noqa: BLE001  # an expression of the user's: its holder's failure
                 at = index[: self.sources[owner].depth] if owner else ()
@@ -245,9 +178,9 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         self.table.add(node.id, index, "skipped", Told.of(reason))
         for inner in (n for block in blocks(node) for n in walk(block)):
             depth = self.sources[inner.id].depth
-            self.table.add(inner.id, (*index, *[_EACH] * (depth - len(index))), "skipped", Told.of(reason))
+            self.table.add(inner.id, (*index, *[EACH] * (depth - len(index))), "skipped", Told.of(reason))
 
-    def _node(self, node: Node, index: Index, sure: bool, why: Reason | None) -> _Flow:
+    def _node(self, node: Node, index: Index, sure: bool, why: Reason | None) -> Flow:
         if isinstance(node, Call):
             return self._call(node, index, sure, why)
         if isinstance(node, Map):
@@ -268,7 +201,7 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
 
     # calls
 
-    def _call(self, node: Call, index: Index, sure: bool, why: Reason | None) -> _Flow:
+    def _call(self, node: Call, index: Index, sure: bool, why: Reason | None) -> Flow:
         spec = self.specs[node.task]
         policies = node.policies or spec.policies
         state, told, failure = self._decide(node, index, spec, policies)
@@ -276,8 +209,8 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
             state, told = "perhaps", self.reasons.undecided(node, spec, why)
         self.table.add(node.id, index, state, told)
         if failure is not None:
-            return _Flow(failure=failure)
-        return _Flow(open=state != "cached", seconds=self.table.seconds(node.id) if state == "run" else 0.0)
+            return Flow(failure=failure)
+        return Flow(open=state != "cached", seconds=self.table.seconds(node.id) if state == "run" else 0.0)
 
     def _decide(self, node: Call, index: Index, spec: TaskSpec, policies: Policies) -> tuple[str, Told, Failure | None]:
         """The state of a call that is reached, the reasons, and the failure its inputs raise."""
@@ -292,7 +225,7 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
                     trees[name] = self.resolver.tree(operand, index)
                     ref = ValueRef(value_digest(trees[name]), len(canonical_json(trees[name])))
                 inputs.append((name, ref))
-            except _Unknown as waits:
+            except Unknown as waits:
                 unknown[name] = waits.nodes
             except Exception as exception:  # noqa: BLE001  # an expression of the user's: the call's failure
                 info = describe_failure(exception)
@@ -369,24 +302,24 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         self.table.add(node.id, index, "perhaps", Told.of(reason))
         return reason
 
-    def _fails(self, node: Node, index: Index, exception: Exception) -> _Flow:
+    def _fails(self, node: Node, index: Index, exception: Exception) -> Flow:
         """A control node fails by itself."""
         info = describe_failure(exception)
         reason = Reason("input-fails", f"it raises {info.type.rpartition(':')[2]}: {info.message}")
         self.table.add(node.id, index, "fails", Told.of(reason))
-        return _Flow(failure=Failure(node.id, index, info, exception))
+        return Flow(failure=Failure(node.id, index, info, exception))
 
-    def _map(self, node: Map, index: Index, sure: bool, why: Reason | None) -> _Flow:
+    def _map(self, node: Map, index: Index, sure: bool, why: Reason | None) -> Flow:
         try:
             count = len(self.resolver.items(node.id, index))
-        except _Unknown as waits:
+        except Unknown as waits:
             reason = self._undecided(node, index, waits.nodes, "its items are")
-            self._block(node.body, (*index, _EACH), node.id, False, why if not sure and why else reason)
-            return _Flow(open=True)
+            self._block(node.body, (*index, EACH), node.id, False, why if not sure and why else reason)
+            return Flow(open=True)
         except Exception as exception:  # noqa: BLE001  # an expression of the user's: the map's failure
             return self._fails(node, index, exception)
         self.known.decisions[node.id, index] = count
-        flow, times = _Flow(results={}), 0.0
+        flow, times = Flow(results={}), 0.0
         collected: dict[str, list[Json]] = {port.name: [] for port in node.results}
         for k in range(count):
             inner = self._block(node.body, (*index, k), node.id, sure, why)
@@ -401,7 +334,7 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         flow.results = {name: trees for name, trees in collected.items() if len(trees) == count}
         return flow
 
-    def _branch(self, node: Branch, index: Index, sure: bool, why: Reason | None) -> _Flow:
+    def _branch(self, node: Branch, index: Index, sure: bool, why: Reason | None) -> Flow:
         chosen = len(node.cases)
         arms = blocks(node)
         for k, case in enumerate(node.cases):
@@ -409,12 +342,12 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
                 if self.resolver.truth(case.test, index):
                     chosen = k
                     break
-            except _Unknown as waits:
+            except Unknown as waits:
                 reason = self._undecided(node, index, waits.nodes, "which arm is taken, is")
                 self._not_taken(arms[:k], index)
                 for arm in arms[k:]:
                     self._block(arm, index, node.id, False, why if not sure and why else reason)
-                return _Flow(open=True)
+                return Flow(open=True)
             except Exception as exception:  # noqa: BLE001  # an expression of the user's: the branch's failure
                 return self._fails(node, index, exception)
         self.known.decisions[node.id, index] = chosen
@@ -427,7 +360,7 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
             for node in arm.nodes:
                 self._skip(node, index, reason)
 
-    def _loop(self, node: Loop, index: Index, sure: bool, why: Reason | None) -> _Flow:
+    def _loop(self, node: Loop, index: Index, sure: bool, why: Reason | None) -> Flow:
         try:
             for carry in node.carried:
                 self._quietly(carry.initial, index)
@@ -441,11 +374,11 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         """Evaluates an operand for what it raises, unless it isn't known yet."""
         try:
             self.resolver.tree(operand, index)
-        except _Unknown:
+        except Unknown:
             return
 
-    def _iterate(self, node: Loop, index: Index, sure: bool, why: Reason | None) -> _Flow:
-        whole, k = _Flow(), 0
+    def _iterate(self, node: Loop, index: Index, sure: bool, why: Reason | None) -> Flow:
+        whole, k = Flow(), 0
         while True:
             here = (*index, k)
             tested = self._block(node.test, here, node.id, sure, why)
@@ -474,29 +407,29 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         for carry in node.carried:
             try:
                 whole.results[carry.name] = self.resolver.tree(Output(node.id, carry.name), index)
-            except _Unknown:
+            except Unknown:
                 continue
         return whole
 
-    def _undecided_loop(self, node: Loop, here: Index, sure: bool, why: Reason | None, whole: _Flow) -> _Flow:
+    def _undecided_loop(self, node: Loop, here: Index, sure: bool, why: Reason | None, whole: Flow) -> Flow:
         waits: tuple[str, ...] = ()
         try:
             self.resolver.truth(dict(node.test.results)["test"], here)
-        except _Unknown as unknown:
+        except Unknown as unknown:
             waits = unknown.nodes
         reason = self._undecided(node, here[:-1], waits, "whether it goes on is")
         self._block(node.body, here, node.id, False, why if not sure and why else reason)
         whole.open, whole.results = True, None
         return whole
 
-    def _try(self, node: Try, index: Index, sure: bool, why: Reason | None) -> _Flow:
+    def _try(self, node: Try, index: Index, sure: bool, why: Reason | None) -> Flow:
         flow = self._block(node.body, index, node.id, sure, why)
         if flow.open and (flow.failure is None or node.handlers):
             reason = Reason("undecided", "only if the body fails", nodes=(node.id,))
             self.known.waits[node.id, index] = self._inside(node)
             for handler in node.handlers:
                 self._block(handler.block, index, node.id, False, why if not sure and why else reason)
-            flow = _Flow(open=True, seconds=flow.seconds)
+            flow = Flow(open=True, seconds=flow.seconds)
         elif flow.failure is not None:
             flow = self._handled(node, index, sure, why, flow.failure)
         else:
@@ -513,12 +446,12 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         calls = [inner.id for inner in walk(node.body) if isinstance(inner, Call)]
         return tuple(name for name in calls if self.table.state(name) != "cached") or (node.id,)
 
-    def _handled(self, node: Try, index: Index, sure: bool, why: Reason | None, failure: Failure) -> _Flow:
+    def _handled(self, node: Try, index: Index, sure: bool, why: Reason | None, failure: Failure) -> Flow:
         arm = _handler(node, failure.info)
         self.known.decisions[node.id, index] = arm
         self._not_taken([h.block for k, h in enumerate(node.handlers, 1) if k != arm], index)
         if arm < 0:
-            return _Flow(failure=failure)
+            return Flow(failure=failure)
         fields = [["type", failure.info.type], ["message", failure.info.message], ["node", failure.node]]
         tree = {"$": "dataclass", "class": "drawloom.values.failure:Failure", "v": fields}
         self.known.caught_trees[node.id, index] = tree

@@ -12,7 +12,7 @@ from drawloom.errors import Span
 
 __all__ = ["PLAN_STATES", "Estimate", "NodePlan", "Plan", "PlanGroup"]
 
-PLAN_STATES: Final = ("run", "perhaps", "cached", "fails", "skipped")
+PLAN_STATES: Final[tuple[str, ...]] = ("run", "perhaps", "cached", "fails", "skipped")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class NodePlan:
     @property
     def counts(self) -> dict[str, int]:
         """State -> number of instances, those that don't occur left out."""
-        found = dict.fromkeys(PLAN_STATES, 0)
+        found: dict[str, int] = dict.fromkeys(PLAN_STATES, 0)
         for state in self.instances.values():
             found[state] += 1
         return {state: count for state, count in found.items() if count}
@@ -114,7 +114,7 @@ class Plan:
     @property
     def counts(self) -> dict[str, int]:
         """State -> number of calls, all instances counted, those that don't occur left out."""
-        found = dict.fromkeys(PLAN_STATES, 0)
+        found: dict[str, int] = dict.fromkeys(PLAN_STATES, 0)
         for node in self.nodes:
             if node.kind == "call":
                 for state, count in node.counts.items():
