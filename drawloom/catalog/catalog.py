@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from warnings import warn
 
 from drawloom.catalog.artifacts import Artifact, Version, choose_version
@@ -26,6 +26,10 @@ from drawloom.storage.open import open_storage
 from drawloom.storage.prefixed import Prefixed, local_path
 from drawloom.storage.problems import is_key
 from drawloom.values.store import Values
+
+if TYPE_CHECKING:
+    from drawloom.catalog.gc import Collected
+    from drawloom.catalog.transfer import Transferred
 
 __all__ = ["Catalog", "UnreadableRunWarning"]
 
@@ -199,6 +203,77 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
         inside = local_path(self._root, "x")
         temporary = None if inside is None else os.path.join(os.path.dirname(inside), ".tmp")
         return verify(self.storage, self.objects, quarantine=quarantine, temporary=temporary)
+
+    def gc(
+        self,
+        *,
+        keep_runs: int | None = None,
+        older_than_seconds: float | None = None,
+        grace_seconds: float | None = None,
+        dry_run: bool = False,
+    ) -> Collected:
+        """Removes runs nobody wants to keep, and everything in the store that nothing refers to any more.
+
+        Never removes runs that go on, runs that made a tagged version, runs of a program that is deployed, runs that
+        ended within the grace, or runs that answered nodes of a run that stays. Whatever a run that stays refers to
+        stays whole. The numbers of versions count what is there, so they can change; digests and tags don't.
+
+        Args:
+            keep_runs: of each pipeline the newest so many runs stay.
+            older_than_seconds: runs that ended less long ago stay. With neither of both, all runs stay; with both, only
+                those go that neither keeps.
+            grace_seconds: what is younger stays in any case, because a run that goes on may be about to refer to it; a
+                day if None. Less than eight hours is safe only while nothing else works with the store.
+            dry_run: whether to only tell what would go.
+
+        Returns:
+            What was, or would be, removed.
+
+        Raises:
+            StoreError: S485, a number is negative; S486, a run's records can't be read; or the store can't be written.
+        """
+        from drawloom.catalog.gc import GRACE_SECONDS, collect  # whoever looks into a catalog needs none of it
+
+        grace = GRACE_SECONDS if grace_seconds is None else grace_seconds
+        return collect(
+            self, keep_runs=keep_runs, older_than_seconds=older_than_seconds, grace_seconds=grace, dry_run=dry_run
+        )
+
+    def export_to(self, path: str | os.PathLike[str], *names: str) -> Transferred:
+        """Writes an archive of runs, with everything they refer to, to carry into another catalog.
+
+        Args:
+            path: the file; one that is there is replaced.
+            names: runs (ids, the beginnings of them, `last`), or artifacts (`churn/winner`, `churn/winner@3`) for the
+                runs that made them.
+
+        Raises:
+            StoreError: there is no such run or version; S487, a run goes on; S488, something it needs is missing or
+                corrupt; S489, the file can't be written.
+        """
+        from drawloom.catalog.transfer import export_runs, runs_of
+
+        return export_runs(self, [run for name in names for run in runs_of(self, name)], os.fspath(path))
+
+    def import_from(
+        self, path: str | os.PathLike[str], *, limit_bytes: int | None = None, trust_pickles: bool = False
+    ) -> Transferred:
+        """Brings in the runs of an archive; all of it is verified first, and what is here already stays as it is.
+
+        Args:
+            path: the archive.
+            limit_bytes: how much it may unpack to; 64 GiB if None.
+            trust_pickles: whether pickles may come in although this project decodes pickles.
+
+        Raises:
+            StoreError: S489 to S493, the archive can't be read, is damaged, made to do harm, or holds a run that is
+                here with other records.
+        """
+        from drawloom.catalog.archive import LIMIT_BYTES
+        from drawloom.catalog.transfer import import_archive
+
+        limit = LIMIT_BYTES if limit_bytes is None else limit_bytes
+        return import_archive(self, os.fspath(path), limit_bytes=limit, trust_pickles=trust_pickles)
 
     def rebuild(self) -> None:
         """Throws the index away and makes it anew from the store."""

@@ -1,7 +1,7 @@
 """Reads the columns of a stored table one after the other, and computes the profile of each.
 
-A pandas frame is stored as one batch, however long, so memory is bounded by column: the file is mapped, and of each
-batch only the column in question is unpacked.
+A pandas frame is stored as one batch, however long, so memory is bounded by column: of each batch only
+the column in question is read and unpacked.
 """
 
 from __future__ import annotations
@@ -69,6 +69,7 @@ def profile_of_tree(values: Values, objects: Objects, tree: Json, part: str = ""
                 for chunk in _chunks(path, i, column):
                     statistics.add_to_histogram(chunk)
             made.append(statistics.profile())
+            pa.default_memory_pool().release_unused()  # else it keeps a part of the file for each column
             previews.append(statistics.preview)
     first = min(rows, _PREVIEW_ROWS)
     preview = tuple(tuple(cells[row] for cells in previews) for row in range(first)) if previews else ()
@@ -80,9 +81,9 @@ def profile_of_tree(values: Values, objects: Objects, tree: Json, part: str = ""
 
 @contextmanager
 def _opened(tree: Json, objects: Objects) -> Iterator[Any]:
-    """What `pyarrow.memory_map` or `BufferReader` reads: a path, or bytes; None where the table has no columns.
+    """What `pyarrow.OSFile` or `BufferReader` reads: a path, or bytes; None where the table has no columns.
 
-    A file in a local folder is verified where it is, and mapped; another one is copied beside the temporary files.
+    A file in a local folder is verified and read where it is; another one is copied beside the temporary files.
     """
     if "v" in tree:
         yield a2b_base64(tree["v"])
@@ -112,7 +113,7 @@ def _digest(path: str) -> str:
 @contextmanager
 def _reader(source: Any, fields: list[int] | None = None) -> Iterator[Any]:
     options = pa.ipc.IpcReadOptions(included_fields=fields) if fields is not None else None
-    opened = pa.BufferReader(source) if isinstance(source, bytes) else pa.memory_map(source)
+    opened = pa.BufferReader(source) if isinstance(source, bytes) else pa.OSFile(source)
     with opened as file, pa.ipc.open_file(file, options=options) as reader:
         yield reader
 

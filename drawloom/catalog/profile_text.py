@@ -14,6 +14,7 @@ __all__ = ["column_range", "fit_table", "plain_text", "profile_html", "profile_l
 
 _BARS: Final = "▁▂▃▄▅▆▇█"
 _LEAST_WIDTH: Final = 40
+_WIDE: Final = 100
 _HTML_ROWS: Final = 200
 
 
@@ -58,13 +59,20 @@ def _distinct(column: ColumnProfile) -> str:
     return f"{column.distinct:,}" if column.distinct_exact else f"~{short_number(float(column.distinct))}"
 
 
-def bars(histogram: Histogram | None) -> str:
-    """A histogram as a line of block characters; a bin that isn't empty has at least the lowest one."""
+def bars(histogram: Histogram | None, characters: int = 20) -> str:
+    """A histogram as a line of block characters; a bin that isn't empty has at least the lowest one.
+
+    Args:
+        histogram: what to draw; None gives "".
+        characters: how many there may be; where there are more bins, neighbours are drawn as one.
+    """
     if histogram is None:
         return ""
-    most = max(histogram.counts, default=0)
+    joined = math.ceil(len(histogram.counts) / characters)
+    counts = [sum(histogram.counts[start : start + joined]) for start in range(0, len(histogram.counts), joined)]
+    most = max(counts, default=0)
     levels = len(_BARS) - 1
-    return "".join(" " if not count else _BARS[math.ceil(levels * count / most)] for count in histogram.counts)
+    return "".join(" " if not count else _BARS[math.ceil(levels * count / most)] for count in counts)
 
 
 def profile_lines(table: TableProfile, width: int) -> list[str]:
@@ -78,7 +86,7 @@ def profile_lines(table: TableProfile, width: int) -> list[str]:
             _share(column.nulls, column.rows),
             _distinct(column),
             column_range(column),
-            bars(column.histogram),
+            bars(column.histogram, 20 if width >= _WIDE else 10),
         ]
         for column in table.columns
     ]

@@ -16,6 +16,7 @@ from drawloom.ir.canonical import canonical_json, digest_bytes
 from drawloom.ir.program import Program, load_pipeline, pipeline_json
 from drawloom.ir.serialize import MalformedDocument
 from drawloom.storage.base import KeyMissing, Storage
+from drawloom.storage.objects import RENEW_SECONDS
 
 __all__ = ["load_program", "save_program"]
 
@@ -35,7 +36,8 @@ def save_program(storage: Storage, program: Program) -> str:
     """
     text = canonical_json(pipeline_json(program.pipeline)).encode("ascii")
     digest = digest_bytes(text)
-    storage.create(keys.pipeline_key(digest), text)
+    if not storage.create(keys.pipeline_key(digest), text):
+        storage.renew(keys.pipeline_key(digest), RENEW_SECONDS)
     spans = {node: [span.file, span.line, span.symbol] for node, span in program.spans.items()}
     spans_text = canonical_json(spans).encode("ascii")
     key = keys.spans_key(digest)

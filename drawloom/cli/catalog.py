@@ -9,9 +9,11 @@ import click
 from drawloom.catalog.artifacts import Artifact, Version
 from drawloom.cli.documents import artifact_document, diagnostic_document, version_document
 from drawloom.cli.export import export
+from drawloom.cli.housekeeping import export_runs, gc, import_runs
 from drawloom.cli.options import catalog_options, json_option, open_catalog, settings_from
 from drawloom.cli.output import Column, format_bytes, format_time, note, table, warnings_as_notes, write, write_json
 from drawloom.cli.problems import OK, STORE
+from drawloom.cli.profile import profile
 from drawloom.cli.values import value_text
 
 __all__ = ["catalog"]
@@ -20,6 +22,10 @@ __all__ = ["catalog"]
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 def catalog() -> None:
     """Look into the catalog: every version of every value."""
+
+
+for command in (profile, gc, export_runs, import_runs):
+    catalog.add_command(command)
 
 
 @catalog.command()

@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "diff": ("drawloom.cli.diff:diff", "Tell what differs between two runs."),
     "debug": ("drawloom.cli.again:debug", "Run a node of a run again, here, with its exact inputs."),
     "resume": ("drawloom.cli.again:resume", "Run what is left of a run that didn't succeed."),
+    "doctor": ("drawloom.cli.doctor:doctor", "Check this machine, the project and its catalog."),
     "catalog": ("drawloom.cli.catalog:catalog", "Look into the catalog: every version of every value."),
 }
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from drawloom.catalog import keys
 from drawloom.ir.canonical import digest_bytes
 from drawloom.storage.base import KeyMissing, Storage
+from drawloom.storage.objects import RENEW_SECONDS
 
 __all__ = ["publish_program"]
 
@@ -29,7 +30,8 @@ def publish_program(storage: Storage, files: Mapping[str, str | bytes], program:
     """
     code = _bytes(files["bundle.zip"])
     sha = digest_bytes(code)
-    storage.create(keys.bundle_key(sha), code)
+    if not storage.create(keys.bundle_key(sha), code):
+        storage.renew(keys.bundle_key(sha), RENEW_SECONDS)
     steps = keys.slice_key(program, "").rpartition("/")[0]
     for path in files:
         if path.startswith("steps/"):
@@ -39,7 +41,8 @@ def publish_program(storage: Storage, files: Mapping[str, str | bytes], program:
             if not storage.exists(key):
                 storage.create(key, _bytes(files[path]))
     _put(storage, keys.spans_key(program), _bytes(files["spans.json"]))
-    storage.create(keys.pipeline_key(program), _bytes(files["pipeline.json"]))
+    if not storage.create(keys.pipeline_key(program), _bytes(files["pipeline.json"])):
+        storage.renew(keys.pipeline_key(program), RENEW_SECONDS)
     return sha
 
 

@@ -47,6 +47,18 @@ class Storage(Protocol):
         """The number of bytes under `key`; `KeyMissing` if there are none."""
         ...
 
+    def modified_at(self, key: str) -> float:
+        """When what is under `key` was written or renewed, in seconds since the epoch; `KeyMissing` if nothing is."""
+        ...
+
+    def renew(self, key: str, older_than_seconds: float) -> int:
+        """Sees to it that what is under `key` counts as written less than so long ago; its size, or `KeyMissing`.
+
+        Whoever relies on something being there without writing it renews it, so that `catalog gc`, which spares what is
+        young, doesn't take it away meanwhile.
+        """
+        ...
+
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys that begin with `prefix` (which ends with `/` or is ""), sorted; none if there are none."""
         ...

@@ -90,15 +90,25 @@ class LocalStorage:  # over 150 lines: the contract's twelve methods, and two wa
 
     def size_bytes(self, key: str) -> int:
         """The number of bytes under `key`; `KeyMissing` if there are none."""
-        path = self.path(key)
-        try:
-            found = os.stat(path)
-        except _MISSING:
-            raise KeyMissing(key) from None
-        except OSError as error:
-            raise from_os_error(error, self._root, "read", path) from error
-        if found.st_mode & 0o170000 == 0o040000:  # a folder: keys below it, none here
-            raise KeyMissing(key)
+        return self._stat(key).st_size
+
+    def modified_at(self, key: str) -> float:
+        """When what is under `key` was written or renewed; `KeyMissing` if nothing is."""
+        return self._stat(key).st_mtime
+
+    def renew(self, key: str, older_than_seconds: float) -> int:
+        """Sees to it that what is under `key` counts as young; its size, or `KeyMissing`."""
+        found = self._stat(key)
+        if time.time() - found.st_mtime > older_than_seconds:
+            path = self.path(key)
+            try:
+                os.utime(path)
+            except _MISSING:
+                raise KeyMissing(key) from None
+            except PermissionError:  # another user's file in a shared folder: its content can be written anew
+                self.write(key, self.read(key))
+            except OSError as error:
+                raise from_os_error(error, self._root, "write", path) from error
         return found.st_size
 
     def keys(self, prefix: str) -> Iterator[str]:
@@ -166,6 +176,18 @@ class LocalStorage:  # over 150 lines: the contract's twelve methods, and two wa
                         os.unlink(entry.path)
                         removed += 1
         return removed
+
+    def _stat(self, key: str) -> os.stat_result:
+        path = self.path(key)
+        try:
+            found = os.stat(path)
+        except _MISSING:
+            raise KeyMissing(key) from None
+        except OSError as error:
+            raise from_os_error(error, self._root, "read", path) from error
+        if found.st_mode & 0o170000 == 0o040000:  # a folder: keys below it, none here
+            raise KeyMissing(key)
+        return found
 
     def _walk(self, prefix: str) -> Iterator[str]:
         for name, is_folder in self._entries(prefix):

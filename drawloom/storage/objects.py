@@ -7,15 +7,19 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from contextlib import suppress
 
 from drawloom.storage.base import KeyMissing, Storage
 from drawloom.storage.problems import corrupt_object, file_changed, missing_object, store_error
 
-__all__ = ["Objects", "object_key", "quarantine_key"]
+__all__ = ["RENEW_SECONDS", "Objects", "object_key", "quarantine_key"]
 
 # Below this, one conditional write is cheaper than first asking whether the object is there.
 _ASK_FIRST_BYTES = 1 << 20
+# `catalog gc` spares what is younger than its grace, a day: who relies on an object that is there renews it in time.
+RENEW_SECONDS = 6 * 3600.0
+_KNOWN_SECONDS = 3600.0
 
 
 def object_key(sha: str) -> str:
@@ -55,6 +59,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
         self._known: set[str] = set()  # digests this process has written or verified
+        self._young: dict[str, float] = {}  # digest -> when this process has written or renewed it, monotonic seconds
         self._corrupt: set[str] = set()  # digests this process has found corrupt: the next put replaces them
 
     @property
@@ -73,7 +78,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         """
         sha = hashlib.sha256(data).hexdigest()
         key = object_key(sha)
-        if sha in self._known:
+        if self._is_young(sha):
             return sha
         if sha in self._corrupt or not self._is_there(key, len(data)):
             if sha in self._corrupt:
@@ -81,6 +86,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
             elif not self._storage.create(key, data) and not self._has_size(key, len(data)):
                 self._storage.write(key, data)  # truncated or padded: not what was asked to be kept
         self._remember(sha)
+        self._young[sha] = time.monotonic()
         return sha
 
     def get(self, sha: str) -> bytes:
@@ -114,7 +120,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         sha, size = _digest_file(path)
         key = object_key(sha)
         made = False
-        if sha not in self._known and (sha in self._corrupt or not self._has_size(key, size)):
+        if not self._is_young(sha) and (sha in self._corrupt or not self._has_size(key, size)):
             made = self._storage.create_from_file(key, path)
             if not made:  # what is there is corrupt: make place, then create
                 self._storage.delete(key)
@@ -125,6 +131,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
                 self._storage.delete(key)
             raise file_changed(path)
         self._remember(sha)
+        self._young[sha] = time.monotonic()
         return sha, size
 
     def get_to_file(self, sha: str, path: str) -> None:
@@ -149,8 +156,12 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
                 os.unlink(part)
 
     def has(self, sha: str) -> bool:
-        """Whether the object is there (its bytes are not read)."""
-        return self._storage.exists(object_key(sha))
+        """Whether the object is there (its bytes are not read); whoever asks may rely on it, so it counts as young."""
+        try:
+            self._storage.renew(object_key(sha), RENEW_SECONDS)
+        except KeyMissing:
+            return False
+        return True
 
     def size_bytes(self, sha: str) -> int:
         """The object's number of bytes.
@@ -195,10 +206,21 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
         return size > _ASK_FIRST_BYTES and self._has_size(key, size)
 
     def _has_size(self, key: str, size: int) -> bool:
+        """Whether the object is there in this size; it counts as young from now on."""
         try:
-            return self._storage.size_bytes(key) == size
+            return self._storage.renew(key, RENEW_SECONDS) == size
         except KeyMissing:
             return False
+
+    def _is_young(self, sha: str) -> bool:
+        """Whether this process has written or renewed it lately: another one's `catalog gc` may remove what is old."""
+        at = self._young.get(sha)
+        return at is not None and time.monotonic() - at < _KNOWN_SECONDS
+
+    def forget(self) -> None:
+        """Forgets which objects are there, after some were removed."""
+        self._known.clear()
+        self._young.clear()
 
     def _remember(self, sha: str) -> None:
         self._known.add(sha)
@@ -206,6 +228,7 @@ class Objects:  # over 150 lines: most of them docstrings of its public methods
 
     def _report(self, sha: str, found: str) -> Exception:
         self._known.discard(sha)
+        self._young.pop(sha, None)
         self._corrupt.add(sha)
         return corrupt_object(sha, found, self._storage.url, object_key(sha))
 

@@ -58,6 +58,20 @@ class Prefixed:
         except KeyMissing:
             raise KeyMissing(key) from None
 
+    def modified_at(self, key: str) -> float:
+        """When what is under `key` was written or renewed; `KeyMissing` if nothing is."""
+        try:
+            return self._storage.modified_at(self._full(key))
+        except KeyMissing:
+            raise KeyMissing(key) from None
+
+    def renew(self, key: str, older_than_seconds: float) -> int:
+        """Sees to it that what is under `key` counts as young; its size, or `KeyMissing`."""
+        try:
+            return self._storage.renew(self._full(key), older_than_seconds)
+        except KeyMissing:
+            raise KeyMissing(key) from None
+
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys that begin with `prefix`, sorted."""
         check_prefix(prefix, self.url)

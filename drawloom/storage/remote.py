@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any  # fsspec and its file systems have no types
 
@@ -113,6 +114,21 @@ class S3fsStorage:  # over 150 lines: the contract's twelve methods, each with i
     def size_bytes(self, key: str) -> int:
         """The number of bytes under `key`; `KeyMissing` if there are none."""
         return int(self._head(key)["ContentLength"])
+
+    def modified_at(self, key: str) -> float:
+        """When what is under `key` was written or renewed; `KeyMissing` if nothing is."""
+        return float(self._head(key)["LastModified"].timestamp())
+
+    def renew(self, key: str, older_than_seconds: float) -> int:
+        """Sees to it that what is under `key` counts as young; its size, or `KeyMissing`. An old object is copied."""
+        head = self._head(key)
+        if time.time() - head["LastModified"].timestamp() > older_than_seconds:
+            path = self._path(key)
+            try:
+                self._s3.cp_file(path, path, MetadataDirective="REPLACE", Metadata=head["Metadata"])
+            except Exception as error:
+                raise self._explain(error, "read", key) from error
+        return int(head["ContentLength"])
 
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys that begin with `prefix`, sorted; objects that are no keys are passed over."""
@@ -288,6 +304,21 @@ class MemoryStorage:
     def size_bytes(self, key: str) -> int:
         """The number of bytes under `key`; `KeyMissing` if there are none."""
         return len(self.read(key))
+
+    def modified_at(self, key: str) -> float:
+        """When what is under `key` was written or renewed; `KeyMissing` if nothing is."""
+        try:
+            return float(self._files.modified(self._path(key)).timestamp())
+        except FileNotFoundError:
+            raise KeyMissing(key) from None
+
+    def renew(self, key: str, older_than_seconds: float) -> int:
+        """Sees to it that what is under `key` counts as young; its size, or `KeyMissing`."""
+        with _memory_lock:
+            data = self.read(key)
+            if time.time() - self.modified_at(key) > older_than_seconds:
+                self._put(key, data)
+        return len(data)
 
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys that begin with `prefix`, sorted."""

@@ -8,8 +8,9 @@ that it knows its own. The client (`storage.remote`) goes through s3fs instead.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 from drawloom.storage.base import KeyMissing
 from drawloom.storage.problems import check_key, check_prefix, is_key, no_conditional_write, store_error, url_refused
@@ -48,9 +49,9 @@ class S3Storage:  # over 150 lines: the contract's twelve methods
     """
 
     def __init__(self, url: str, environment: Mapping[str, str] | None = None) -> None:
-        bucket, self._prefix = split_s3_url(url)
-        self._url = f"s3://{bucket}/{self._prefix}".rstrip("/")
-        self._endpoint = S3Endpoint(bucket, self._url, os.environ if environment is None else environment)
+        self._bucket, self._prefix = split_s3_url(url)
+        self._url = f"s3://{self._bucket}/{self._prefix}".rstrip("/")
+        self._endpoint = S3Endpoint(self._bucket, self._url, os.environ if environment is None else environment)
 
     def __reduce__(self) -> tuple[type[S3Storage], tuple[str]]:
         return (S3Storage, (self._url,))  # another process has its own connections, and its own environment
@@ -86,8 +87,20 @@ class S3Storage:  # over 150 lines: the contract's twelve methods
 
     def size_bytes(self, key: str) -> int:
         """The number of bytes under `key`; `KeyMissing` if there are none."""
-        answer = self._endpoint.request("HEAD", self._full(key))
-        self._check(answer, "read", key)
+        return int(self._head(key).headers["content-length"])
+
+    def modified_at(self, key: str) -> float:
+        """When what is under `key` was written or renewed; `KeyMissing` if nothing is."""
+        return _modified(self._head(key))
+
+    def renew(self, key: str, older_than_seconds: float) -> int:
+        """Sees to it that what is under `key` counts as young; its size, or `KeyMissing`. An old object is copied."""
+        answer = self._head(key)
+        if time.time() - _modified(answer) > older_than_seconds:
+            kept = {name: value for name, value in answer.headers.items() if name.startswith("x-amz-meta-")}
+            source = quote(f"/{self._bucket}/{self._full(key)}")
+            headers = {"x-amz-copy-source": source, "x-amz-metadata-directive": "REPLACE", **kept}
+            self._check(self._endpoint.request("PUT", self._full(key), headers=headers), "read", key)
         return int(answer.headers["content-length"])
 
     def keys(self, prefix: str) -> Iterator[str]:
@@ -123,6 +136,11 @@ class S3Storage:  # over 150 lines: the contract's twelve methods
 
     def sync(self) -> None:
         """Nothing: what S3 has answered for survives."""
+
+    def _head(self, key: str) -> Answer:
+        answer = self._endpoint.request("HEAD", self._full(key))
+        self._check(answer, "read", key)
+        return answer
 
     def _create(self, key: str, body: bytes | str) -> bool:
         mark = os.urandom(8).hex()
@@ -191,3 +209,9 @@ class S3Storage:  # over 150 lines: the contract's twelve methods
             where,
             "check that the bucket exists in this region and that the endpoint is right; then try again",
         )
+
+
+def _modified(answer: Answer) -> float:
+    from email.utils import parsedate_to_datetime  # `http.client` has loaded it already
+
+    return parsedate_to_datetime(answer.headers["last-modified"]).timestamp()

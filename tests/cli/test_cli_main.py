@@ -196,7 +196,7 @@ def test_p699_a_fault_of_drawloom_has_no_traceback_unless_asked_for(
     assert "Traceback (most recent call last):" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("group", "first"), [((), "run"), (("catalog",), "load")])
+@pytest.mark.parametrize(("group", "first"), [((), "run"), (("catalog",), "export")])
 def test_a_group_without_a_command_shows_its_help(drawloom: Any, group: tuple[str, ...], first: str) -> None:
     result = drawloom(*group)
     assert (result.exit_code, result.stdout) == (2, "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pickle
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -180,3 +181,18 @@ def test_sync_returns(storage: Storage) -> None:
     storage.write("a", b"x")
     storage.sync()
     assert storage.read("a") == b"x"
+
+
+def test_what_is_renewed_counts_as_young(storage: Storage) -> None:
+    storage.write("a/b", b"content")
+    first = storage.modified_at("a/b")
+    assert abs(first - time.time()) < 60
+    assert storage.renew("a/b", 3600.0) == 7
+    assert storage.modified_at("a/b") == first, "it is young"
+    time.sleep(1.1)  # S3 tells whole seconds
+    assert storage.renew("a/b", -1000.0) == 7
+    assert storage.modified_at("a/b") > first
+    assert storage.read("a/b") == b"content"
+    for ask in (storage.modified_at, lambda key: storage.renew(key, 0.0)):
+        with pytest.raises(KeyMissing):
+            ask("a/missing")
