@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from drawloom.api import check, compile, plan, run  # noqa: A004  # a verb of the API, as `re.compile` is
+    from drawloom.api import check, compile, debug, plan, resume, run  # noqa: A004  # a verb of the API, as `re.compile` is
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
     from drawloom.compilers.base import Bundle
@@ -82,6 +82,7 @@ __all__ = [
     "choose",
     "compile",
     "contains",
+    "debug",
     "for_each",
     "is_none",
     "length",
@@ -92,6 +93,7 @@ __all__ = [
     "or_",
     "pipeline",
     "plan",
+    "resume",
     "run",
     "run_info",
     "task",
@@ -102,7 +104,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {
-    "api": "check compile plan run",
+    "api": "check compile debug plan resume run",
     "catalog.catalog": "Catalog",
     "catalog.run": "Run",
     "compilers.base": "Bundle",

@@ -1,4 +1,4 @@
-"""The verbs: run, plan, check, compile, run_compiled; where the front end, compilers, runtimes and the catalog meet.
+"""The verbs: run, plan, check, compile, run_compiled, debug, resume: where front end, runtimes and the catalog meet.
 
 Each verb imports what it needs when it is called: checking a pipeline loads no runtime, compiling one no catalog.
 """
@@ -21,13 +21,14 @@ if TYPE_CHECKING:
     from drawloom.ir.canonical import Json
     from drawloom.ir.nodes import Pipeline as PipelineNode
     from drawloom.ir.program import Program
+    from drawloom.runtimes.debug import Debugged
     from drawloom.runtimes.planned import Plan
     from drawloom.runtimes.progress import Progress
     from drawloom.storage.base import Storage
 
     AnyPipeline = Pipeline[..., Any]  # Any: whatever the pipeline returns
 
-__all__ = ["check", "compile", "plan", "run", "run_compiled"]
+__all__ = ["check", "compile", "debug", "plan", "plan_resume", "resume", "run", "run_compiled"]
 
 
 def run(
@@ -69,6 +70,7 @@ def run(
         ValueRefused: a parameter's value can't be kept (V...).
         StoreError: the catalog can't be read or written (S...).
     """
+    from drawloom.again import origin
     from drawloom.parameters.binding import bind, encode_params
     from drawloom.parameters.requirements import refuse_unmet
     from drawloom.parameters.times import refuse_missing_times
@@ -92,6 +94,7 @@ def run(
         fail_fast=fail_fast,
         progress=progress,
         info=info,
+        told=origin(pipeline, bound.static, opened.values),
     )
 
 
@@ -169,6 +172,7 @@ def run_compiled(
     """
     import tempfile
 
+    from drawloom.again import origin
     from drawloom.parameters.binding import bind, encode_params
     from drawloom.parameters.requirements import refuse_unmet
     from drawloom.parameters.times import refuse_missing_times
@@ -196,7 +200,159 @@ def run_compiled(
             logical_time=logical_time.isoformat() if logical_time else "",
             interval=tuple(time.isoformat() for time in interval or ()),
             allow_pickle=opened.allow_pickle,
+            told=origin(pipeline, bound.static, opened.values),
         )
+
+
+def debug(
+    run: Run | str,
+    node: str,
+    *,
+    index: tuple[int, ...] | None = None,
+    attempt: int | None = None,
+    pdb: bool = False,
+    stop_first: bool = False,
+    pipeline: AnyPipeline | str | None = None,
+    catalog: Catalog | str | os.PathLike[str] | None = None,
+    tee: bool = True,
+) -> Debugged:
+    """Makes one node of a run again, here, with its exact inputs and the code as it is now; writes nothing.
+
+    Args:
+        run: the run, or its id.
+        node: the id of a call in it.
+        index: which instance, where it lies in maps or loops; None for the first that failed, or the only one.
+        attempt: which of the run's attempts to compare with; None for the one that counts.
+        pdb: whether a failure leads into the debugger, at the line that raised.
+        stop_first: whether the debugger stops at the task's first line.
+        pipeline: the pipeline, or its target (`file.py:name`); None for where the run's record says.
+        catalog: as for `run`, where `run` is an id.
+        tee: whether what the task prints goes to the terminal, too.
+
+    Returns:
+        How it ended, and whether that is how it ended in the run; `.value` is what it returned, or raises.
+
+    Raises:
+        ProjectError: P660, the pipeline can't be found again.
+        RunRefused: R550, an input isn't there; R551, the task takes other inputs now; R552, a `Static` parameter no
+            longer fits; R553, the pipeline no longer has the node.
+        StoreError: S454, no such node; S494, no such instance; S455, an index is needed; S495, no such attempt; S496,
+            the node isn't a call.
+    """
+    from drawloom.again import find_pipeline, refuse_other_kinds, retraced
+    from drawloom.dsl.place import function_span
+    from drawloom.runtimes.debug import chosen_index, debug_call
+
+    found = _opened(catalog).run(run) if isinstance(run, str) else run
+    refuse_other_kinds(found, node)
+    chosen = chosen_index(found, node, None if index is None else tuple(index))
+    made = pipeline if pipeline is not None and not isinstance(pipeline, str) else find_pipeline(found, pipeline)
+    trace = retraced(found, made)
+    call, spec = refuse_other_kinds(found, node, trace.program.pipeline)
+    function = trace.functions[spec.name]
+    return debug_call(
+        found,
+        call,
+        spec,
+        function,
+        chosen,
+        attempt=attempt,
+        where=function_span(function),
+        post_mortem=pdb,
+        stop_first=stop_first,
+        tee=tee,
+    )
+
+
+def resume(
+    run: Run | str,
+    *,
+    pipeline: AnyPipeline | str | None = None,
+    catalog: Catalog | str | os.PathLike[str] | None = None,
+    executor: str = "threads",
+    workers: int | None = None,
+    cache: bool = True,
+    fail_fast: bool = True,
+    progress: Progress | None = None,
+    force: bool = False,
+) -> Run:
+    """Runs what is left of a run that failed, was cancelled or was killed, as a new run of the code as it is now.
+
+    What succeeded and whose code and inputs are the same is adopted, sources and effects too: what was done is not done
+    again. A run that was resumed already is gone on with from there.
+
+    Args:
+        run: the run, or its id.
+        pipeline: the pipeline, or its target (`file.py:name`); None for where the run's record says.
+        catalog: as for `run`, where `run` is an id.
+        executor, workers, cache, fail_fast, progress: as for `run`.
+        force: go on with a run that has no end and of which nobody can tell whether it is still going.
+
+    Returns:
+        The new run; `.record.resumed` names the one it goes on with.
+
+    Raises:
+        ProjectError: P660, the pipeline can't be found again.
+        RunRefused: R552, the parameters no longer fit; R553, the pipeline no longer has what succeeded; R554, nothing
+            is left, or the run is still going; or as for `run`.
+        DefinitionError, CheckFailed, StoreError: as for `run`.
+    """
+    from drawloom.again import resumption
+    from drawloom.runtimes.local import run_local
+
+    left = resumption(_opened(catalog).run(run) if isinstance(run, str) else run, pipeline, force=force)
+    return run_local(
+        left.trace.program,
+        left.trace.functions,
+        left.params,
+        left.run.catalog,
+        executor=executor,
+        workers=workers,
+        cache=cache,
+        fail_fast=fail_fast,
+        progress=progress,
+        info=left.info,
+        adopt=left.adopt,
+        told=left.told,
+    )
+
+
+def plan_resume(
+    run: Run | str,
+    *,
+    pipeline: AnyPipeline | str | None = None,
+    catalog: Catalog | str | os.PathLike[str] | None = None,
+    cache: bool = True,
+    deep: bool = False,
+    force: bool = False,
+) -> Plan:
+    """What `resume` would do with each node, and why. Runs nothing and writes nothing.
+
+    Args:
+        run, pipeline, catalog, cache, force: as for `resume`.
+        deep: as for `plan`.
+
+    Raises: as `resume` before anything runs, and as `plan`.
+    """
+    from drawloom.again import resumption
+    from drawloom.runtimes.plan import plan_local
+    from drawloom.storage.objects import Objects
+    from drawloom.values.store import Values
+
+    left = resumption(_opened(catalog).run(run) if isinstance(run, str) else run, pipeline, force=force)
+    storage, allow_pickle = _looked_at(left.run.catalog)
+    values = Values(Objects(storage), allow_pickle=allow_pickle)
+    return plan_local(
+        left.trace.program,
+        left.params,
+        storage,
+        values,
+        cache=cache,
+        info=left.info,
+        url=storage.url,
+        deep=deep,
+        adopt=left.adopt,
+    )
 
 
 def check(

@@ -400,7 +400,7 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
         self.index.rebuild()
 
     def _run(self, id: str) -> Run:  # noqa: A002  # as above
-        return Run(id, self.storage, self.objects, self.values)
+        return Run(id, self.storage, self.objects, self.values, self)
 
     def _artifacts(self, name: str | None) -> list[Artifact]:
         from drawloom.catalog.queries import tags_of, unread_tags, version_rows

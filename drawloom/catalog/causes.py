@@ -43,6 +43,10 @@ class Causes:
         failed = [index for index, name in self._states[node.id].items() if name == "failed"]
         return self._cause(node, min(failed)) if failed else None
 
+    def of_block(self, block: Block, index: Index) -> Instance | None:
+        """The first failure in an instance of a block, None if nothing in it failed."""
+        return self._first_failed(block, index)
+
     def _first_failed(self, block: Block, index: Index) -> Instance | None:
         for node in block.nodes:
             if self._states[node.id].get(index) == "failed":

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.profile_compare import TableChange
 
-__all__ = ["ColumnProfile", "Histogram", "TableProfile", "compare", "profile", "profiles"]
+__all__ = ["ColumnProfile", "Histogram", "TableProfile", "compare", "profile", "profiles", "profiles_of_tree"]
 
 _PROFILE_VERSION: Final = 1  # of what is computed: another one makes the cached files anew
 _TABLES: Final = ("dataframe", "series", "arrow_table", "arrow_batch", "polars", "polars_series")
@@ -176,6 +176,12 @@ def profiles(catalog: Catalog, version: Version) -> list[TableProfile]:
         StoreError: as `profile`.
     """
     return [found for found, _ in zip(_each(catalog, version), range(_PARTS_LIMIT), strict=False)]
+
+
+def profiles_of_tree(catalog: Catalog, tree: Json) -> list[TableProfile]:
+    """The profiles of all tables in the value of an envelope, as `profiles` gives those in a version."""
+    found = zip(_tables_in(tree, ""), range(_PARTS_LIMIT), strict=False)
+    return [_of_tree(catalog, part, table) for (part, table), _ in found]
 
 
 def compare(old: TableProfile, new: TableProfile) -> TableChange:

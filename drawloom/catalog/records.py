@@ -69,7 +69,12 @@ class FailureInfo:
 
 @dataclass(frozen=True, slots=True)
 class RunStarted:
-    """A run began: everything that identifies it. `generation` grows when a run is cleared and run again."""
+    """A run began: everything that identifies it. `generation` grows when a run is cleared and run again.
+
+    `target` says where the pipeline is found again: `file.py:name`, relative to the project, or `module:name`; "" where
+    nobody told. `static` has the compile-time parameters it was traced with. `resumed` is the run that this one goes on
+    with, "" for a run of its own.
+    """
 
     run: str
     pipeline: str
@@ -85,6 +90,9 @@ class RunStarted:
     drawloom: str = ""  # the version that wrote it
     python: str = ""
     bundle: str = ""  # the SHA-256 of the code bundle it was begun with, "" without one
+    target: str = ""
+    static: tuple[tuple[str, ValueRef], ...] = ()
+    resumed: str = ""
     must_understand: tuple[str, ...] = ()
 
 
@@ -276,7 +284,7 @@ def _object(record: Any) -> dict[str, Json]:
 
 
 def _plain(name: str, value: Any) -> Json:
-    if name in ("params", "outputs", "inputs", "logged"):
+    if name in ("params", "static", "outputs", "inputs", "logged"):
         return [[key, _object(ref)] for key, ref in value]
     if name == "metrics":
         return [[key, one if one - one == 0.0 else repr(one)] for key, one in value]  # JSON has no nan, no inf
@@ -313,7 +321,7 @@ def _from_object(cls: type, tree: Json) -> Any:
 
 
 def _rich(name: str, value: Json) -> Any:
-    if name in ("params", "outputs", "inputs", "logged"):
+    if name in ("params", "static", "outputs", "inputs", "logged"):
         return tuple((key, _from_object(ValueRef, ref)) for key, ref in value)
     if name in ("failure", "caught"):
         return _from_object(FailureInfo, value)

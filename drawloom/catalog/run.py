@@ -7,10 +7,10 @@ anew whenever it is asked for something, until its end is known.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from drawloom.catalog.facts import Facts
+from drawloom.catalog.facts import Facts, Instance
 from drawloom.catalog.logged import LOGGED, logged_name, of_instance, telling
 from drawloom.catalog.lookup import Lookup, NoValueError
 from drawloom.catalog.programs import load_program
@@ -32,12 +32,14 @@ from drawloom.catalog.state import FailurePlace, RunState, run_state
 from drawloom.errors import DrawloomError, RunCancelled, RunFailed, Span, StoreError
 from drawloom.ir.layout import layout
 from drawloom.ir.program import Program
-from drawloom.ir.protocol import parse_indices
+from drawloom.ir.protocol import index_text, parse_indices
 from drawloom.storage.base import Storage
 from drawloom.storage.objects import Objects
 from drawloom.values.store import Values
 
 if TYPE_CHECKING:
+    from drawloom.catalog.catalog import Catalog
+    from drawloom.catalog.diff import RunDiff
     from drawloom.catalog.why import Why
 
 __all__ = ["NodeView", "Run"]
@@ -80,10 +82,19 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         storage: the project's storage.
         objects: the project's objects.
         values: decodes the project's values.
+        catalog: the catalog it belongs to.
     """
 
-    def __init__(self, id: str, storage: Storage, objects: Objects, values: Values) -> None:  # noqa: A002  # `Run.id`
+    def __init__(
+        self,
+        id: str,  # noqa: A002  # `Run.id`
+        storage: Storage,
+        objects: Objects,
+        values: Values,
+        catalog: Catalog | None = None,
+    ) -> None:
         self.id = id
+        self._catalog = catalog
         self._storage = storage
         self._objects = objects
         self._values = values
@@ -111,6 +122,45 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
     def record(self) -> RunStarted:
         """The record the run began with."""
         return self._started()
+
+    @property
+    def catalog(self) -> Catalog:
+        """The catalog it belongs to."""
+        assert self._catalog is not None, "a catalog made this run"
+        return self._catalog
+
+    @property
+    def facts(self) -> Facts:
+        """Its records, sorted by what they are about."""
+        return self._refresh()
+
+    def commits(self) -> dict[Instance, Commit]:
+        """The commit of each node instance; of a call in a map that was answered as a whole, the one it is from.
+
+        Commits of a run that isn't there any more are missing.
+        """
+        found = dict(self._refresh().commits)
+        sources = layout(self.program.pipeline)
+        inner: dict[str, list[str]] = {}
+        for source in sources.values():
+            if source.kind == "call" and source.parent:
+                inner.setdefault(source.parent, []).append(source.id)
+        origins: dict[str, Facts] = {}
+        for (node, index), commit in list(found.items()):
+            if commit.outcome != "cached" or not commit.source or node not in sources or sources[node].kind != "map":
+                continue
+            run, name, outer = commit.source
+            if run not in origins:
+                origins[run] = Facts(read_records(self._storage, run))
+            decision = origins[run].decisions.get((name, parse_indices(outer)[0]))
+            for k in range(decision.value if decision is not None else 0):
+                for call in inner.get(node, ()):
+                    made = origins[run].commits.get((call, (*parse_indices(outer)[0], k)))
+                    if made is not None:
+                        at = (*index, k)
+                        origin = (run, call, index_text(made.index))
+                        found[call, at] = replace(made, run=self.id, index=at, outcome="cached", source=origin)
+        return found
 
     @property
     def state(self) -> str:
@@ -318,6 +368,24 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         at = None if index is None else tuple(index)
         return why(self._storage, self._values, self._started(), self.program, details, node, at, deep=deep)
 
+    def diff(self, other: Run) -> RunDiff:
+        """What differs between this run and a later one: code, graph, parameters, data, results, states and times."""
+        from drawloom.catalog.diff import diff  # lazy: it imports what only looking at two runs needs
+
+        return diff(self, other)
+
+    def debug(self, node: str, **options: Any) -> Any:  # a runtimes.debug.Debugged
+        """Makes one node of the run again, here, as `drawloom.debug` does."""
+        from drawloom import api  # lazy: sugar that goes up
+
+        return api.debug(self, node, **options)
+
+    def resume(self, **options: Any) -> Run:
+        """Runs what is left of the run, as `drawloom.resume` does."""
+        from drawloom import api  # lazy: sugar that goes up
+
+        return api.resume(self, **options)
+
     def attach_failure(self, exception: BaseException) -> None:
         """Keeps the live exception the run failed with: `result` raises from it rather than from one made again."""
         self._exception = exception
@@ -332,7 +400,8 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
     def _refresh(self) -> Facts:
         if self._facts is None or self._state is None or self._state.state not in _FINAL:
             alive = is_alive(self._storage, self.id)  # first: what a writer that is gone wrote is all there to be read
-            self._facts = Facts(read_records(self._storage, self.id))
+            if self._facts is None or self._facts.finished is None:  # else its end is among what was read
+                self._facts = Facts(read_records(self._storage, self.id))
             self._state = run_state(self.program.pipeline, self._facts, alive=alive)
         return self._facts
 

@@ -78,6 +78,7 @@ def run_document(run: Run, catalog: Catalog) -> dict[str, Any]:
     return {
         **run_line_document(run),
         "program": run.record.program,
+        "resumed": run.record.resumed or None,
         "params": params,
         "nodes": [node_document(node) for node in nodes],
         "failures": [failure for node in nodes if (failure := _failure(node.failure)) is not None],

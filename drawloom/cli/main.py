@@ -24,9 +24,12 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "runs": ("drawloom.cli.runs:runs", "List runs, the latest first."),
     "show": ("drawloom.cli.runs:show", "Show a run, or one node of it."),
     "logs": ("drawloom.cli.runs:logs", "Print what a node printed and logged."),
-    "doctor": ("drawloom.cli.doctor:doctor", "Check this machine, the project and its catalog."),
     "why": ("drawloom.cli.why:why", "Tell why a node was run, cached, skipped or failed."),
     "impact": ("drawloom.cli.impact:impact", "Tell what would be stale if a function or an artifact changed."),
+    "diff": ("drawloom.cli.diff:diff", "Tell what differs between two runs."),
+    "debug": ("drawloom.cli.again:debug", "Run a node of a run again, here, with its exact inputs."),
+    "resume": ("drawloom.cli.again:resume", "Run what is left of a run that didn't succeed."),
+    "doctor": ("drawloom.cli.doctor:doctor", "Check this machine, the project and its catalog."),
     "catalog": ("drawloom.cli.catalog:catalog", "Look into the catalog: every version of every value."),
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -50,17 +51,25 @@ def open_catalog(settings: Settings, *, create: bool = True) -> Catalog:
 
 
 def find_run(catalog: Catalog, name: str) -> Run:
-    """A run by its id, the beginning of it, or `last`.
+    """A run by its id, the beginning of it, `last`, or `last~2` for the second before it (`prev` is `last~1`).
 
     Raises:
-        ProjectError: P630, `last` of a catalog without runs.
+        ProjectError: P630, `last` of a catalog without runs; P662, there are not so many runs before it.
         StoreError: S451, there is no such run.
     """
-    if name != "last":
+    counted = _LAST.fullmatch(name)
+    if counted is None:
         return catalog.run(name)
+    back = 1 if name == "prev" else int(counted.group(1) or 0)
     with warnings_as_notes():
-        found = catalog.runs(limit=1)
+        found = catalog.runs(limit=back + 1)
     if not found:
         fix = "run a pipeline first, or name another catalog with --catalog"
         raise ProjectError(Diagnostic("P630", f"there is no last run: {catalog.url} has no runs", None, fix))
-    return found[0]
+    if len(found) <= back:
+        what = f"there is no run `{name}`: {catalog.url} has {len(found)}"
+        raise ProjectError(Diagnostic("P662", what, None, "see the runs there are with `drawloom runs`"))
+    return found[back]
+
+
+_LAST = re.compile(r"last(?:~(\d{1,9}))?|prev", re.ASCII)

@@ -14,7 +14,7 @@ from drawloom.cli.reason_lines import diff_lines, heading, reason_document, wrap
 from drawloom.cli.typed import TargetCommand, param_option, target_of, typed_values
 from drawloom.runtimes.planned import Estimate, NodePlan, Plan, PlanGroup, group_texts
 
-__all__ = ["plan", "plan_document"]
+__all__ = ["plan", "plan_document", "write_plan"]
 
 _MOST_WIDTH: Final = 32  # of the columns before a node's place
 _SHOWN_SECONDS: Final = 0.01
@@ -42,7 +42,7 @@ def plan(ctx: click.Context, /, target: str, as_json: bool, diff: bool, param: t
     if as_json:
         write_json(plan_document(found, target, diff=diff))
     else:
-        _write(found, diff=diff)
+        write_plan(found, diff=diff)
 
 
 def _catalog(settings: Any) -> Any:
@@ -58,7 +58,8 @@ def _catalog(settings: Any) -> Any:
         raise
 
 
-def _write(found: Plan, *, diff: bool) -> None:
+def write_plan(found: Plan, *, diff: bool = False) -> None:
+    """Prints a plan."""
     widths = [min(_MOST_WIDTH, max((len(text) for text in texts), default=0)) for texts in _columns(found)]
     for node in found.nodes:
         write("\n".join(_node_lines(node, widths, diff=diff)))

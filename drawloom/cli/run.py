@@ -17,7 +17,7 @@ from drawloom.cli.typed import TargetCommand, param_option, target_of, typed_val
 from drawloom.errors import Diagnostic, ProjectError, StoreError
 from drawloom.project import EXECUTORS
 
-__all__ = ["run"]
+__all__ = ["progress_for", "run", "tell_run"]
 
 _STORE_ERROR = f"{StoreError.__module__}:{StoreError.__qualname__}"  # as a failure's record names it
 
@@ -70,12 +70,12 @@ def run(ctx: click.Context, /, target: str, as_json: bool, quiet: bool, param: t
                     workers=settings.workers,
                     cache=settings.cache,
                     fail_fast=settings.fail_fast,
-                    progress=_progress(quiet),
+                    progress=progress_for(quiet),
                     **times,
                 )
     except RunInterrupted as interrupted:
         done = interrupted.run
-    return _told(done, catalog, as_json=as_json)
+    return tell_run(done, catalog, as_json=as_json)
 
 
 def _refuse_local_options(engine: str, values: dict[str, Any]) -> None:
@@ -87,7 +87,7 @@ def _refuse_local_options(engine: str, values: dict[str, Any]) -> None:
         raise ProjectError(Diagnostic("P641", what, None, "leave out one of the two"))
 
 
-def _told(done: Run, catalog: Catalog, *, as_json: bool) -> int:
+def tell_run(done: Run, catalog: Catalog, *, as_json: bool) -> int:
     """Prints how a run went; returns the exit code."""
     if as_json:
         from drawloom.cli.documents import run_document
@@ -104,7 +104,8 @@ def _told(done: Run, catalog: Catalog, *, as_json: bool) -> int:
     return _code(done)
 
 
-def _progress(quiet: bool) -> Any:  # a runtimes.progress.Progress
+def progress_for(quiet: bool) -> Any:  # a runtimes.progress.Progress
+    """Who is told of a run while it goes on."""
     from drawloom.runtimes.progress import SilentProgress, choose_progress
 
     return SilentProgress() if quiet or sys.stderr is None else choose_progress(tolerant(sys.stderr))

@@ -129,7 +129,7 @@ def _is_given_as(tree: Any, text: str) -> bool:
 def show(run: str, node: str | None, as_json: bool, **values: Any) -> None:
     """Show a run, or one node of it.
 
-    RUN is a run's id, the beginning of it, or `last`.
+    RUN is a run's id, the beginning of it, `last`, or `last~1` for the one before.
     """
     catalog = open_catalog(settings_from(values), create=False)
     found = find_run(catalog, run)
@@ -154,6 +154,8 @@ def _show_run(run: Run, catalog: Catalog) -> None:
         write(f"logical   {record.logical_time}")
     if record.interval:
         write(f"interval  {record.interval[0]} to {record.interval[-1]}")
+    if record.resumed:
+        write(f"resumed   {record.resumed}")
     for name, ref in record.params:
         write(f"param     {name} = {value_text(ref, catalog.values, 100)}")
     commit = commits_of(run, catalog).get(("", ()))
@@ -245,8 +247,8 @@ def _reference(name: str, ref: ValueRef) -> dict[str, Any]:
 def logs(run: str, node: str, as_json: bool, **values: Any) -> None:
     """Print what a node printed and logged.
 
-    RUN is a run's id, the beginning of it, or `last`. NODE is a node's id; of a control node, the logs of all calls
-    in it.
+    RUN is a run's id, the beginning of it, `last`, or `last~1` for the one before. NODE is a node's id; of a control
+    node, the logs of all calls in it.
     """
     catalog = open_catalog(settings_from(values), create=False)
     found = find_run(catalog, run)

@@ -5,7 +5,8 @@
 `--run` is base64 of JSON, so that no character of a user's means anything to an engine's templates:
 
     {"engine": "reference", "ids": [["run", "17"]], "generation": 0, "logical_time": "", "interval": [],
-     "params": {"depth": {"tree": 3}, "table": {"object": "<sha256>", "digest": "<sha256>", "size_bytes": 5000000}}}
+     "params": {"depth": {"tree": 3}, "table": {"object": "<sha256>", "digest": "<sha256>", "size_bytes": 5000000}},
+     "target": "flows/churn.py:churn", "static": [[name, digest, size, tree, object, type], ...]}
 
 A doubled begin of the same engine run makes the same run: its id is made of the identity, and the first record counts.
 """
@@ -84,6 +85,8 @@ def begin_run(storage: Storage, program: str, asked: Json, out: str = "") -> Run
         drawloom=str(sys.modules["drawloom"].__version__),
         python=".".join(map(str, sys.version_info[:3])),
         bundle=os.environ.get("DRAWLOOM_BUNDLE", ""),
+        target=asked.get("target", ""),
+        static=tuple((name, ValueRef(*fields)) for name, *fields in asked.get("static", ())),
     )
     step = StepContext(storage, run, BEGIN, out=out)
     params = _take_params(step, asked.get("params", {}))

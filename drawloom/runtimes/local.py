@@ -71,6 +71,7 @@ def run_local(
     progress: Progress | None = None,
     info: Mapping[str, Json] | None = None,
     adopt: Mapping[tuple[str, Index], Commit] | None = None,
+    told: Mapping[str, Any] | None = None,
 ) -> Run:
     """Runs a program on this machine.
 
@@ -88,6 +89,7 @@ def run_local(
         info: `RunInfo` field -> tree; `run_id` is given by the run itself.
         adopt: (node, index vector) -> successful commit of an earlier run. Such an instance is not run again, whatever
             its cache policy, if its function and its inputs have the digests the commit names: how a run is resumed.
+        told: fields of the run's record that the caller alone knows: `target`, `static`, `resumed`.
 
     Returns:
         The run, also if it failed; `Run.result` then raises.
@@ -101,6 +103,7 @@ def run_local(
     run_id = new_run_id()
     calls = _plan_calls(program, functions, executor, run_id)
     run = _LocalRun(program, calls, catalog, run_id, progress, tee=progress is None)
+    run.told = told or {}
     return run.execute(params, info or {}, executor, limit, use_cache=cache, adopt=adopt or {}, fail_fast=fail_fast)
 
 
@@ -129,6 +132,7 @@ class _LocalRun:
         self.id = run_id
         self.progress: Progress = progress or SilentProgress()
         self.tee = tee
+        self.told: Mapping[str, Any] = {}
         self.news: News = queue.SimpleQueue()
         self.interrupted = False
         self.late: Diagnostic | None = None
@@ -219,6 +223,7 @@ class _LocalRun:
                 at=time.time(),
                 drawloom=_version(),
                 python=python_minor(),
+                **self.told,
             ),
         )
 

@@ -15,6 +15,7 @@ from drawloom.catalog.history import History
 from drawloom.catalog.keys import function_key
 from drawloom.catalog.reasons import Reason, instance_text
 from drawloom.catalog.records import Commit, FailureInfo, Index, ValueRef
+from drawloom.catalog.trees import tree_objects
 from drawloom.errors import BoundReached, Diagnostic, RunRefused
 from drawloom.ir.canonical import Json, canonical_json
 from drawloom.ir.envelope import value_digest
@@ -51,6 +52,7 @@ def plan_local(
     info: Mapping[str, Json] | None = None,
     url: str = "",
     deep: bool = False,
+    adopt: Mapping[tuple[str, Index], Commit] | None = None,
 ) -> Plan:
     """What a local run of a program would do.
 
@@ -63,13 +65,16 @@ def plan_local(
         info: `RunInfo` field -> tree.
         url: what the catalog is called in the plan.
         deep: whether changed tables are read and compared.
+        adopt: commits of an earlier run that `run_local` would be given.
 
     Raises:
         RunRefused: R545, a node can't be run locally.
         StoreError: the store can't be read.
     """
     _refuse_engine_nodes(program)
-    return _Planner(program, params, storage, values, cache=cache, info=info or {}, deep=deep).plan(url)
+    planner = _Planner(program, params, storage, values, cache=cache, info=info or {}, deep=deep)
+    planner.adopt = adopt or {}
+    return planner.plan(url)
 
 
 def _refuse_engine_nodes(program: Program) -> None:
@@ -103,6 +108,7 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         self.values = values
         self.objects: Objects = values.objects
         self.use_cache = cache
+        self.adopt: Mapping[tuple[str, Index], Commit] = {}
         self.specs = {spec.name: spec for spec in program.pipeline.tasks}
         self.sources = layout(program.pipeline)
         facts = {"logical_time": None, "interval_start": None, "interval_end": None} | dict(info)
@@ -234,6 +240,10 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
                 return "fails", Told.of(reason), Failure(node.id, index, info, exception)
         self.known.waits[place] = (node.id,)
         call = self.reasons.call(node, index, spec, policies, tuple(inputs), trees)
+        adopted = self._adopted(place, spec, inputs) if not unknown else None
+        if adopted is not None:
+            self.known.made[place] = dict(adopted.outputs)["result"]
+            return "cached", call.answered(adopted), None
         if not is_cacheable(node.inputs, spec, policies):
             return "run", call.uncacheable(), None
         if not self.use_cache:
@@ -250,6 +260,15 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
             return "perhaps", call.equal_to(instance_text(*self.running[key])), None
         self.running[key] = place
         return "run", call.changed(key), None
+
+    def _adopted(self, place: tuple[str, Index], spec: TaskSpec, inputs: list[tuple[str, ValueRef]]) -> Commit | None:
+        """The commit that a resumed run would adopt for this instance: `Performer` asks the same of it."""
+        found = self.adopt.get(place)
+        if found is None or found.function != spec.function.digest:
+            return None
+        same = {name: ref.digest for name, ref in found.inputs} == {name: ref.digest for name, ref in inputs}
+        objects = (sha for _, ref in found.outputs for sha in tree_objects(self.values.tree(ref)))
+        return found if same and all(map(self.objects.has, objects)) else None
 
     def _answer(self, key: str, policies: Policies) -> Commit | None:
         """What would answer a call with this key: the one place in which a plan asks the cache."""

@@ -17,13 +17,13 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Mapping
 from queue import SimpleQueue
-from typing import Final
+from typing import Any, Final
 from uuid import uuid4
 
 from drawloom.catalog import keys
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.outcomes import finish_run, observe, read_run
-from drawloom.catalog.records import EngineObservation, Index, RunFinished
+from drawloom.catalog.records import EngineObservation, Index, RunFinished, ValueRef
 from drawloom.catalog.run import Run
 from drawloom.errors import Diagnostic, RunRefused, Span
 from drawloom.ir.canonical import Json
@@ -57,6 +57,7 @@ def run_bundle(
     interval: tuple[str, ...] = (),
     environment: Mapping[str, str] | None = None,
     allow_pickle: bool = False,
+    told: Mapping[str, Any] | None = None,
 ) -> Run:
     """Runs a compiled program to its end.
 
@@ -72,6 +73,7 @@ def run_bundle(
         logical_time, interval: the times the run is for, ISO 8601.
         environment: further variables for the steps' processes.
         allow_pickle: whether the returned run decodes values of the pickle codec.
+        told: fields of the run's record that the caller alone knows: `target`, `static`.
 
     Returns:
         The run, also when it failed.
@@ -87,7 +89,7 @@ def run_bundle(
     bundle = [f"{catalog.storage.url}/{keys.bundle_key(sha)}", sha]
     where = ["--store", store if "://" in store else os.path.abspath(store), "--project", project]
     identity = identity or uuid4().hex
-    asked = begin_text(catalog, params, identity, logical_time, interval)
+    asked = begin_text(catalog, params, identity, logical_time, interval, told)
     with tempfile.TemporaryDirectory(prefix="drawloom-engine-") as scratch:
         starter = Starter(bundle, scratch, workers or os.cpu_count() or 2, bare=bare, environment=environment or {})
         follower = Follower(starter, where, faults or Faults(lost_retries=0), _observing(catalog, identity))
@@ -157,6 +159,7 @@ def begin_text(
     identity: str,
     logical_time: str = "",
     interval: tuple[str, ...] = (),
+    told: Mapping[str, Any] | None = None,
 ) -> str:
     """What the begin step is given as `--run`: base64 of JSON; a long parameter is an object and goes by its digest."""
     given: dict[str, Json] = {}
@@ -164,12 +167,15 @@ def begin_text(
         ref = catalog.values.ref(tree)
         long = {"object": ref.object, "digest": ref.digest, "size_bytes": ref.size_bytes}
         given[name] = long if ref.object else {"tree": tree}
+    static: tuple[tuple[str, ValueRef], ...] = (told or {}).get("static", ())
     asked = {
         "engine": _ENGINE,
         "ids": [["run", identity]],
         "logical_time": logical_time,
         "interval": list(interval),
         "params": given,
+        "target": (told or {}).get("target", ""),
+        "static": [[name, ref.digest, ref.size_bytes, ref.tree, ref.object, ref.type] for name, ref in static],
     }
     return b64encode(json.dumps(asked).encode("ascii")).decode("ascii")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import time
 from collections.abc import Iterator
 
 from drawloom.storage.base import KeyMissing, Storage
@@ -74,6 +75,17 @@ class Overlay:
         if key in self._data or self._base is None:
             return len(self.read(key))
         return self._base.size_bytes(key)
+
+    def modified_at(self, key: str) -> float:
+        """When what is under `key` was written, now for what lies here; `KeyMissing` if nothing is."""
+        if key in self._files or key in self._data or self._base is None:
+            self.size_bytes(key)  # it is there
+            return time.time()
+        return self._base.modified_at(key)
+
+    def renew(self, key: str, older_than_seconds: float) -> int:  # noqa: ARG002  # nothing below is touched
+        """The size of what is under `key`: whoever only looks relies on nothing; `KeyMissing` if nothing is there."""
+        return self.size_bytes(key)
 
     def keys(self, prefix: str) -> Iterator[str]:
         """The keys that begin with `prefix`, sorted."""

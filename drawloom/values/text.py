@@ -90,7 +90,8 @@ def _shape(tree: dict[str, Any]) -> str:
         return f" {tree.get('dtype', '')} {' x '.join(map(str, tree['shape']))}".replace("  ", " ").rstrip()
     rows, columns = tree.get("rows"), tree.get("columns")
     if isinstance(rows, int):
-        width = f" x {len(columns)}" if isinstance(columns, list) else f" x {columns}" if columns else ""
+        columns = columns if isinstance(columns, list) else tree.get("dtypes")  # labels of pandas' are an index
+        width = f" x {len(columns)}" if isinstance(columns, list) else ""
         return f" {rows}{width}"
     return ""
 

@@ -56,7 +56,8 @@ def test_json_is_one_document_with_stable_fields(drawloom: Any) -> None:
     document = drawloom.json("run", "flows_of_cli.py:twice", "--n", "4")
     assert list(document) == [
         "run", "pipeline", "state", "started_at", "finished_at", "seconds", "engine", "executor", "counts",
-        "program", "params", "nodes", "failures", "results", "metrics", "logged", "logical_time", "interval", "catalog",
+        "program", "resumed", "params", "nodes", "failures", "results", "metrics", "logged", "logical_time", "interval",
+        "catalog",
     ]  # fmt: skip
     assert (document["pipeline"], document["state"], document["counts"]) == ("twice", "succeeded", {"succeeded": 2})
     assert [(p["name"], p["type"], p["value"]) for p in document["params"]] == [("n", "int", 4)]
