@@ -175,11 +175,12 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
             if state is None or n.state == state
         ]
 
-    def logs(self, node: str) -> str:
+    def logs(self, node: str, index: Index | None = None) -> str:
         """What a node printed and logged, all its instances and attempts in order.
 
         Args:
             node: the node's id; of a control node, the logs of the calls in it.
+            index: only this instance's; None for all.
 
         Returns:
             The text; where there are several attempts, each under a line that names it.
@@ -189,7 +190,7 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         """
         self._check_node(node)
         facts = self._refresh()
-        parts = [part for name in self._calls_in(node) for part in self._log_parts(facts, name)]
+        parts = [part for name in self._calls_in(node) for part in self._log_parts(facts, name, index)]
         if len(parts) == 1:
             return parts[0][1]
         return "".join(
@@ -257,7 +258,7 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
                 return True
         return False
 
-    def _log_parts(self, facts: Facts, node: str) -> list[tuple[str, str]]:
+    def _log_parts(self, facts: Facts, node: str, wanted: Index | None) -> list[tuple[str, str]]:
         found: dict[tuple[Index, int], str] = {}
         for (name, index), attempts in facts.attempts.items():
             if name == node:
@@ -268,6 +269,7 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         return [
             (f"{node}{list(index) if index else ''}, attempt {n}", self._objects.get(sha).decode("utf-8", "replace"))
             for (index, n), sha in sorted(found.items())
+            if wanted is None or index == tuple(wanted)
         ]
 
     def _check_node(self, node: str) -> None:

@@ -16,7 +16,7 @@ from drawloom.cli.typed import TargetCommand, param_option, target_of, typed_val
 from drawloom.errors import Diagnostic, ProjectError
 from drawloom.project import EXECUTORS
 
-__all__ = ["run"]
+__all__ = ["progress_for", "run"]
 
 
 @click.command(cls=TargetCommand)
@@ -50,6 +50,7 @@ def run(ctx: click.Context, /, target: str, as_json: bool, quiet: bool, param: t
     params = typed_values(ctx, param, values)
     settings = settings_from(values)
     catalog = open_catalog(settings)
+    progress = progress_for(quiet=quiet, summary=as_json)
     try:
         with output_to_stderr():
             if engine is not None:
@@ -65,10 +66,12 @@ def run(ctx: click.Context, /, target: str, as_json: bool, quiet: bool, param: t
                     workers=settings.workers,
                     cache=settings.cache,
                     fail_fast=settings.fail_fast,
-                    progress=_progress(quiet),
+                    progress=progress,
                 )
     except RunInterrupted as interrupted:
         done = interrupted.run
+    finally:
+        getattr(progress, "close", int)()  # gives the terminal back where a fault ended the run
     return _told(done, catalog, as_json=as_json)
 
 
@@ -94,10 +97,20 @@ def _told(done: Run, catalog: Catalog, *, as_json: bool) -> int:
     return _code(done)
 
 
-def _progress(quiet: bool) -> Any:  # a runtimes.progress.Progress
+def progress_for(*, quiet: bool, summary: bool) -> Any:  # a runtimes.progress.Progress
+    """What shows the progress of a run that a command makes.
+
+    Args:
+        quiet: whether nothing is shown.
+        summary: whether it also tells failures in full and the end: where the command prints JSON instead.
+    """
     from drawloom.runtimes.progress import SilentProgress, choose_progress
 
-    return SilentProgress() if quiet or sys.stderr is None else choose_progress(tolerant(sys.stderr))
+    if quiet or sys.stderr is None:
+        return SilentProgress()
+    # where the command's own summary goes into a file or a pipe, whoever sits at the terminal wants one, too
+    elsewhere = sys.stderr.isatty() and not (sys.stdout is not None and sys.stdout.isatty())
+    return choose_progress(tolerant(sys.stderr), summary=summary or elsewhere)
 
 
 def _code(done: Run) -> int:

@@ -1,4 +1,4 @@
-"""Ctrl-C and SIGTERM during a run: the first asks it to end in good order, the second ends it at once."""
+"""Ctrl-C, SIGTERM and a closed terminal during a run: the first asks it to end in good order, the second ends it at once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,18 @@ from typing import Any, Final
 
 __all__ = ["interrupts"]
 
-# what each does where nobody has chosen otherwise; SIGTERM is how a scheduler of machines asks a process to end
-_DEFAULTS: Final = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL}
+# what each does where nobody has chosen otherwise; SIGTERM is how a scheduler of machines asks a process to end, SIGHUP
+# how a terminal that is closed does (under `nohup` it is ignored, and stays so)
+_DEFAULTS: Final = {
+    signal.SIGINT: signal.default_int_handler,
+    signal.SIGTERM: signal.SIG_DFL,
+    signal.SIGHUP: signal.SIG_DFL,
+}
 
 
 @contextmanager
 def interrupts(first: Callable[[], None]) -> Iterator[None]:
-    """Calls `first` at the first SIGINT or SIGTERM while the block runs; the next one does what it did before.
+    """Calls `first` at the first SIGINT, SIGTERM or SIGHUP while the block runs; the next one does what it did before.
 
     Only where Python delivers signals, in the main thread, and only those signals that nobody else handles or ignores.
     The handlers that were there are put back at the end.

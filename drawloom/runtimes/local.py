@@ -161,7 +161,7 @@ class _LocalRun:
                 tee=self.tee,
             )
             self.executor = self._executor(executor, performer, workers)
-            self.progress.begun(self.id, self.pipeline.name, sum(1 for _ in walk(self.pipeline.body)))
+            self.progress.begun(self.id, self.pipeline)
             scheduler = Scheduler(
                 self.pipeline.body,
                 self.calls,
