@@ -75,6 +75,11 @@ class Version:
     read_by: tuple[Reader, ...] = ()
     tags: tuple[str, ...] = ()
 
+    def _repr_html_(self) -> str:
+        from drawloom.display.notebook import version_html  # lazy: only notebooks ask
+
+        return version_html(self)
+
     @property
     def digest(self) -> str:
         """The value digest, 64 hex characters."""
@@ -102,6 +107,11 @@ class Artifact:
 
     name: str
     versions: tuple[Version, ...]
+
+    def _repr_html_(self) -> str:
+        from drawloom.display.notebook import artifact_html  # lazy: only notebooks ask
+
+        return artifact_html(self)
 
     @property
     def latest(self) -> Version:

@@ -89,6 +89,11 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
     def __repr__(self) -> str:
         return f"Run({self.id!r}, pipeline={self.pipeline!r}, state={self.state!r})"
 
+    def _repr_html_(self) -> str:
+        from drawloom.display.notebook import run_html  # lazy: only notebooks ask
+
+        return run_html(self)
+
     @property
     def pipeline(self) -> str:
         """The pipeline's name."""

@@ -16,7 +16,7 @@ from drawloom.cli.typed import TargetCommand, param_option, target_of, typed_val
 from drawloom.errors import Diagnostic, ProjectError
 from drawloom.project import EXECUTORS
 
-__all__ = ["progress_for", "run"]
+__all__ = ["progress_for", "run", "tell_run"]
 
 
 @click.command(cls=TargetCommand)
@@ -50,7 +50,7 @@ def run(ctx: click.Context, /, target: str, as_json: bool, quiet: bool, param: t
     params = typed_values(ctx, param, values)
     settings = settings_from(values)
     catalog = open_catalog(settings)
-    progress = progress_for(quiet=quiet, summary=as_json)
+    progress = progress_for(quiet, summary=as_json)
     try:
         with output_to_stderr():
             if engine is not None:
@@ -72,7 +72,7 @@ def run(ctx: click.Context, /, target: str, as_json: bool, quiet: bool, param: t
         done = interrupted.run
     finally:
         getattr(progress, "close", int)()  # gives the terminal back where a fault ended the run
-    return _told(done, catalog, as_json=as_json)
+    return tell_run(done, catalog, as_json=as_json)
 
 
 def _refuse_local_options(engine: str, values: dict[str, Any]) -> None:
@@ -84,7 +84,7 @@ def _refuse_local_options(engine: str, values: dict[str, Any]) -> None:
         raise ProjectError(Diagnostic("P641", what, None, "leave out one of the two"))
 
 
-def _told(done: Run, catalog: Catalog, *, as_json: bool) -> int:
+def tell_run(done: Run, catalog: Catalog, *, as_json: bool) -> int:
     """Prints how a run went; returns the exit code."""
     if as_json:
         from drawloom.cli.documents import run_document
@@ -97,7 +97,7 @@ def _told(done: Run, catalog: Catalog, *, as_json: bool) -> int:
     return _code(done)
 
 
-def progress_for(*, quiet: bool, summary: bool) -> Any:  # a runtimes.progress.Progress
+def progress_for(quiet: bool, *, summary: bool = False) -> Any:  # a runtimes.progress.Progress
     """What shows the progress of a run that a command makes.
 
     Args:

@@ -9,9 +9,9 @@ from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.run import NodeView, Run
 from drawloom.catalog.state import FailurePlace
 from drawloom.cli.documents import commits_of, seconds_of
+from drawloom.cli.values import value_text
 from drawloom.display.failure import LOG_LINES, exception_text, log_tail, next_commands, raised_at
 from drawloom.display.formats import format_seconds, one_line, place_text
-from drawloom.display.value_text import value_text
 from drawloom.errors import StoreError
 
 __all__ = ["counts_text", "failure_lines", "next_lines", "summary_lines"]

@@ -6,14 +6,19 @@ import json
 from typing import Any, Final
 
 from drawloom.catalog.records import ValueRef
-from drawloom.display.value_text import shorten, tree_text, value_text
 from drawloom.ir.canonical import Json
 from drawloom.values.store import Values
+from drawloom.values.text import shorten, tree_text
 
 __all__ = ["plain_tree", "shorten", "tree_text", "value_document", "value_text"]
 
 _BRACKETS: Final = {"tuple": "()", "set": "{}", "frozenset": "{}"}
 _RECORDS: Final = ("dataclass", "namedtuple", "pydantic")
+
+
+def value_text(ref: ValueRef, values: Values, limit: int = 200) -> str:
+    """A version's value on one line, shortened to `limit` characters."""
+    return shorten(tree_text(values.tree(ref)), limit)
 
 
 def value_document(ref: ValueRef, values: Values) -> dict[str, Any]:

@@ -18,6 +18,9 @@ STATE_STYLES: Final = {
     "cancelled": "magenta",
     "skipped": "dim",
     "pending": "dim",
+    "native": "green",  # what an engine makes of a feature
+    "lowered": "yellow",
+    "refused": "red",
 }
 _CODES: Final = {
     "bold": "1",

@@ -1,4 +1,4 @@
-"""A failure for people: the exception, the line of the user's file it came from, the end of the log, what to do next."""
+"""A failure for people: the exception, the user's line it came from, the end of the log, what to do next."""
 
 from __future__ import annotations
 

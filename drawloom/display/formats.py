@@ -1,6 +1,6 @@
 """Numbers and texts for people: durations, sizes, times, and texts cut to a width in a terminal.
 
-Standard library alone: progress and every command import it.
+Loads next to nothing: progress and every command import it.
 """
 
 from __future__ import annotations
@@ -8,6 +8,8 @@ from __future__ import annotations
 import unicodedata
 from datetime import datetime
 from typing import TextIO
+
+from drawloom.values.text import format_bytes
 
 __all__ = ["cells", "cut", "format_bytes", "format_seconds", "format_time", "one_line", "place_text", "shows_unicode"]
 
@@ -33,22 +35,6 @@ def format_seconds(seconds: float | None) -> str:
 def format_time(at: float | None) -> str:
     """Seconds since the epoch as local time, `2026-01-31 12:00:00`; "" for None or 0."""
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
-
-
-def format_bytes(size_bytes: int) -> str:
-    """A size for people: `812 B`, `4.0 kB`, `1.2 MB`.
-
-    >>> format_bytes(4_000)
-    '4.0 kB'
-    """
-    if size_bytes < 1000:
-        return f"{size_bytes} B"
-    size = float(size_bytes)
-    for unit in ("kB", "MB", "GB"):
-        size /= 1000
-        if size < 1000:
-            return f"{size:.1f} {unit}"
-    return f"{size / 1000:.1f} TB"
 
 
 def place_text(node: str, index: tuple[int, ...]) -> str:

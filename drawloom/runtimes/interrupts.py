@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM and a closed terminal during a run: the first asks it to end in good order, the second ends it at once."""
+"""Ctrl-C, SIGTERM and a closed terminal during a run: the first asks it to end well, the second ends it at once."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Frame:
         self._ellipsis = "…" if unicode else "..."
         self._bar = ("━", "╌") if unicode else ("#", "-")
 
-    def lines(  # noqa: PLR0913
+    def lines(
         self, tally: Tally, name: str, elapsed: float, now: float, width: int, height: int, outcome: str = ""
     ) -> list[list[Segment]]:
         """The lines of the picture.

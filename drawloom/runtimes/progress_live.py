@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import atexit
 import shutil
-import time
 from typing import Any, ClassVar, Final, TextIO
 
 from drawloom.display.colours import Segment, has_colours, paint

@@ -1,23 +1,37 @@
-"""Stored values as text on one line, from their envelopes: without their classes, and without loading a table."""
+"""Stored values as text, from their envelopes: without their classes, and without loading a table."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
-from drawloom.catalog.records import ValueRef
-from drawloom.display.formats import format_bytes
 from drawloom.ir.canonical import Json
-from drawloom.values.store import Values
 
-__all__ = ["shorten", "tree_text", "value_text"]
+__all__ = ["format_bytes", "shorten", "tree_text"]
 
 _BRACKETS: Final = {"tuple": "()", "set": "{}", "frozenset": "{}"}
 _RECORDS: Final = ("dataclass", "namedtuple", "pydantic")
+_KINDS: Final = {
+    "dataframe": "DataFrame",
+    "series": "Series",
+    "arrow_table": "pyarrow.Table",
+    "figure": "Figure",
+}
 
 
-def value_text(ref: ValueRef, values: Values, limit: int = 200) -> str:
-    """A version's value on one line, shortened to `limit` characters."""
-    return shorten(tree_text(values.tree(ref)), limit)
+def format_bytes(size_bytes: int) -> str:
+    """A size for people: `812 B`, `4.0 kB`, `1.2 MB`.
+
+    >>> format_bytes(4_000)
+    '4.0 kB'
+    """
+    if size_bytes < 1000:
+        return f"{size_bytes} B"
+    size = float(size_bytes)
+    for unit in ("kB", "MB", "GB"):
+        size /= 1000
+        if size < 1000:
+            return f"{size:.1f} {unit}"
+    return f"{size / 1000:.1f} TB"
 
 
 def shorten(text: str, limit: int) -> str:
@@ -63,14 +77,6 @@ def _scalar_text(tag: str, tree: dict[str, Any]) -> str:
     if tag == "external":
         return f"External({tree.get('uri')!r})"
     return f"{_KINDS.get(tag, tag)}{_shape(tree)}{_size(tree)}"
-
-
-_KINDS: Final = {
-    "dataframe": "DataFrame",
-    "series": "Series",
-    "arrow_table": "pyarrow.Table",
-    "figure": "Figure",
-}
 
 
 def _class_name(tree: dict[str, Any]) -> str:
