@@ -22,7 +22,7 @@ __all__ = ["attach", "pipeline_options"]
 
 _MOST: Final = 100
 _PLAIN: Final = re.compile(r"[\w./:@%+,=\[\]-]+")  # what no shell takes for more than text
-_RUNS: Final = ("run", "one", "other", "first", "second", "earlier", "later", "before", "after", "run_a", "run_b")
+_RUNS: Final = ("run", "run1", "run2", "other")
 _ARTIFACTS: Final = ("name", "artifact", "pattern")
 
 Complete = Callable[[click.Context, str], Iterable[str]]
@@ -65,6 +65,8 @@ def _for(parameter: click.Parameter) -> Complete | None:
         "version": _versions,
         "node": _nodes,
         "run": _runs,
+        "target": _targets,
+        "targets": _targets,
     }
     return known.get(name)
 

@@ -6,6 +6,7 @@ import errno
 import io
 import json
 import os
+import re
 import shutil
 import stat
 import sys
@@ -37,6 +38,7 @@ __all__ = [
 ]
 
 _LEAST_WIDTH = 8  # of a column whose cells may be cut
+_TIME = re.compile(r"^\d{4}-(\d\d-\d\d \d\d:\d\d):\d\d$")  # as `format_time` has it
 _PIPED_WIDTH = 100_000  # nothing is cut or wrapped where a program may be reading
 
 
@@ -180,6 +182,8 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
     text = io.StringIO()  # rich would write to stdout itself, and meet a reader that went away
     colours = has_colours(sys.stdout)
     width = shutil.get_terminal_size().columns if _is_terminal() else _PIPED_WIDTH
+    if sum(_fitted(columns, lines, _PIPED_WIDTH)) + 2 * len(columns) > width:
+        lines = [[_TIME.sub(r"\1", cell) for cell in row] for row in lines]  # the year and the seconds go first
     widths = _fitted(columns, lines, width)
     console = Console(
         file=text,

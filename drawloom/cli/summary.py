@@ -34,7 +34,7 @@ def summary_lines(run: Run, catalog: Catalog) -> Iterator[str]:
         yield f"        and {len(failed) - _MOST_FAILURES} failed nodes more"
     calls = [node for node in failed if node.kind == "call"] or failed
     if run.state == "failed":
-        yield from next_lines(run, calls[0].id if calls else "")
+        yield from next_lines(run, calls[0].failure if calls else None)
     yield f"run     {run.id}    drawloom show {run.id}"
 
 
@@ -67,10 +67,11 @@ def failure_lines(run: Run, node: NodeView, log_lines: int = LOG_LINES) -> Itera
         label = "          "
 
 
-def next_lines(run: Run, node: str) -> Iterator[str]:
+def next_lines(run: Run, failure: FailurePlace | None) -> Iterator[str]:
     """What somebody whose node failed may want to do next."""
     label = "  next    "
-    for command, what in next_commands(run.id, node):
+    node, index = (failure.node, failure.index) if failure is not None else ("", ())
+    for command, what in next_commands(run.id, node, index):
         yield f"{label}{command}    {what}"
         label = "          "
 

@@ -38,13 +38,14 @@ def log_tail(text: str, lines: int = LOG_LINES) -> list[str]:
     return [f"... {len(found) - lines} lines before", *found[-lines:]] if len(found) > lines else found
 
 
-def next_commands(run: str, node: str) -> list[tuple[str, str]]:
-    """(command, what it does) for somebody whose node failed."""
+def next_commands(run: str, node: str, index: tuple[int, ...] = ()) -> list[tuple[str, str]]:
+    """(command, what it does) for somebody whose node instance failed."""
     if not node:
         return [(f"drawloom show {run}", "what each node did")]
     named = node if _PLAIN.fullmatch(node) else "'" + node.replace("'", "'\\''") + "'"
+    at = f" --index {','.join(map(str, index))}" if index else ""
     return [
         (f"drawloom logs {run} {named}", "all its output and its traceback"),
-        (f"drawloom debug {run} {named}", "that node again, here, with the same inputs"),
+        (f"drawloom debug {run} {named}{at}", "that node again, here, with the same inputs"),
         (f"drawloom resume {run}", "what is left, once the cause is gone"),
     ]

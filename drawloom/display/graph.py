@@ -191,9 +191,9 @@ class _Drawer:
         self._after(node, frame.id)
         arms = list(zip(_titles(node, prefix), blocks(node), strict=True))
         for arm, (title, block) in enumerate(arms):
-            parts = self._block(block, f"{node.id}/")
+            parts: list[Box | Frame] = self._block(block, f"{node.id}/")
             if not parts:
-                parts = [Box(self._id(f"<{node.id}/{arm}"), "empty", [_gives(block)])]
+                parts = [Box(self._id(f"<{node.id}/{arm}"), "empty", [_gives(block, prefix)])]
             if len(arms) == 1:
                 frame.parts += parts
             else:
@@ -250,9 +250,9 @@ def _params(operand: Operand) -> bool:
     return all(isinstance(reference, Param) for reference in references(operand))
 
 
-def _gives(block: Block) -> str:
+def _gives(block: Block, prefix: str) -> str:
     """What stands in the place of nodes in a block that has none."""
-    texts = [format_operand(operand, short=True) for _, operand in block.results]
+    texts = [format_operand(operand, short=True).replace(prefix or "\0", "") for _, operand in block.results]
     return _short(f"gives {', '.join(texts)}") if texts else "nothing to do"
 
 

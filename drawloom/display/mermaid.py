@@ -59,12 +59,12 @@ def _classes(drawing: Drawing) -> Iterator[str]:
             members.setdefault(f"frame_{part.state}" if part.state else "frame", []).append(part.id)
         else:
             members.setdefault(part.state or part.kind, []).append(part.id)
-    for name, ids in members.items():
+    for name, ids in members.items():  # `is_`, since `call` alone is a word of Mermaid's
         frame = name.startswith("frame")
         fill, border = COLOURS.get(name.removeprefix("frame_"), PLAIN.get(name, PLAIN["call"]))
         if frame:
             fill = PLAIN["frame"][0]
         dashed = ",stroke-dasharray:4 3" if name in ("skipped", "empty") else ""
-        yield f"  classDef {name} fill:{fill},stroke:{border},color:#1f2328{dashed}"
+        yield f"  classDef is_{name} fill:{fill},stroke:{border},color:#1f2328{dashed}"
         for start in range(0, len(ids), 50):
-            yield f"  class {','.join(ids[start : start + 50])} {name}"
+            yield f"  class {','.join(ids[start : start + 50])} is_{name}"

@@ -12,7 +12,7 @@ from drawloom.runtimes.tally import Row, Tally
 __all__ = ["Frame"]
 
 _MOST_ROWS: Final = 40  # of a run that goes on
-_MOST_ROWS_LEFT: Final = 100  # of one that has ended: what stays on the screen
+_FEW_ROWS: Final = 16  # of one that has ended, where not all fit on the screen
 _LONGEST_NAME: Final = 60
 _SIGNS: Final = {
     "succeeded": ("✓", "+"),
@@ -51,12 +51,16 @@ class Frame:
             width, height: of the terminal, in cells.
             outcome: how the run ended, "" while it goes on.
         """
-        most = _MOST_ROWS_LEFT if outcome else max(1, min(_MOST_ROWS, height - 4))
-        rows = _chosen(list(tally.rows.values()), most)
+        every = list(tally.rows.values())
+        if outcome:
+            rows = _left_behind(every, max(_FEW_ROWS, height - 8), now)
+        else:
+            rows = _chosen(every, max(1, min(_MOST_ROWS, height - 4)))
         left = len(tally.rows) - len(rows)
         lines = self._rows(rows, now, width, outcome)
         if left:
-            lines.append([(f"  {left:,} calls more", "dim")])
+            told = ", these failed or took longest" if outcome else ""
+            lines.append([(f"  {left:,} calls more{told}", "dim")])
         return lines if outcome else [*lines, self._total(tally, name, elapsed, width)]
 
     def _rows(self, rows: Sequence[Row], now: float, width: int, outcome: str) -> list[list[Segment]]:
@@ -135,6 +139,15 @@ def _chosen(rows: list[Row], most: int) -> list[Row]:
     following = [k for k in range(len(rows)) if rows[k].state == "pending" and k not in kept][:2]
     if following and len(kept) > 8:  # what comes next, in place of what was done longest ago
         kept = {*ranked[: most - len(following)], *following}
+    return [row for k, row in enumerate(rows) if k in kept]
+
+
+def _left_behind(rows: list[Row], most: int, now: float) -> list[Row]:
+    """The rows that stay on the screen after the run: all if they fit, else those that failed and the slowest."""
+    if len(rows) <= most:
+        return rows
+    ranked = sorted(range(len(rows)), key=lambda k: (not rows[k].failed, -(rows[k].elapsed(now) or 0.0), k))
+    kept = set(ranked[:_FEW_ROWS])
     return [row for k, row in enumerate(rows) if k in kept]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections import deque
@@ -84,7 +85,8 @@ class ThreadedProgress:
             if self._thread is not None:
                 self._thread.join()
         finally:
-            self._look(outcome)
+            with contextlib.suppress(Exception):  # as in `_watch`
+                self._look(outcome)
 
     # the thread
 
@@ -174,7 +176,7 @@ def failure_block(run: str, one: Told, lines: int = 10) -> list[str]:
         text.append(f"  {label:<5}  {one_line(line)}")
         label = ""
     label = "next"
-    for command, what in next_commands(run, one.node):
+    for command, what in next_commands(run, one.node, one.index):
         text.append(f"  {label:<5}  {command}    {what}")
         label = ""
     return text

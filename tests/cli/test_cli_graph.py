@@ -42,7 +42,7 @@ def test_a_run_is_drawn_with_its_states(drawloom: Any, folder: Path) -> None:
         "second": "failed",
         "add": "skipped",
     }
-    assert "classDef failed" in drawloom.ok("graph", "last")
+    assert "classDef is_failed" in drawloom.ok("graph", "last")
 
 
 def test_a_short_name_of_the_project_file_is_a_target(drawloom: Any, folder: Path) -> None:

@@ -145,7 +145,7 @@ def test_a_picture_of_a_run_has_its_states(tmp_path) -> None:
     states = {box.node: box.state for box in boxes(drawing)}
     assert states["load"] == "succeeded"
     assert "skipped" in states.values()
-    assert "classDef succeeded" in mermaid(drawing)
+    assert "classDef is_succeeded" in mermaid(drawing)
     assert "#2e7d32" in dot(drawing)
 
 

@@ -4,6 +4,7 @@ import io
 import re
 import threading
 import time
+from collections import deque
 
 import pytest
 import sample_tasks as tasks
@@ -268,8 +269,6 @@ def test_a_thousand_calls_fit_a_terminal(width):
     events = [(Tally.finished, node, (), 0.5, b"") for node in ids[:500]]
     events += [(Tally.failed_for_good, ids[100], (), FailureInfo("builtins:ValueError", HOSTILE), b"")]
     events += [(Tally.started, node) for node in ids[500:503]]
-    from collections import deque
-
     tally.take(deque(events), 10.0)
     lines = drawn(tally, width, 24)
     assert len(lines) <= 24
@@ -284,8 +283,6 @@ def test_a_thousand_calls_fit_a_terminal(width):
 
 @pytest.mark.parametrize("width", [80, 200])
 def test_a_hundred_thousand_items_are_one_row(width):
-    from collections import deque
-
     tally = Tally(fans.graph.pipeline, 0.0)
     events = deque([(Tally.decided, "for_each", (), 100_000)])
     events.extend((Tally.finished, "for_each/work", (k,), 0.1, b"") for k in range(37_000))
@@ -312,6 +309,20 @@ def test_long_and_wide_names_are_cut_to_the_terminal():
 def test_only_ascii_where_the_terminal_knows_no_more():
     tally = Tally(fans.graph.pipeline, 0.0)
     assert all(line.isascii() for line in drawn(tally, 80, 24, unicode=False))
+
+
+def test_of_many_calls_those_that_failed_or_took_longest_stay():
+    graph = big(1000)
+    ids = [node.id for node in graph.body.nodes]
+    tally = Tally(graph, 0.0)
+    events = deque((Tally.finished, node, (), 9.0 if node == ids[700] else 0.5, b"") for node in ids[:999])
+    events.append((Tally.failed_for_good, ids[999], (), FailureInfo("builtins:ValueError", HOSTILE), b""))
+    tally.take(events, 10.0)
+    lines = drawn(tally, 80, 24, "failed")
+    assert len(lines) < 24
+    assert any(line.startswith(f"✗ {ids[999]}") for line in lines)
+    assert any(line.startswith(f"✓ {ids[700]}") for line in lines)
+    assert lines[-1] == "  984 calls more, these failed or took longest"
 
 
 def test_a_callback_costs_about_a_microsecond():
