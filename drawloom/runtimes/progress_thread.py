@@ -18,6 +18,7 @@ from drawloom.runtimes.tally import Event, Row, Tally, Told
 __all__ = ["ThreadedProgress", "counts_text", "failure_block", "progress_text"]
 
 _MOST_ITEM_LINES: Final = 20  # of what the instances of one call print
+_LONGEST_PAUSE_SECONDS: Final = 0.5
 _MOST_TOLD_FAILURES: Final = 3  # in full, at the end
 
 
@@ -98,7 +99,8 @@ class ThreadedProgress:
                 self._look("")
             except Exception:  # noqa: BLE001  # a picture that can't be drawn must not cost a run; the end tries again
                 return
-            wait = max(self.pause_seconds, 9 * (time.monotonic() - began))  # a tenth of a processor at most
+            took = time.monotonic() - began  # a tenth of a processor at most, but something moves twice a second
+            wait = min(max(self.pause_seconds, 9 * took), _LONGEST_PAUSE_SECONDS)
 
     def _look(self, outcome: str) -> None:
         if self._pipeline is None:
