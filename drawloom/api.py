@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     AnyPipeline = Pipeline[..., Any]  # Any: whatever the pipeline returns
 
-__all__ = ["check", "compile", "debug", "plan", "plan_resume", "resume", "run", "run_compiled"]
+__all__ = ["check", "compile", "debug", "graph", "plan", "plan_resume", "resume", "run", "run_compiled"]
 
 
 def run(
@@ -378,6 +378,19 @@ def check(
     except (DefinitionError, CompileError, RunRefused) as error:
         return list(error.diagnostics)
     return found
+
+
+def graph(pipeline: AnyPipeline, *, static: Mapping[str, object] | None = None) -> Program:
+    """A pipeline in the IR, checked or not, for pictures and tools.
+
+    Args:
+        pipeline: what to trace.
+        static: values of `Static` parameters that have no default.
+
+    Raises:
+        DefinitionError: the pipeline can't be traced (D...).
+    """
+    return _trace(pipeline, static or {}).program
 
 
 def compile(  # noqa: A001  # the verb of the design

@@ -88,6 +88,11 @@ class Version:
         """The nodes that this artifact's value was handed to, of any run; an equal value of another one isn't it."""
         return self.readers()
 
+    def _repr_html_(self) -> str:
+        from drawloom.display.notebook import version_html  # lazy: only notebooks ask
+
+        return version_html(self)
+
     @property
     def digest(self) -> str:
         """The value digest, 64 hex characters."""
@@ -115,6 +120,11 @@ class Artifact:
 
     name: str
     versions: tuple[Version, ...]
+
+    def _repr_html_(self) -> str:
+        from drawloom.display.notebook import artifact_html  # lazy: only notebooks ask
+
+        return artifact_html(self)
 
     @property
     def latest(self) -> Version:

@@ -99,6 +99,11 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
     def __repr__(self) -> str:
         return f"Catalog({self.storage.url!r})"
 
+    def _repr_html_(self) -> str:
+        from drawloom.display.notebook import catalog_html  # lazy: only notebooks ask
+
+        return catalog_html(self)
+
     @property
     def url(self) -> str:
         """Where the project is."""

@@ -106,6 +106,11 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
     def __repr__(self) -> str:
         return f"Run({self.id!r}, pipeline={self.pipeline!r}, state={self.state!r})"
 
+    def _repr_html_(self) -> str:
+        from drawloom.display.notebook import run_html  # lazy: only notebooks ask
+
+        return run_html(self)
+
     @property
     def pipeline(self) -> str:
         """The pipeline's name."""
@@ -231,11 +236,12 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
             if state is None or n.state == state
         ]
 
-    def logs(self, node: str) -> str:
+    def logs(self, node: str, index: Index | None = None) -> str:
         """What a node printed and logged, all its instances and attempts in order.
 
         Args:
             node: the node's id; of a control node, the logs of the calls in it.
+            index: only this instance's; None for all.
 
         Returns:
             The text; where there are several attempts, each under a line that names it.
@@ -245,7 +251,7 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         """
         self._check_node(node)
         facts = self._refresh()
-        parts = [part for name in self._calls_in(node) for part in self._log_parts(facts, name)]
+        parts = [part for name in self._calls_in(node) for part in self._log_parts(facts, name, index)]
         if len(parts) == 1:
             return parts[0][1]
         return "".join(
@@ -487,7 +493,7 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
                 return True
         return False
 
-    def _log_parts(self, facts: Facts, node: str) -> list[tuple[str, str]]:
+    def _log_parts(self, facts: Facts, node: str, wanted: Index | None) -> list[tuple[str, str]]:
         found: dict[tuple[Index, int], str] = {}
         for (name, index), attempts in facts.attempts.items():
             if name == node:
@@ -498,6 +504,7 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         return [
             (f"{node}{list(index) if index else ''}, attempt {n}", self._objects.get(sha).decode("utf-8", "replace"))
             for (index, n), sha in sorted(found.items())
+            if wanted is None or index == tuple(wanted)
         ]
 
     def _check_node(self, node: str) -> None:

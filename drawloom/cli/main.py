@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib
 import io
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any, Final, NoReturn
@@ -15,12 +16,15 @@ import click
 
 __all__ = ["LazyGroup", "cli", "main"]
 
+_COMPLETE: Final = "_DRAWLOOM_COMPLETE"  # set by the script of `drawloom completion` when it asks
+
 # name -> (where the command is, what it does in one line; a test holds the line against the command's own)
 COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "run": ("drawloom.cli.run:run", "Run a pipeline here, in parallel, cached and catalogued."),
     "plan": ("drawloom.cli.plan:plan", "Tell what a run would do with each node, and why."),
     "check": ("drawloom.cli.check:check", "Tell every problem of a pipeline at once."),
     "compile": ("drawloom.cli.compile:compile_", "Write what an engine needs to run a pipeline."),
+    "graph": ("drawloom.cli.graph:graph", "Draw a pipeline, or a run with its states."),
     "runs": ("drawloom.cli.runs:runs", "List runs, the latest first."),
     "show": ("drawloom.cli.runs:show", "Show a run, or one node of it."),
     "logs": ("drawloom.cli.runs:logs", "Print what a node printed and logged."),
@@ -31,6 +35,8 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "resume": ("drawloom.cli.again:resume", "Run what is left of a run that didn't succeed."),
     "doctor": ("drawloom.cli.doctor:doctor", "Check this machine, the project and its catalog."),
     "catalog": ("drawloom.cli.catalog:catalog", "Look into the catalog: every version of every value."),
+    "engines": ("drawloom.cli.engines:engines", "Show which engine can do what."),
+    "completion": ("drawloom.cli.completion:completion", "Print what makes a shell complete drawloom's commands."),
 }
 
 
@@ -55,6 +61,10 @@ class LazyGroup(click.Group):
             return None
         module, _, attribute = self.lazy[cmd_name][0].partition(":")
         command: click.Command = getattr(importlib.import_module(module), attribute)
+        if _COMPLETE in os.environ:
+            from drawloom.cli.complete_values import attach  # only where a shell asks what may come next
+
+            attach(command)
         return command
 
     def resolve_command(
@@ -77,6 +87,8 @@ class _Root(LazyGroup):
     def main(self, *args: Any, **kwargs: Any) -> NoReturn:
         """Runs a command line, tells errors as diagnostics on stderr, and exits with the documented code."""
         kwargs["standalone_mode"] = False
+        if _COMPLETE in os.environ:
+            importlib.import_module("drawloom.cli.completion")  # it teaches click about `file.py:name` in bash
         for stream in (sys.stdout, sys.stderr):
             # a name or a value may hold what the terminal can't show: escaped, not a crash
             if isinstance(stream, io.TextIOWrapper):

@@ -6,6 +6,9 @@ import errno
 import io
 import json
 import os
+import re
+import shutil
+import stat
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +16,8 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any, TextIO, cast
 
+from drawloom.display.colours import STATE_STYLES, has_colours
+from drawloom.display.formats import cells, cut, format_bytes, format_seconds, format_time, one_line, shows_unicode
 from drawloom.errors import Diagnostic, ProjectError
 
 __all__ = [
@@ -33,16 +38,8 @@ __all__ = [
 ]
 
 _LEAST_WIDTH = 8  # of a column whose cells may be cut
+_TIME = re.compile(r"^\d{4}-(\d\d-\d\d \d\d:\d\d):\d\d$")  # as `format_time` has it
 _PIPED_WIDTH = 100_000  # nothing is cut or wrapped where a program may be reading
-STATE_STYLES = {
-    "succeeded": "green",
-    "cached": "cyan",
-    "running": "yellow",
-    "failed": "bold red",
-    "cancelled": "magenta",
-    "skipped": "dim",
-    "pending": "dim",
-}
 
 
 def write(text: str, *, end: str = "\n") -> None:
@@ -97,20 +94,29 @@ def flush() -> None:
         _write(stream, "")
 
 
-def _write(stream: TextIO | None, text: str) -> None:
+def _write(stream: TextIO | None, text: str, *, needed: bool = True) -> None:
     if stream is None:  # the caller closed it: `drawloom ... >&-`
         return
     try:
         stream.write(text)
         stream.flush()
     except OSError as error:
+        closed = error.errno == errno.EIO and _was_terminal(stream)
         discard(stream)  # else Python meets what is left over again at exit
-        gone = isinstance(error, BrokenPipeError) or error.errno in (errno.EPIPE, errno.EINVAL, errno.EBADF, errno.EIO)
-        if gone or stream is sys.stderr:  # nobody can be told where telling fails
+        gone = closed or error.errno in (errno.EPIPE, errno.EINVAL, errno.EBADF)
+        if gone or not needed or stream is sys.stderr:  # nobody can be told where telling fails
             return
         what = f"the output can't be written: {error.strerror}"
         fix = "make room, or send the output somewhere else"
         raise ProjectError(Diagnostic("P634", what, None, fix)) from error
+
+
+def _was_terminal(stream: TextIO) -> bool:
+    """Whether `stream` is, or was until its window was closed, a terminal: `isatty` no longer says so then."""
+    try:
+        return stat.S_ISCHR(os.fstat(stream.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def tolerant(stream: TextIO) -> TextIO:
@@ -123,11 +129,11 @@ class _Tolerant:
         self._stream = stream
 
     def write(self, text: str) -> int:
-        _write(self._stream, text)
+        _write(self._stream, text, needed=False)
         return len(text)
 
     def flush(self) -> None:
-        _write(self._stream, "")
+        _write(self._stream, "", needed=False)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
@@ -172,15 +178,22 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    lines = [list(row) for row in rows]
+    lines = [[one_line(cell) for cell in row] for row in rows]
     text = io.StringIO()  # rich would write to stdout itself, and meet a reader that went away
-    if _is_terminal():
-        console = Console(file=text, force_terminal=True)
-        widths = _fitted(columns, lines, console.width)
-        console.width = max(console.width, sum(widths) + 2 * len(widths))
-        lines = [[_cut(cell, width) for cell, width in zip(row, widths, strict=True)] for row in lines]
-    else:
-        console = Console(file=text, force_terminal=False, color_system=None, width=_PIPED_WIDTH)
+    colours = has_colours(sys.stdout)
+    width = shutil.get_terminal_size().columns if _is_terminal() else _PIPED_WIDTH
+    if sum(_fitted(columns, lines, _PIPED_WIDTH)) + 2 * len(columns) > width:
+        lines = [[_TIME.sub(r"\1", cell) for cell in row] for row in lines]  # the year and the seconds go first
+    widths = _fitted(columns, lines, width)
+    console = Console(
+        file=text,
+        force_terminal=colours,
+        color_system="standard" if colours else None,
+        width=max(width, sum(widths) + 2 * len(widths)),
+        legacy_windows=False,
+    )
+    ellipsis = "…" if sys.stdout is not None and shows_unicode(sys.stdout) else "..."
+    lines = [[cut(cell, room, ellipsis) for cell, room in zip(row, widths, strict=True)] for row in lines]
     made = Table(box=None, pad_edge=False, header_style="bold", show_edge=False)
     for column in columns:
         made.add_column(column.title, justify="right" if column.right else "left", no_wrap=True)
@@ -192,7 +205,7 @@ def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> None:
 
 def _fitted(columns: Sequence[Column], lines: Sequence[Sequence[str]], room: int) -> list[int]:
     """The widths of the columns in `room` characters: the widest of those that may be cut give way first."""
-    widths = [max(len(cell) for cell in (column.title, *cells)) for column, *cells in zip(columns, *lines)]
+    widths = [max(cells(text) for text in (column.title, *texts)) for column, *texts in zip(columns, *lines)]
     excess = sum(widths) + 2 * len(widths) - room
     while excess > 0:
         cuttable = [(width, place) for place, width in enumerate(widths) if not columns[place].kept]
@@ -204,55 +217,12 @@ def _fitted(columns: Sequence[Column], lines: Sequence[Sequence[str]], room: int
     return widths
 
 
-def _cut(cell: str, width: int) -> str:
-    return cell if len(cell) <= width else f"{cell[: width - 1]}…"
-
-
 def _style(column: Column, cell: str) -> str:
     return STATE_STYLES.get(cell, "") if column.state else ""
 
 
 def _is_terminal() -> bool:
     return sys.stdout is not None and sys.stdout.isatty()
-
-
-def format_seconds(seconds: float | None) -> str:
-    """A duration for people: `0.03 s`, `12.3 s`, `4 min 05 s`, `2 h 03 min`; "" for None.
-
-    >>> format_seconds(245.2)
-    '4 min 05 s'
-    """
-    if seconds is None:
-        return ""
-    if seconds < 1:
-        return f"{seconds:.2f} s"
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest:02d} s"
-    return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def format_time(at: float | None) -> str:
-    """Seconds since the epoch as local time, `2026-01-31 12:00:00`; "" for None or 0."""
-    return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
-
-
-def format_bytes(size_bytes: int) -> str:
-    """A size for people: `812 B`, `4.0 kB`, `1.2 MB`.
-
-    >>> format_bytes(4_000)
-    '4.0 kB'
-    """
-    if size_bytes < 1000:
-        return f"{size_bytes} B"
-    size = float(size_bytes)
-    for unit in ("kB", "MB", "GB"):
-        size /= 1000
-        if size < 1000:
-            return f"{size:.1f} {unit}"
-    return f"{size / 1000:.1f} TB"
 
 
 def iso_time(at: float | None) -> Any:  # Any: a JSON value

@@ -55,6 +55,7 @@ def run(ctx: click.Context, /, target: str, as_json: bool, quiet: bool, param: t
     times = take_times(values)
     settings = settings_from(values)
     catalog = open_catalog(settings)
+    progress = progress_for(quiet, summary=as_json)
     try:
         with output_to_stderr():
             if engine is not None:
@@ -70,7 +71,7 @@ def run(ctx: click.Context, /, target: str, as_json: bool, quiet: bool, param: t
                     workers=settings.workers,
                     cache=settings.cache,
                     fail_fast=settings.fail_fast,
-                    progress=progress_for(quiet),
+                    progress=progress,
                     **times,
                 )
     except RunInterrupted as interrupted:
@@ -104,11 +105,20 @@ def tell_run(done: Run, catalog: Catalog, *, as_json: bool) -> int:
     return _code(done)
 
 
-def progress_for(quiet: bool) -> Any:  # a runtimes.progress.Progress
-    """Who is told of a run while it goes on."""
+def progress_for(quiet: bool, *, summary: bool = False) -> Any:  # a runtimes.progress.Progress
+    """What shows the progress of a run that a command makes.
+
+    Args:
+        quiet: whether nothing is shown.
+        summary: whether it also tells failures in full and the end: where the command prints JSON instead.
+    """
     from drawloom.runtimes.progress import SilentProgress, choose_progress
 
-    return SilentProgress() if quiet or sys.stderr is None else choose_progress(tolerant(sys.stderr))
+    if quiet or sys.stderr is None:
+        return SilentProgress()
+    # where the command's own summary goes into a file or a pipe, whoever sits at the terminal wants one, too
+    elsewhere = sys.stderr.isatty() and not (sys.stdout is not None and sys.stdout.isatty())
+    return choose_progress(tolerant(sys.stderr), summary=summary or elsewhere)
 
 
 def _code(done: Run) -> int:

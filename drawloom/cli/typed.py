@@ -51,14 +51,23 @@ class TargetCommand(click.Command):
         # in `drawloom run report.py:p --max_depth 3` the name may be written as in Python
         ctx.token_normalize_func = lambda name: name.replace("_", "-")
         target = _target_among(args, self.params, ctx)
-        if target is not None and not ctx.resilient_parsing:
+        if target is not None and not ctx.resilient_parsing and self.names_pipeline(target):
             pipeline = load_target(target, find_project(Path.cwd()))
             ctx.meta[_PIPELINE] = pipeline
             ctx.meta[TARGET] = target if " " not in target else f"'{target}'"
             found = parameters_of(pipeline.function, function_span(pipeline.function))
             wanted = [p for p in found if p.static or not self.static_only]
             ctx.meta[_TYPED] = list(_options_for(wanted, self.params))
+        elif target is not None and ctx.resilient_parsing and self.names_pipeline(target):
+            from drawloom.cli.complete_values import pipeline_options  # a shell asks: nothing may be imported
+
+            taken = {name for p in self.params for name in (*p.opts, *p.secondary_opts)}
+            ctx.meta[_TYPED] = [o for o in pipeline_options(target) if not taken & {*o.opts, *o.secondary_opts}]
         return super().parse_args(ctx, args)
+
+    def names_pipeline(self, target: str) -> bool:  # noqa: ARG002  # a command may take something else as well
+        """Whether the first argument is a TARGET."""
+        return True
 
     def get_params(self, ctx: click.Context) -> list[click.Parameter]:
         """The command's own parameters, and those of the pipeline once it is known."""

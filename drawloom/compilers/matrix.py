@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from drawloom.compilers.base import Compiler, Lowered, Native, Support, compiler_of, engine_names
 from drawloom.compilers.features import FEATURES
 
-__all__ = ["matrix_page"]
+__all__ = ["matrix_page", "support_word"]
 
 _HEAD = """# Capabilities
 
@@ -33,7 +33,7 @@ def matrix_page(compilers: Iterable[Compiler]) -> str:
     head = ["feature", *(c.engine for c in columns)]
     lines = [_HEAD, _row(head), _row(["---"] * len(head))]
     for feature, what in FEATURES.items():
-        lines.append(_row([what, *(_word(c.support[feature]) for c in columns)]))
+        lines.append(_row([what, *(support_word(c.support[feature]) for c in columns)]))
     for compiler in columns:
         lines += ["", f"## {compiler.engine}", ""]
         lines += [f"- {FEATURES[name]}: {told}" for name in FEATURES if (told := _told(compiler.support[name]))]
@@ -44,7 +44,8 @@ def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _word(support: Support) -> str:
+def support_word(support: Support) -> str:
+    """`native`, `lowered` or `refused`."""
     return type(support).__name__.lower()
 
 

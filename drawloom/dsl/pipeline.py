@@ -161,6 +161,17 @@ class Pipeline(Generic[P, R]):
     def __reduce__(self) -> str:
         return self.__qualname__  # by reference, as pickle keeps functions
 
+    def _repr_html_(self) -> str:
+        from drawloom.display.notebook import pipeline_html  # lazy: only notebooks ask
+        from drawloom.errors import DrawloomError
+
+        program: Program | DrawloomError
+        try:
+            program = self.graph
+        except DrawloomError as error:  # a pipeline that can't be traced is shown with the reason
+            program = error
+        return pipeline_html(self.name, f"{self.__module__}:{self.__qualname__}", program)
+
     def __repr__(self) -> str:
         return f"<pipeline {self.__module__}:{self.__qualname__}>"
 

@@ -1,4 +1,4 @@
-"""Ctrl-C, SIGTERM, a closed terminal during a run: the first asks it to end in good order, the next ends it."""
+"""Ctrl-C, SIGTERM and a closed terminal during a run: the first asks it to end well, the second ends it at once."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from typing import Any, Final
 
 __all__ = ["interrupts"]
 
-# what each does where nobody has chosen otherwise; SIGTERM is how a scheduler of machines asks a process to end
+# what each does where nobody has chosen otherwise; SIGTERM is how a scheduler of machines asks a process to end, SIGHUP
+# how a terminal that is closed does (under `nohup` it is ignored, and stays so)
 _DEFAULTS: Final = {
     signal.SIGINT: signal.default_int_handler,
     signal.SIGTERM: signal.SIG_DFL,
-    signal.SIGHUP: signal.SIG_DFL,  # the terminal was closed
+    signal.SIGHUP: signal.SIG_DFL,
 }
 
 

@@ -104,7 +104,10 @@ def run_local(
     calls = _plan_calls(program, functions, executor, run_id)
     run = _LocalRun(program, calls, catalog, run_id, progress, tee=progress is None)
     run.told = told or {}
-    return run.execute(params, info or {}, executor, limit, use_cache=cache, adopt=adopt or {}, fail_fast=fail_fast)
+    try:
+        return run.execute(params, info or {}, executor, limit, use_cache=cache, adopt=adopt or {}, fail_fast=fail_fast)
+    finally:
+        run.progress.close()  # where a fault ended the run, it hasn't been told that it is over
 
 
 def new_run_id() -> str:
@@ -131,6 +134,7 @@ class _LocalRun:
         self.catalog = catalog
         self.id = run_id
         self.progress: Progress = progress or SilentProgress()
+        self.journal = Journal(run_id, self.progress)
         self.tee = tee
         self.told: Mapping[str, Any] = {}
         self.news: News = queue.SimpleQueue()
@@ -152,21 +156,14 @@ class _LocalRun:
         values = self.catalog.values.sharing()
         types = {port.name: str(port.type) for port in self.pipeline.params}
         memory = Memory(params, {**info, "run_id": self.id}, values, types)
-        pool = WorkerPool(
-            {"storage": self.catalog.storage.url, "allow_pickle": self.catalog.allow_pickle, "main": describe_main()}
-        )
-        self.journal = Journal(self.id, self.progress)
         answers = Answers(self.catalog.storage, values)
-        written = partial(answers.written, self.id)
         with contextlib.ExitStack() as stack:
             stack.callback(answers.close)
             # the log first: whoever sees that a run began also sees whether its writer lives
-            writer = RunWriter(self.catalog.storage, self.id, under_way=self.journal.under_way, written=written)
+            writer = self._writer(answers)
             stack.enter_context(writer)
             self._write_start(memory, info, executor)
-            for packages in {plan.policies.packages for plan in self.calls.values() if plan.keys is not None}:
-                save_environment(self.catalog.storage, packages)
-            self.journal.write_to(writer)
+            pool = self._pool()
             stack.callback(pool.close)
             stack.enter_context(routed())
             answers.catch_up()
@@ -182,7 +179,7 @@ class _LocalRun:
                 tee=self.tee,
             )
             self.executor = self._executor(executor, performer, workers)
-            self.progress.begun(self.id, self.pipeline.name, sum(1 for _ in walk(self.pipeline.body)))
+            self.progress.begun(self.id, self.pipeline)
             scheduler = Scheduler(
                 self.pipeline.body,
                 self.calls,
@@ -201,12 +198,24 @@ class _LocalRun:
         self.progress.ended(outcome, failure)
         return self._ended_run()
 
+    def _writer(self, answers: Answers) -> RunWriter:
+        written = partial(answers.written, self.id)
+        writer = RunWriter(self.catalog.storage, self.id, under_way=self.journal.under_way, written=written)
+        self.journal.write_to(writer)
+        return writer
+
+    def _pool(self) -> WorkerPool:
+        storage, allow_pickle = self.catalog.storage.url, self.catalog.allow_pickle
+        return WorkerPool({"storage": storage, "allow_pickle": allow_pickle, "main": describe_main()})
+
     def _executor(self, executor: str, performer: Performer, workers: int) -> Executor:
         if executor == "inline":
             return InlineExecutor(performer, self.news)
         return ThreadExecutor(performer, self.news, workers)
 
     def _write_start(self, memory: Memory, info: Mapping[str, Json], executor: str) -> None:
+        for packages in {plan.policies.packages for plan in self.calls.values() if plan.keys is not None}:
+            save_environment(self.catalog.storage, packages)
         digest = save_program(self.catalog.storage, self.program)
         decode = self.catalog.values.decode
         times = {name: decode(tree).isoformat() for name, tree in info.items() if tree is not None}

@@ -22,7 +22,8 @@ MAY_IMPORT = {
     "dsl": {"errors", "ir"},
     "compilers": {"errors", "ir", "storage", "catalog"},
     "catalog": {"errors", "ir", "storage", "values"},
-    "runtimes": {"errors", "ir", "storage", "values", "catalog"},
+    "display": {"errors", "ir", "storage", "values", "catalog"},
+    "runtimes": {"errors", "ir", "storage", "values", "catalog", "display"},
     "project": {"errors"},
     "parameters": {"errors", "ir", "values", "dsl"},
     "api": {"*"},
@@ -34,7 +35,7 @@ MAY_IMPORT = {
     "__main__": {"*"},
 }
 # what goes up on purpose: user-facing sugar reached when it is called, never when it is imported
-LAZY_UPWARDS = {("dsl", "api"), ("catalog", "api")}
+LAZY_UPWARDS = {("dsl", "api"), ("dsl", "display"), ("catalog", "api"), ("catalog", "display")}
 
 
 def _room(module: str) -> str:

@@ -38,6 +38,7 @@ def test_a_failed_run_tells_where_and_ends_with_1(drawloom: Any, folder: Path) -
     result = drawloom("run", "flows_of_cli.py:failing", "-q")
     assert result.exit_code == 1
     lines = result.stdout.splitlines()
+    run = lines[-1].split()[1]
     assert lines[0].startswith("failing failed in ")
     assert lines[0].endswith(": 1 succeeded, 1 skipped, 1 failed")
     file = folder / "flows_of_cli.py"
@@ -49,6 +50,9 @@ def test_a_failed_run_tells_where_and_ends_with_1(drawloom: Any, folder: Path) -
         f"  where   {file}:{raised}, in refuse (called at {file}:{called}, failing)",
         "  log     ... 5 lines before",
         *[f"          line {n}" for n in range(5, 15)],
+        f"  next    drawloom logs {run} second    all its output and its traceback",
+        f"          drawloom debug {run} second    that node again, here, with the same inputs",
+        f"          drawloom resume {run}    what is left, once the cause is gone",
     ]
 
 

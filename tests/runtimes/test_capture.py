@@ -1,18 +1,11 @@
-"""What attempts write is kept apart; what a run tells of itself is readable."""
+"""What attempts write is kept apart."""
 
 import io
 import logging
-import re
 import sys
 import threading
 
-import sample_tasks as tasks
-from sample_programs import Sheet, out
-
-from drawloom.ir.policies import Policies, RetryPolicy
 from drawloom.runtimes.capture import Log, capturing, routed
-from drawloom.runtimes.local import run_local
-from drawloom.runtimes.progress import LinesProgress, LiveProgress, choose_progress
 
 
 def test_threads_write_to_their_own_logs():
@@ -81,53 +74,6 @@ def test_a_handler_that_writes_to_the_routed_stream_is_not_doubled():
         finally:
             logging.getLogger().removeHandler(handler)
     assert log.content().count(b"once") == 1
-
-
-def told(catalog, tmp_path, progress):
-    sheet = Sheet("flow")
-    policies = Policies(retry=RetryPolicy(2))
-    program = sheet.program(
-        sheet.call("talks", tasks.talk_below, word="hello"),
-        sheet.call("risky", tasks.lucky_at, path=str(tmp_path / "tries"), attempt=2, policies=policies),
-        sheet.call("bad", tasks.fails, n=1, after=("talks", "risky")),
-        sheet.call("behind", tasks.double, n=out("bad")),
-    )
-    return run_local(program, sheet.functions, {}, catalog, executor="processes", workers=1, progress=progress)
-
-
-def test_progress_in_plain_lines(catalog, tmp_path):
-    stream = io.StringIO()
-    progress = choose_progress(stream)
-    assert type(progress) is LinesProgress
-    run = told(catalog, tmp_path, progress)
-    lines = [re.sub(r"\d+\.\d\d s", "0.00 s", line) for line in stream.getvalue().splitlines()]
-    assert lines[0] == f"run {run.id} of flow: 4 nodes"
-    assert sorted(lines[1:-1]) == [
-        "bad: failed: Unlucky: no luck with 1",
-        "behind: skipped",
-        "risky: attempt 1 failed, trying again: Unlucky: not yet",
-        "risky: succeeded in 0.00 s",
-        "talks | child hello",
-        "talks | raw hello",
-        "talks: succeeded in 0.00 s",
-    ]
-    assert lines[-1] == "failed in 0.00 s (2 succeeded, 1 failed, 1 skipped)"
-
-
-class Terminal(io.StringIO):
-    def isatty(self):
-        return True
-
-
-def test_progress_in_a_terminal_is_live_and_leaves_the_lines(catalog, tmp_path):
-    stream = Terminal()
-    progress = choose_progress(stream)
-    assert type(progress) is LiveProgress
-    told(catalog, tmp_path, progress)
-    text = stream.getvalue()
-    assert "running: " in text
-    assert "bad: failed: Unlucky: no luck with 1" in text
-    assert "talks | child hello" in text
 
 
 def test_a_task_that_closes_its_output_closes_nobody_elses(capsys):

@@ -1,0 +1,51 @@
+"""A failure for people: the exception, the user's line it came from, the end of the log, what to do next."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+from drawloom.catalog.records import FailureInfo
+from drawloom.display.formats import one_line
+
+__all__ = ["LOG_LINES", "exception_text", "log_tail", "next_commands", "raised_at"]
+
+LOG_LINES: Final = 10
+_FRAME: Final = re.compile(r'^  (?:\| +)?File "(.+)", line (\d+), in (.+)$', re.MULTILINE)
+_FIRST_OF_GROUP: Final = re.compile(r"^ *\+-\+-", re.MULTILINE)
+# a step has the project's files unpacked from its bundle, in a folder named by the bundle's digest
+_BUNDLE: Final = re.compile(r"^.*/bundles/[0-9a-f]{64}/")
+_PLAIN: Final = re.compile(r"[\w./:@%+,=-]+")
+
+
+def exception_text(info: FailureInfo | None) -> str:
+    """`ValueError: 3 is refused` on one line; `lost` where nobody lived to tell."""
+    if info is None:
+        return "lost"
+    name = info.type.rpartition(":")[2]
+    return one_line(f"{name}: {info.message}" if info.message else name)
+
+
+def raised_at(traceback: str) -> str:
+    """`file:line, in function` of the innermost frame of a formatted traceback; "" if it has none."""
+    frames = _FRAME.findall(_FIRST_OF_GROUP.split(traceback)[0])
+    return f"{_BUNDLE.sub('', frames[-1][0])}:{frames[-1][1]}, in {frames[-1][2]}" if frames else ""
+
+
+def log_tail(text: str, lines: int = LOG_LINES) -> list[str]:
+    """The last lines of a log; where there are more, the first says how many."""
+    found = text.splitlines()
+    return [f"... {len(found) - lines} lines before", *found[-lines:]] if len(found) > lines else found
+
+
+def next_commands(run: str, node: str, index: tuple[int, ...] = ()) -> list[tuple[str, str]]:
+    """(command, what it does) for somebody whose node instance failed."""
+    if not node:
+        return [(f"drawloom show {run}", "what each node did")]
+    named = node if _PLAIN.fullmatch(node) else "'" + node.replace("'", "'\\''") + "'"
+    at = f" --index {','.join(map(str, index))}" if index else ""
+    return [
+        (f"drawloom logs {run} {named}", "all its output and its traceback"),
+        (f"drawloom debug {run} {named}{at}", "that node again, here, with the same inputs"),
+        (f"drawloom resume {run}", "what is left, once the cause is gone"),
+    ]
