@@ -95,17 +95,20 @@ class Answers:
         Raises:
             StoreError: the store can't be read.
         """
-        fresh = self._fresh.get(key)
-        if fresh is not None:
-            found: Commit | None = fresh.record()
-        else:
-            known = function in self._functions or hash(key) in self._written
-            if not known and (function in self._own_functions or not self._has_come(function)):
-                return None
-            found = self._read(key)
+        found = self.entry(key, function)
         if found is None or (ttl_seconds is not None and found.at + ttl_seconds < time.time()):
             return None
         return found if self.is_sound(found) else None
+
+    def entry(self, key: str, function: str) -> Commit | None:
+        """What is kept under a key, however old it is, whole or not."""
+        fresh = self._fresh.get(key)
+        if fresh is not None:
+            return fresh.record()
+        known = function in self._functions or hash(key) in self._written
+        if not known and (function in self._own_functions or not self._has_come(function)):
+            return None
+        return self._read(key)
 
     def is_sound(self, commit: Commit) -> bool:
         """Whether every object that a commit leads to is there, and its bytes are those of its digest.

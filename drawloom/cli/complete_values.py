@@ -126,7 +126,8 @@ def _nodes(ctx: click.Context, _: str) -> Iterator[str]:
 def _names(ctx: click.Context) -> list[str]:
     from drawloom.catalog.queries import artifact_names
 
-    return _catalog(ctx).index.ask(artifact_names)
+    found: list[str] = _catalog(ctx).index.ask(artifact_names)
+    return found
 
 
 def _artifacts(ctx: click.Context, _: str) -> list[str]:

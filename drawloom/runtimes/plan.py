@@ -10,12 +10,12 @@ import os
 from collections.abc import Mapping
 from typing import Any
 
+from drawloom.catalog.answers import Answers
 from drawloom.catalog.functions import FunctionSource, function_source
 from drawloom.catalog.history import History
 from drawloom.catalog.keys import function_key
 from drawloom.catalog.reasons import Reason, instance_text
 from drawloom.catalog.records import Commit, FailureInfo, Index, ValueRef
-from drawloom.catalog.trees import tree_objects
 from drawloom.errors import BoundReached, Diagnostic, RunRefused
 from drawloom.ir.canonical import Json, canonical_json
 from drawloom.ir.envelope import value_digest
@@ -28,7 +28,7 @@ from drawloom.ir.tasks import TaskSpec
 from drawloom.ir.walk import blocks, dependencies, walk
 from drawloom.runtimes.attempt import describe_failure
 from drawloom.runtimes.blocks import Failure
-from drawloom.runtimes.cache import cache_key, is_cacheable, lookup
+from drawloom.runtimes.cache import cache_key, is_cacheable
 from drawloom.runtimes.plan_known import EACH, Flow, Known, Unknown
 from drawloom.runtimes.plan_reasons import CallReasons, Told
 from drawloom.runtimes.plan_table import PlanTable
@@ -36,7 +36,6 @@ from drawloom.runtimes.planned import Plan
 from drawloom.runtimes.resolve import Resolver
 from drawloom.runtimes.retry import matches
 from drawloom.storage.base import Storage
-from drawloom.storage.objects import Objects
 from drawloom.values.store import Values
 
 __all__ = ["plan_local"]
@@ -74,7 +73,10 @@ def plan_local(
     _refuse_engine_nodes(program)
     planner = _Planner(program, params, storage, values, cache=cache, info=info or {}, deep=deep)
     planner.adopt = adopt or {}
-    return planner.plan(url)
+    try:
+        return planner.plan(url)
+    finally:
+        planner.answers.close()
 
 
 def _refuse_engine_nodes(program: Program) -> None:
@@ -106,7 +108,6 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         self.program = program
         self.storage = storage
         self.values = values
-        self.objects: Objects = values.objects
         self.use_cache = cache
         self.adopt: Mapping[tuple[str, Index], Commit] = {}
         self.specs = {spec.name: spec for spec in program.pipeline.tasks}
@@ -117,7 +118,9 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         types = {port.name: str(port.type) for port in program.pipeline.params}
         self.param_refs = {name: values.ref(tree, types.get(name, "")) for name, tree in params.items()}
         self.history = History(storage, values, program.pipeline.name)
-        self.reasons = CallReasons(storage, values, self.history, self._source, deep=deep)
+        self.answers = Answers(storage, values)
+        self.answers.catch_up()
+        self.reasons = CallReasons(self.answers, values, self.history, self._source, deep=deep)
         self.table = PlanTable(program, self.history)
         self.running: dict[str, tuple[str, Index]] = {}  # cache key -> the call that would make its answer
         self._new_code: dict[str, bool] = {}
@@ -252,7 +255,7 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
             state = "run" if self._is_new(spec.function.digest) else "perhaps"
             return state, call.waiting(unknown, new=state == "run"), None
         key = cache_key(spec, policies, {name: ref.digest for name, ref in inputs})
-        found = self._answer(key, policies)
+        found = self.answers.find(key, spec.function.digest, policies.cache.ttl_seconds)
         if found is not None:
             self.known.made[place] = dict(found.outputs)["result"]
             return "cached", call.answered(found), None
@@ -267,15 +270,7 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         if found is None or found.function != spec.function.digest:
             return None
         same = {name: ref.digest for name, ref in found.inputs} == {name: ref.digest for name, ref in inputs}
-        objects = (sha for _, ref in found.outputs for sha in tree_objects(self.values.tree(ref)))
-        return found if same and all(map(self.objects.has, objects)) else None
-
-    def _answer(self, key: str, policies: Policies) -> Commit | None:
-        """What would answer a call with this key: the one place in which a plan asks the cache."""
-        found = lookup(self.storage, self.objects, self.values, key)
-        if found is None or self.reasons.is_expired(found, policies):
-            return None
-        return found
+        return found if same and self.answers.is_sound(found) else None
 
     def _known_ref(self, operand: Operand, index: Index) -> ValueRef | None:
         """The version of an input that is a whole value somebody made, so that it needn't be read."""

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from drawloom.catalog.answers import Answers
 from drawloom.catalog.functions import FunctionSource, PartChange, compare
 from drawloom.catalog.history import History
-from drawloom.catalog.keys import cache_record_key
 from drawloom.catalog.reasons import (
     CallFacts,
     Difference,
@@ -22,14 +21,13 @@ from drawloom.catalog.reasons import (
     not_cacheable,
     reasons_of,
 )
-from drawloom.catalog.records import Commit, Index, MustUnderstand, ValueRef, record_from_json
+from drawloom.catalog.records import Commit, Index, ValueRef
 from drawloom.catalog.value_changes import table_differences
 from drawloom.ir.canonical import Json
 from drawloom.ir.nodes import Call
 from drawloom.ir.policies import Policies
 from drawloom.ir.tasks import TaskSpec
 from drawloom.runtimes.environment import environment_digest, environment_tree
-from drawloom.storage.base import KeyMissing, Storage
 from drawloom.values.store import Values
 
 __all__ = ["CallReasons", "Told"]
@@ -57,7 +55,8 @@ class CallReasons:
     """Makes the reasons of calls.
 
     Args:
-        storage, values: of the project.
+        answers: what earlier runs made.
+        values: of the project.
         history: the pipeline's earlier runs.
         source: function digest -> what it is made of, of the code as it is now.
         deep: whether changed tables are read and compared, and reworded sources told.
@@ -65,14 +64,14 @@ class CallReasons:
 
     def __init__(
         self,
-        storage: Storage,
+        answers: Answers,
         values: Values,
         history: History,
         source: Callable[[str], FunctionSource | None],
         *,
         deep: bool,
     ) -> None:
-        self.storage = storage
+        self.answers = answers
         self.values = values
         self.history = history
         self.source = source
@@ -102,19 +101,6 @@ class CallReasons:
                 moved = (Difference("code-changed"),) if commit.function != spec.function.digest else ()
                 return reasons_of(moved, of.facts(""), self.history, (run, commit)) if moved else ()
         return ()
-
-    def is_expired(self, found: Commit, policies: Policies) -> bool:
-        """Whether a commit is too old to answer a call with these policies."""
-        ttl = policies.cache.ttl_seconds
-        return ttl is not None and time.time() - found.at > ttl
-
-    def entry(self, key: str) -> Commit | None:
-        """What is kept under a cache key, whole or not."""
-        try:
-            found = record_from_json(json.loads(self.storage.read(cache_record_key(key))))
-        except (KeyMissing, MustUnderstand, ValueError, TypeError):
-            return None
-        return found if isinstance(found, Commit) else None
 
 
 class _CallReasons:
@@ -186,7 +172,7 @@ class _CallReasons:
 
     def changed(self, key: str) -> Told:
         """Nothing answers it: what has changed."""
-        entry = self.of.entry(key)
+        entry = self.of.answers.entry(key, self.spec.function.digest)
         unusable = entry_reason(entry, self.policies)
         if unusable is not None:
             return Told((unusable.kind,), lambda: (unusable,))

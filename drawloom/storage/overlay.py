@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 
 from drawloom.storage.base import KeyMissing, Storage
+from drawloom.storage.prefixed import local_path
 
 __all__ = ["Overlay"]
 
@@ -47,6 +48,12 @@ class Overlay:
         if self._base is None:
             raise KeyMissing(key)
         return self._base.read(key)
+
+    def local_path(self, key: str) -> str | None:
+        """The path of the file that holds `key`, or would in the storage below; None where it is in memory."""
+        if key in self._files:
+            return self._files[key]
+        return None if key in self._data or self._base is None else local_path(self._base, key)
 
     def write(self, key: str, data: bytes) -> None:
         """Keeps `data` under `key`, in memory."""

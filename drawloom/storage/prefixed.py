@@ -5,7 +5,7 @@ Standard library alone: a step loads this module.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from drawloom.storage.base import KeyMissing, Storage
 from drawloom.storage.local import LocalStorage
@@ -118,9 +118,10 @@ class Prefixed:
 
 def local_path(storage: Storage, key: str) -> str | None:
     """The path of the file that holds, or would hold, `key`; None where `storage` is no local folder."""
-    if isinstance(storage, Prefixed):
-        return storage.local_path(key)
-    return storage.path(key) if isinstance(storage, LocalStorage) else None
+    if isinstance(storage, LocalStorage):
+        return storage.path(key)
+    inside: Callable[[str], str | None] | None = getattr(storage, "local_path", None)
+    return None if inside is None else inside(key)
 
 
 def local_storage(storage: Storage) -> tuple[LocalStorage, str] | None:
