@@ -3,38 +3,34 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
-
 from drawloom.errors import Diagnostic, ProjectError, Span, did_you_mean
-from drawloom.project.lines import KeyPath, key_lines
-from drawloom.project.model import Profile, ProjectModel
+from drawloom.frozen import dataclass
+from drawloom.project.model import ProjectModel, quickly_read
 
 __all__ = ["ProjectFile", "find_project", "read_project"]
 
 _NAME: Final = "drawloom.toml"
-_TABLE: Final[KeyPath] = ("tool", "drawloom")
-_POSITION: Final = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)$")
+_TABLE: Final = ("tool", "drawloom")
+_POSITION: Final = r" \(at (?:line (\d+), column \d+|end of document)\)$"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class ProjectFile:
     """A project file that has been read.
 
     Args:
         path: the file.
         model: what it says.
-        lines: path of keys (below `[tool.drawloom]` in a `pyproject.toml`) -> line.
+        text: its text.
     """
 
     path: Path
     model: ProjectModel
-    lines: Mapping[KeyPath, int] = field(default_factory=dict)
+    text: str = ""
 
     @property
     def targets(self) -> dict[str, str]:
@@ -47,7 +43,7 @@ class ProjectFile:
 
     def span(self, *keys: str) -> Span:
         """Where the key at the path `keys` stands."""
-        return Span(str(self.path), self.lines.get(keys, 0), ".".join(keys))
+        return Span(str(self.path), _lines(self.path, self.text).get(keys, 0), ".".join(keys))
 
 
 def find_project(start: Path) -> ProjectFile | None:
@@ -76,6 +72,8 @@ def find_project(start: Path) -> ProjectFile | None:
 
 
 def _two_files(own: Path, shared: Path) -> Diagnostic:
+    from drawloom.project.lines import key_lines  # an error may take its time
+
     lines = key_lines(shared.read_text(encoding="utf-8"))
     return Diagnostic(
         "P607",
@@ -106,18 +104,27 @@ def read_project(path: Path) -> ProjectFile:
     """
     text = _read_text(path)
     document: Any = _parse(path, text)
-    lines = key_lines(text)
     if path.name == "pyproject.toml":
         document = document.get("tool", {}).get("drawloom", {})
-        lines = {keys[2:]: line for keys, line in lines.items() if keys[:2] == _TABLE}
-    try:
-        model = ProjectModel.model_validate(document)
-    except ValidationError as error:
-        raise ProjectError(_diagnostics(path, lines, error)) from None
-    found = ProjectFile(path, model, lines)
+    model = quickly_read(document)
+    if model is None:
+        from drawloom.project.schema import read_document  # imports pydantic: only where the document may be wrong
+
+        model = read_document(document, path, _lines(path, text))
+    found = ProjectFile(path, model, text)
     if model.default_profile is not None and model.default_profile not in model.profiles:
         raise ProjectError(unknown_profile(model.default_profile, found, found.span("default_profile")))
     return found
+
+
+def _lines(path: Path, text: str) -> Mapping[tuple[str, ...], int]:
+    """Path of keys (below `[tool.drawloom]` in a `pyproject.toml`) -> line."""
+    from drawloom.project.lines import key_lines  # only to point at a key
+
+    lines = key_lines(text)
+    if path.name == "pyproject.toml":
+        return {keys[2:]: line for keys, line in lines.items() if keys[:2] == _TABLE}
+    return lines
 
 
 def unknown_profile(name: str, project: ProjectFile | None, where: Span | None) -> Diagnostic:
@@ -147,95 +154,15 @@ def _read_text(path: Path) -> str:
 
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
+    import tomllib  # most folders have no project file
+
     try:
         return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         message = str(error)
-        position = _POSITION.search(message)
+        position = re.search(_POSITION, message)
         line = int(position[1]) if position and position[1] else len(text.splitlines())
-        reason = _POSITION.sub("", message)
+        reason = re.sub(_POSITION, "", message)
         what = f"the project file isn't TOML: {reason[:1].lower()}{reason[1:]}"
         fix = "mend this line (see https://toml.io/en/v1.0.0); texts stand in quotes, true and false in lower case"
         raise ProjectError(Diagnostic("P601", what, Span(str(path), line), fix)) from error
-
-
-def _diagnostics(path: Path, lines: Mapping[KeyPath, int], error: ValidationError) -> Iterator[Diagnostic]:
-    for problem in sorted(error.errors(), key=lambda e: _line(lines, _keys(e["loc"]))):
-        keys = _keys(problem["loc"])
-        where = Span(str(path), _line(lines, keys), ".".join(keys))
-        if problem["type"] == "extra_forbidden":
-            yield _unknown_key(keys, where)
-        else:
-            yield _wrong_value(keys, problem, where)
-
-
-def _keys(location: tuple[int | str, ...]) -> KeyPath:
-    return tuple(str(part) for part in location)
-
-
-def _line(lines: Mapping[KeyPath, int], keys: KeyPath) -> int:
-    """The line of a key, or of the nearest table around it that has one."""
-    while keys and keys not in lines:
-        keys = keys[:-1]
-    return lines.get(keys, 0)
-
-
-def _unknown_key(keys: KeyPath, where: Span) -> Diagnostic:
-    model: type[BaseModel] = Profile if keys[0] == "profiles" else ProjectModel
-    known = sorted(model.model_fields)
-    place = f" in [profiles.{keys[1]}]" if model is Profile else ""
-    hint = did_you_mean(keys[-1], known)
-    what = f"unknown key `{keys[-1]}`{place}{hint}"
-    return Diagnostic("P602", what, where, f"remove it, or use one of {', '.join(known)}")
-
-
-_EXPECTED: Final = {
-    "bool_type": "true or false",
-    "int_type": "a whole number",
-    "greater_than_equal": "a whole number, at least 1",
-    "string_type": "a text",
-    "string_too_short": "a text that isn't empty",
-    "dict_type": "a table",
-    "model_type": "a table",
-}
-
-
-def _wrong_value(keys: KeyPath, problem: Any, where: Span) -> Diagnostic:
-    expected = _EXPECTED.get(problem["type"]) or _expected_text(keys, problem)
-    got = problem["input"]
-    what = f"`{'.'.join(keys)}` must be {expected}, got {_toml(got)}"
-    return Diagnostic("P603", what, where, _fix(keys, got, expected))
-
-
-def _expected_text(keys: KeyPath, problem: Any) -> str:
-    if problem["type"] == "literal_error":
-        return f"one of {problem['ctx']['expected']}".replace(" or ", ", ")
-    if keys[0] == "project":
-        return "a name of lower-case letters, digits, `.`, `_` and `-` (at most 63)"
-    if keys[0] == "pipelines":
-        return '"file.py:name" or "module:name"'
-    return str(problem["msg"])
-
-
-def _toml(value: object) -> str:
-    """A value as TOML would write it, shortened."""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, str):
-        value = f'"{value}"'
-    if isinstance(value, dict):
-        return "a table"
-    if isinstance(value, list):
-        return "a list"
-    text = str(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-def _fix(keys: KeyPath, got: object, expected: str) -> str:
-    if isinstance(got, str) and expected in ("true or false", "a whole number"):
-        return f"write it without quotes: `{keys[-1]} = {got}`" if _would_do(got, expected) else f"write {expected}"
-    return f"write {expected}"
-
-
-def _would_do(text: str, expected: str) -> bool:
-    return text in ("true", "false") if expected == "true or false" else text.isdigit()

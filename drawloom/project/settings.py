@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
-
 from drawloom.errors import Diagnostic, ProjectError, Span, did_you_mean
+from drawloom.frozen import dataclass
 from drawloom.project.file import ProjectFile, find_project, unknown_profile
-from drawloom.project.model import EXECUTORS, Profile, ProjectModel, ProjectName
+from drawloom.project.model import EXECUTORS, Profile, ProjectModel, is_project_name
 
 __all__ = ["Overrides", "Settings", "load_settings"]
 
 _DEFAULT_EXECUTOR: Final = "threads"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Overrides:
     """What the command line says; None where it says nothing.
 
@@ -42,7 +40,7 @@ class Overrides:
     fail_fast: bool | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What a command works with.
 
@@ -149,7 +147,7 @@ def _from_environment(environment: Mapping[str, str]) -> Overrides:
     executor, workers, project = read("EXECUTOR"), read("WORKERS"), read("PROJECT")
     problems += _problem("DRAWLOOM_EXECUTOR", executor, executor in (None, *EXECUTORS), _ONE_OF_EXECUTORS)
     problems += _problem("DRAWLOOM_WORKERS", workers, workers is None or _is_count(workers), _A_COUNT)
-    problems += _problem("DRAWLOOM_PROJECT", project, project is None or _is_name(project), _A_NAME)
+    problems += _problem("DRAWLOOM_PROJECT", project, project is None or is_project_name(project), _A_NAME)
     if problems:
         raise ProjectError(problems)
     count = int(workers) if workers is not None else None
@@ -195,7 +193,7 @@ def _check_options(asked: Overrides) -> None:
     problems = [
         *_problem("--executor", asked.executor, asked.executor in (None, *EXECUTORS), _ONE_OF_EXECUTORS),
         *_problem("--workers", asked.workers, asked.workers is None or asked.workers >= 1, _A_COUNT),
-        *_problem("--project", asked.project, asked.project is None or _is_name(asked.project), _A_NAME),
+        *_problem("--project", asked.project, asked.project is None or is_project_name(asked.project), _A_NAME),
     ]
     if problems:
         raise ProjectError(problems)
@@ -210,11 +208,3 @@ def _problem(source: str, value: object, fine: bool, expected: str) -> list[Diag
 
 def _is_count(text: str) -> bool:
     return text.isascii() and text.isdigit() and int(text) >= 1
-
-
-def _is_name(text: str) -> bool:
-    try:
-        TypeAdapter(ProjectName).validate_python(text)
-    except ValidationError:
-        return False
-    return True
