@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dataclasses import dataclass
     from typing import Any
 
-__all__ = ["MISSING", "dataclass", "field_defaults"]
+__all__ = ["MISSING", "dataclass", "field_defaults", "is_frozen"]
 
 
 class _Missing:
@@ -33,6 +33,11 @@ def field_defaults(cls: type) -> tuple[tuple[str, Any], ...]:
     """(name, default) of each field in order; the default is `MISSING` where a value must be given."""
     found: tuple[tuple[str, Any], ...] = cls.__frozen_fields__  # type: ignore[attr-defined]  # made by `dataclass`
     return found
+
+
+def is_frozen(value: object) -> bool:
+    """Whether a class is one of those made here, or a value of one."""
+    return hasattr(value, "__frozen_fields__")
 
 
 if not TYPE_CHECKING:

@@ -9,12 +9,12 @@ distinct values in the order in which they were first committed, so the number o
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from drawloom.catalog.facts import Facts
 from drawloom.catalog.records import RunStarted, ValueRef
 from drawloom.errors import Diagnostic, StoreError
+from drawloom.frozen import dataclass
 
 __all__ = ["Artifact", "Made", "Reader", "Version", "artifact_name", "choose_version", "made_by", "number", "read_by"]
 

@@ -14,7 +14,6 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
-from dataclasses import dataclass
 from itertools import groupby
 from typing import Final, TypeVar
 
@@ -25,6 +24,7 @@ from drawloom.catalog.records import ValueRef
 from drawloom.catalog.runlog import is_alive, read_records
 from drawloom.catalog.state import run_state
 from drawloom.errors import Diagnostic, DrawloomError, StoreError
+from drawloom.frozen import dataclass
 from drawloom.ir.canonical import digest_bytes, digest_json
 from drawloom.storage.base import KeyMissing, Storage
 

@@ -7,8 +7,7 @@ anew whenever it is asked for something, until its end is known.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from drawloom.catalog.facts import Facts
 from drawloom.catalog.lookup import Lookup, NoValueError
@@ -28,6 +27,7 @@ from drawloom.catalog.run_problems import (
 from drawloom.catalog.runlog import is_alive, read_records
 from drawloom.catalog.state import FailurePlace, RunState, run_state
 from drawloom.errors import DrawloomError, RunCancelled, RunFailed, Span, StoreError
+from drawloom.frozen import dataclass
 from drawloom.ir.layout import layout
 from drawloom.ir.program import Program
 from drawloom.storage.base import Storage
@@ -37,6 +37,9 @@ from drawloom.values.store import Values
 __all__ = ["NodeView", "Run"]
 
 _FINAL = frozenset({"succeeded", "failed", "cancelled"})
+
+
+_NONE: Final[Mapping[str, int]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +61,7 @@ class NodeView:
     id: str
     kind: str
     state: str
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = _NONE
     attempts: int = 0
     seconds: float = 0.0
     failure: FailurePlace | None = None

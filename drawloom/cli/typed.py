@@ -14,7 +14,7 @@ from drawloom.cli.target import load_target
 from drawloom.dsl.pipeline import Pipeline
 from drawloom.dsl.place import function_span
 from drawloom.errors import Diagnostic, ProjectError
-from drawloom.parameters import Given, Parameter, parameters_of, read_parameters
+from drawloom.parameters.signature import Given, Parameter, parameters_of, read_parameters
 from drawloom.project import find_project
 
 __all__ = ["TargetCommand", "param_option", "target_of", "typed_values"]

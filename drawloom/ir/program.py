@@ -6,14 +6,18 @@ Spans live beside the pipeline and outside every digest, so that moving a line c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import Final
 
 from drawloom.errors import Span
+from drawloom.frozen import dataclass
 from drawloom.ir.canonical import Json, digest_json
 from drawloom.ir.nodes import IR_VERSION, KNOWN_FEATURES, Pipeline
 from drawloom.ir.serialize import MalformedDocument, from_json, to_json
 
 __all__ = ["Program", "load_pipeline", "pipeline_digest", "pipeline_json"]
+
+
+_NOWHERE: Final[Mapping[str, Span]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +30,7 @@ class Program:
     """
 
     pipeline: Pipeline
-    spans: Mapping[str, Span] = field(default_factory=dict)
+    spans: Mapping[str, Span] = _NOWHERE
 
 
 def pipeline_json(pipeline: Pipeline) -> Json:

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import metadata
-
-from packaging.requirements import InvalidRequirement, Requirement
 
 from drawloom.errors import Diagnostic, RunRefused
 from drawloom.ir.nodes import Call
@@ -42,6 +39,10 @@ def _problems(program: Program) -> Iterator[Diagnostic]:
 
 
 def _problem(text: str) -> str:
+    from importlib import metadata  # lazy, with `packaging` 30 ms: most tasks declare no packages
+
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         needed = Requirement(text)
     except InvalidRequirement:

@@ -14,8 +14,31 @@ from drawloom.project.model import ProjectModel, quickly_read
 from drawloom.project.schema import read_document
 
 TEXTS = st.sampled_from(
-    ("", "default", "threads", "inline", "s3://b/p", "a.py:x", "pkg.mod:x", ":x", "x:", "a:b:c", "A", "-a", "a\n")
-    + ("a\nb:c", "a:\n", "a.b_c-d", "x" * 63, "x" * 64, "é", "🎉:🎉", '"quoted"', "{{", "0")
+    (
+        "",
+        "default",
+        "threads",
+        "inline",
+        "s3://b/p",
+        "a.py:x",
+        "pkg.mod:x",
+        ":x",
+        "x:",
+        "a:b:c",
+        "A",
+        "-a",
+        "a\n",
+        "a\nb:c",
+        "a:\n",
+        "a.b_c-d",
+        "x" * 63,
+        "x" * 64,
+        "é",
+        "🎉:🎉",
+        '"quoted"',
+        "{{",
+        "0",
+    )
 )
 ANYTHING = st.one_of(
     TEXTS,
