@@ -7,17 +7,12 @@ whenever it is missing, broken or of another version.
 from __future__ import annotations
 
 import os
-from fnmatch import fnmatchcase
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from warnings import warn
 
-from drawloom.catalog.artifacts import Artifact, Version, choose_version
-from drawloom.catalog.index import Index, index_path
 from drawloom.catalog.keys import project_prefix, run_key
 from drawloom.catalog.programs import load_program, save_program
 from drawloom.catalog.run import Run
-from drawloom.catalog.tags import read_tags
-from drawloom.catalog.verify import verify
 from drawloom.errors import Diagnostic, Span, StoreError, did_you_mean
 from drawloom.ir.program import Program
 from drawloom.storage.base import Storage
@@ -26,6 +21,10 @@ from drawloom.storage.open import open_storage
 from drawloom.storage.prefixed import Prefixed, local_path
 from drawloom.storage.problems import is_key
 from drawloom.values.store import Values
+
+if TYPE_CHECKING:
+    from drawloom.catalog.artifacts import Artifact, Version
+    from drawloom.catalog.index import Index
 
 __all__ = ["Catalog", "UnreadableRunWarning"]
 
@@ -102,6 +101,8 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
     def index(self) -> Index:
         """The index over the project's runs; opened on first use."""
         if self._index is None:
+            from drawloom.catalog.index import Index, index_path  # lazy: a run asks nothing of it
+
             self._index = Index(self.storage, index_path(self.storage.url))
         return self._index
 
@@ -152,6 +153,8 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
         Args:
             pattern: which names: `*` and `?` stand for any characters (`churn/*`).
         """
+        from fnmatch import fnmatchcase
+
         return self._artifacts([name for name in self.index.names() if fnmatchcase(name, pattern)])
 
     def artifact(self, name: str) -> Artifact:
@@ -183,6 +186,8 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
 
     def version(self, name: str, version: int | str | None = None) -> Version:
         """A version of an artifact, chosen as `load` chooses it."""
+        from drawloom.catalog.artifacts import choose_version
+
         return choose_version(self.artifact(name), version)
 
     def verify(self, *, quarantine: bool = True) -> list[Diagnostic]:
@@ -196,6 +201,8 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
         Returns:
             One diagnostic for each problem; an empty list if all is well.
         """
+        from drawloom.catalog.verify import verify
+
         inside = local_path(self._root, "x")
         temporary = None if inside is None else os.path.join(os.path.dirname(inside), ".tmp")
         return verify(self.storage, self.objects, quarantine=quarantine, temporary=temporary)
@@ -208,6 +215,8 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
         return Run(id, self.storage, self.objects, self.values)
 
     def _artifacts(self, names: list[str]) -> list[Artifact]:
+        from drawloom.catalog.tags import read_tags
+
         return self.index.artifacts(names, lambda name: read_tags(self.storage, name))
 
 

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import errno
 import io
-import json
 import os
 import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from typing import Any, TextIO, cast
-
-from drawloom.errors import Diagnostic, ProjectError
 
 __all__ = [
     "Column",
@@ -88,6 +84,8 @@ def warnings_as_notes() -> Iterator[None]:
 
 def write_json(document: object) -> None:
     """Writes one JSON document to stdout, indented."""
+    import json
+
     write(json.dumps(document, indent=2, ensure_ascii=False, default=str))
 
 
@@ -108,6 +106,8 @@ def _write(stream: TextIO | None, text: str) -> None:
         gone = isinstance(error, BrokenPipeError) or error.errno in (errno.EPIPE, errno.EINVAL, errno.EBADF)
         if gone or stream is sys.stderr:  # nobody can be told where telling fails
             return
+        from drawloom.errors import Diagnostic, ProjectError
+
         what = f"the output can't be written: {error.strerror}"
         fix = "make room, or send the output somewhere else"
         raise ProjectError(Diagnostic("P634", what, None, fix)) from error
@@ -236,6 +236,8 @@ def format_seconds(seconds: float | None) -> str:
 
 def format_time(at: float | None) -> str:
     """Seconds since the epoch as local time, `2026-01-31 12:00:00`; "" for None or 0."""
+    from datetime import datetime
+
     return datetime.fromtimestamp(at).astimezone().strftime("%Y-%m-%d %H:%M:%S") if at else ""
 
 
@@ -257,5 +259,6 @@ def format_bytes(size_bytes: int) -> str:
 
 def iso_time(at: float | None) -> Any:  # Any: a JSON value
     """Seconds since the epoch as ISO 8601 in UTC, for JSON; None for None or 0."""
+    from datetime import UTC, datetime
 
     return datetime.fromtimestamp(at, UTC).isoformat() if at else None

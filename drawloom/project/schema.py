@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -42,7 +41,7 @@ class ProjectSchema(_Strict):
     pipelines: dict[str, Annotated[str, StringConstraints(pattern=f"^{TARGET}$")]] = {}
 
 
-def read_document(document: object, path: Path, lines: Mapping[KeyPath, int]) -> ProjectModel:
+def read_document(document: object, path: str, lines: Mapping[KeyPath, int]) -> ProjectModel:
     """What a project file says.
 
     Args:
@@ -61,10 +60,10 @@ def read_document(document: object, path: Path, lines: Mapping[KeyPath, int]) ->
     return ProjectModel(**given)
 
 
-def _diagnostics(path: Path, lines: Mapping[KeyPath, int], error: ValidationError) -> Iterator[Diagnostic]:
+def _diagnostics(path: str, lines: Mapping[KeyPath, int], error: ValidationError) -> Iterator[Diagnostic]:
     for problem in sorted(error.errors(), key=lambda e: _line(lines, _keys(e["loc"]))):
         keys = _keys(problem["loc"])
-        where = Span(str(path), _line(lines, keys), ".".join(keys))
+        where = Span(path, _line(lines, keys), ".".join(keys))
         if problem["type"] == "extra_forbidden":
             yield _unknown_key(keys, where)
         else:
