@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from drawloom.errors import CheckFailed, CompileError, DefinitionError, Diagnostic, RunRefused, Span, did_you_mean
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
     from drawloom.compilers.base import Bundle

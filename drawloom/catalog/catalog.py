@@ -8,17 +8,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from datetime import datetime
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 from warnings import warn
 
-from drawloom.catalog.artifacts import Artifact, Reader, Version, choose_version
 from drawloom.catalog.keys import name_digest, project_prefix, run_key
 from drawloom.catalog.programs import load_program, save_program
 from drawloom.catalog.run import Run
-from drawloom.catalog.tags import read_tags, write_tag
-from drawloom.catalog.verify import verify
 from drawloom.errors import Diagnostic, Span, StoreError, did_you_mean
 from drawloom.ir.envelope import value_digest
 from drawloom.ir.program import Program
@@ -31,7 +26,9 @@ from drawloom.values.store import Values
 
 if TYPE_CHECKING:  # the index and what asks it are imported when something is asked: a run asks nothing
     import sqlite3
+    from datetime import datetime
 
+    from drawloom.catalog.artifacts import Artifact, Reader, Version
     from drawloom.catalog.gc import Collected
     from drawloom.catalog.index import Index
     from drawloom.catalog.lineage import Lineage
@@ -204,6 +201,8 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
         Args:
             pattern: which names: `*` and `?` stand for any characters (`churn/*`).
         """
+        from fnmatch import fnmatchcase
+
         found = self._artifacts(None)
         return found if pattern == "*" else [a for a in found if fnmatchcase(a.name, pattern)]
 
@@ -229,6 +228,8 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
         Args:
             pattern: which names (`module:qualname`): `*` and `?` stand for any characters.
         """
+        from fnmatch import fnmatchcase
+
         from drawloom.catalog.queries import function_versions
 
         return [f for f in self.index.ask(function_versions) if fnmatchcase(f.name, pattern)]
@@ -281,6 +282,8 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
             StoreError: S453, S458: there is no such version; S474: no version can have this tag.
         """
         found = self.version(name, version)
+        from drawloom.catalog.tags import write_tag
+
         write_tag(self.storage, name, tag, found.digest)
         return self.version(name, found.number)
 
@@ -294,6 +297,8 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
         tagged = {tag: version for version in artifact.versions for tag in version.tags}
         if tag not in tagged:
             raise StoreError(_no_tag(name, tag, list(tagged)))
+        from drawloom.catalog.tags import write_tag
+
         write_tag(self.storage, name, tag, "")
         return self.version(name, tagged[tag].number)
 
@@ -312,6 +317,8 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
 
     def version(self, name: str, version: int | str | None = None) -> Version:
         """A version of an artifact, chosen as `load` chooses it."""
+        from drawloom.catalog.artifacts import choose_version
+
         return choose_version(self.artifact(name), version)
 
     def verify(self, *, quarantine: bool = True) -> list[Diagnostic]:
@@ -325,6 +332,8 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
         Returns:
             One diagnostic for each problem; an empty list if all is well.
         """
+        from drawloom.catalog.verify import verify
+
         inside = local_path(self._root, "x")
         temporary = None if inside is None else os.path.join(os.path.dirname(inside), ".tmp")
         return verify(self.storage, self.objects, quarantine=quarantine, temporary=temporary)
@@ -409,6 +418,7 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
 
     def _artifacts(self, name: str | None) -> list[Artifact]:
         from drawloom.catalog.queries import tags_of, unread_tags, version_rows
+        from drawloom.catalog.tags import read_tags
 
         names = None if name is None else [name]
 
@@ -429,7 +439,7 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
 
 
 def _seconds(at: datetime | float | None) -> float | None:
-    return at.timestamp() if isinstance(at, datetime) else at
+    return at if at is None or isinstance(at, (int, float)) else at.timestamp()
 
 
 def _bad_project(project: str) -> Diagnostic:

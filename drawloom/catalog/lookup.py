@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
 from drawloom.catalog.facts import Facts
@@ -152,6 +151,8 @@ class Lookup:
         return Failure(decision.caught.type, decision.caught.message)
 
     def _info(self, name: str) -> Any:
+        from datetime import datetime  # lazy: few pipelines ask for these facts
+
         started = self._facts.started
         assert started is not None, "a run that has values has begun"
         if name == "run_id":

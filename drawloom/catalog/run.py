@@ -7,8 +7,7 @@ anew whenever it is asked for something, until its end is known.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from drawloom.catalog.facts import Facts, Instance
 from drawloom.catalog.logged import LOGGED, logged_name, of_instance, telling
@@ -30,6 +29,7 @@ from drawloom.catalog.runlog import is_alive, read_records
 from drawloom.catalog.series import read_series
 from drawloom.catalog.state import FailurePlace, RunState, run_state
 from drawloom.errors import DrawloomError, RunCancelled, RunFailed, Span, StoreError
+from drawloom.frozen import dataclass
 from drawloom.ir.layout import layout
 from drawloom.ir.program import Program
 from drawloom.ir.protocol import index_text, parse_indices
@@ -45,6 +45,9 @@ if TYPE_CHECKING:
 __all__ = ["NodeView", "Run"]
 
 _FINAL = frozenset({"succeeded", "failed", "cancelled"})
+
+
+_NONE: Final[Mapping[str, int]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class NodeView:
     id: str
     kind: str
     state: str
-    counts: Mapping[str, int] = field(default_factory=dict)
+    counts: Mapping[str, int] = _NONE
     attempts: int = 0
     seconds: float = 0.0
     failure: FailurePlace | None = None
@@ -154,6 +157,8 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         for (node, index), commit in list(found.items()):
             if commit.outcome != "cached" or not commit.source or node not in sources or sources[node].kind != "map":
                 continue
+            from dataclasses import replace  # lazy: only maps answered as a whole ask, after the run
+
             run, name, outer = commit.source
             if run not in origins:
                 origins[run] = Facts(read_records(self._storage, run))

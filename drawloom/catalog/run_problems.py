@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 from drawloom.catalog.raising import describe
 from drawloom.catalog.records import Index
 from drawloom.catalog.state import FailurePlace, RunState
 from drawloom.errors import Diagnostic, Span, did_you_mean
+from drawloom.frozen import dataclass
 
 __all__ = ["RunNames", "cancelled", "failed", "needs_index", "no_node", "no_start", "no_value", "not_ended"]
 

@@ -11,18 +11,22 @@ taken or behind a failed one is skipped; what else never began is cancelled once
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from typing import Final
 
 from drawloom.catalog.causes import Causes
 from drawloom.catalog.facts import Facts
 from drawloom.catalog.readings import SETTLED, STATES, Reading
 from drawloom.catalog.records import FailureInfo, Index, Record
+from drawloom.frozen import dataclass
 from drawloom.ir.nodes import Call, Pipeline
 from drawloom.ir.walk import walk
 
 __all__ = ["SETTLED", "STATES", "FailurePlace", "NodeState", "RunState", "state"]
 
 LOST = FailureInfo(type="infra", message="the process that ran it ended before it was done")
+
+
+_NONE: Final[Mapping[Index, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,7 @@ class NodeState:
     id: str
     kind: str
     state: str
-    instances: Mapping[Index, str] = field(default_factory=dict)
+    instances: Mapping[Index, str] = _NONE
     attempts: int = 0
     seconds: float = 0.0
     failure: FailurePlace | None = None

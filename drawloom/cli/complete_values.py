@@ -173,7 +173,7 @@ def _executors(_: click.Context, __: str) -> Iterable[str]:
 def _profiles(_: click.Context, __: str) -> Iterable[str]:
     from drawloom.project import find_project
 
-    project = find_project(Path.cwd())
+    project = find_project(os.getcwd())
     return sorted(project.model.profiles) if project is not None else ()
 
 
@@ -183,7 +183,7 @@ def _profiles(_: click.Context, __: str) -> Iterable[str]:
 def _targets(_: click.Context, incomplete: str) -> Iterator[str]:
     from drawloom.project import find_project
 
-    project = find_project(Path.cwd())
+    project = find_project(os.getcwd())
     if project is not None:
         yield from sorted(project.targets)
     folder, _colon, _name = incomplete.partition(":")
@@ -227,10 +227,10 @@ def pipeline_options(target: str) -> list[click.Option]:
     from drawloom.project import find_project
 
     try:
-        project = find_project(Path.cwd())
+        project = find_project(os.getcwd())
         full = project.targets.get(target, target) if project is not None else target
         place, _, name = full.rpartition(":")
-        base = project.path.parent if project is not None and not place.endswith(".py") else Path.cwd()
+        base = Path(project.folder) if project is not None and not place.endswith(".py") else Path.cwd()
         path = Path(place) if place.endswith(".py") else base / f"{place.replace('.', '/')}.py"
         [function] = [found for found in _functions(path) if found.name == name]
     except Exception:  # noqa: BLE001  # as above

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import io
-import json
 import os
 import re
 import shutil
@@ -13,12 +12,10 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
 from typing import Any, TextIO, cast
 
 from drawloom.display.colours import STATE_STYLES, has_colours
 from drawloom.display.formats import cells, cut, format_bytes, format_seconds, format_time, one_line, shows_unicode
-from drawloom.errors import Diagnostic, ProjectError
 
 __all__ = [
     "Column",
@@ -85,6 +82,8 @@ def warnings_as_notes() -> Iterator[None]:
 
 def write_json(document: object) -> None:
     """Writes one JSON document to stdout, indented."""
+    import json
+
     write(json.dumps(document, indent=2, ensure_ascii=False, default=str))
 
 
@@ -106,6 +105,8 @@ def _write(stream: TextIO | None, text: str, *, needed: bool = True) -> None:
         gone = closed or error.errno in (errno.EPIPE, errno.EINVAL, errno.EBADF)
         if gone or not needed or stream is sys.stderr:  # nobody can be told where telling fails
             return
+        from drawloom.errors import Diagnostic, ProjectError
+
         what = f"the output can't be written: {error.strerror}"
         fix = "make room, or send the output somewhere else"
         raise ProjectError(Diagnostic("P634", what, None, fix)) from error
@@ -227,5 +228,6 @@ def _is_terminal() -> bool:
 
 def iso_time(at: float | None) -> Any:  # Any: a JSON value
     """Seconds since the epoch as ISO 8601 in UTC, for JSON; None for None or 0."""
+    from datetime import UTC, datetime
 
     return datetime.fromtimestamp(at, UTC).isoformat() if at else None

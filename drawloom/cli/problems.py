@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib
 import os
-import traceback
-from pathlib import Path
 from typing import Final
 
 import click
@@ -35,11 +33,12 @@ TARGET: Final = "drawloom.target"  # in click's context: TARGET as given, once i
 CANCELLED: Final = 130  # 128 + SIGINT, as shells have it
 
 # drawloom's own files, and those of the import system
-NOT_THE_USERS = (str(Path(__file__).resolve().parents[1]), "<frozen", str(importlib.__file__))
+_OURS: Final = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+NOT_THE_USERS = (_OURS, "<frozen", str(importlib.__file__))
 _NO_COMMAND: tuple[type[click.ClickException], ...] = tuple(
     filter(None, [getattr(click.exceptions, "NoArgsIsHelpError", None)])  # click before 8.2 shows the help itself
 )
-_TRACING = str(Path(__file__).resolve().parents[1] / "dsl" / "tracing.py")
+_TRACING: Final = os.path.join(_OURS, "dsl", "tracing.py")
 
 
 def exit_code_for(error: BaseException) -> int:
@@ -59,6 +58,8 @@ def exit_code_for(error: BaseException) -> int:
         note("cancelled")
         return CANCELLED
     if os.environ.get("DRAWLOOM_DEBUG") == "1":
+        import traceback
+
         note("".join(traceback.format_exception(error)).rstrip())
     if isinstance(error, _NO_COMMAND):
         note(error.format_message())  # a group without a command: its help, which says what there is
@@ -109,6 +110,8 @@ def _usage(error: click.ClickException) -> Diagnostic:
 
 def _in_pipeline(error: BaseException) -> Span | None:
     """The user's innermost line, if the exception came out of a pipeline's function while it was traced."""
+    import traceback  # an error may take its time
+
     frames = traceback.extract_tb(error.__traceback__)
     first = next((i for i, frame in enumerate(frames) if frame.filename == _TRACING), len(frames))
     users = [frame for frame in frames[first:] if not frame.filename.startswith(NOT_THE_USERS)]
@@ -134,6 +137,8 @@ def users_traceback(error: BaseException, since: str = "") -> str:
         error: the exception.
         since: leave out the frames before the first one of this file, too.
     """
+    import traceback  # an error may take its time
+
     told = traceback.TracebackException.from_exception(error)
     first = next((i for i, frame in enumerate(told.stack) if frame.filename == since), 0)
     told.stack = traceback.StackSummary.from_list(told.stack[first:])

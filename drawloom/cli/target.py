@@ -5,9 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import traceback
 from contextlib import redirect_stdout
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -15,7 +13,7 @@ from drawloom.cli.problems import NOT_THE_USERS
 from drawloom.dsl.pipeline import Pipeline
 from drawloom.dsl.task import Task
 from drawloom.errors import Diagnostic, DrawloomError, ProjectError, Span, did_you_mean
-from drawloom.project import ProjectFile
+from drawloom.project.file import ProjectFile, absolute
 
 __all__ = ["load_target"]
 
@@ -53,10 +51,11 @@ def _full_target(target: str, project: ProjectFile | None) -> str:
 
 
 def _load_file(place: str) -> ModuleType:
-    path = Path(place).absolute()
-    if not path.is_file():
-        near = sorted(p.name for p in path.parent.glob("*.py")) if path.parent.is_dir() else []
-        hint = did_you_mean(path.name, near)
+    path = absolute(os.getcwd(), place)
+    if not os.path.isfile(path):
+        folder, name = os.path.split(path)
+        near = sorted(n for n in os.listdir(folder) if n.endswith(".py")) if os.path.isdir(folder) else []
+        hint = did_you_mean(name, near)
         raise ProjectError(
             Diagnostic("P611", f"there is no file {place!r}{hint}", None, "name a Python file that is there")
         )
@@ -66,40 +65,41 @@ def _load_file(place: str) -> ModuleType:
     found = getattr(module, "__file__", None)
     if found is None or not os.path.samefile(found, path):
         what = f"{place!r} can't be imported: the name `{name}` already stands for {found or 'a built-in module'}"
-        raise ProjectError(Diagnostic("P612", what, Span(str(path), 0), "give the file another name"))
+        raise ProjectError(Diagnostic("P612", what, Span(path, 0), "give the file another name"))
     return module
 
 
-def _module_name(path: Path) -> tuple[Path, str]:
+def _module_name(path: str) -> tuple[str, str]:
     """The folder to import from and the module's name there: dotted where the file lies in a package."""
-    root, parts = path.parent, [path.stem]
-    while (root / "__init__.py").is_file():
-        parts.insert(0, root.name)
-        root = root.parent
-    if path.stem == "__init__":
+    root, file = os.path.split(path)
+    stem = file.removesuffix(".py")
+    parts = [stem]
+    while os.path.isfile(os.path.join(root, "__init__.py")):
+        root, package = os.path.split(root)
+        parts.insert(0, package)
+    if stem == "__init__":
         parts.pop()
     wrong = [part for part in parts if "." in part]
     if wrong or not parts:
-        what = f"{path.name!r} can't be imported: `{path.stem}` is no module name"
-        raise ProjectError(Diagnostic("P612", what, Span(str(path), 0), "give the file a name without dots"))
+        what = f"{file!r} can't be imported: `{stem}` is no module name"
+        raise ProjectError(Diagnostic("P612", what, Span(path, 0), "give the file a name without dots"))
     return root, ".".join(parts)
 
 
 def _load_module(name: str, project: ProjectFile | None) -> ModuleType:
     if project is not None:
-        _put_first(project.path.parent)
-    _put_first(Path.cwd())
+        _put_first(project.folder)
+    _put_first(os.getcwd())
     return _import(name, None)
 
 
-def _put_first(folder: Path) -> None:
+def _put_first(folder: str) -> None:
     """Puts a folder first on the path, where worker processes take it from, too."""
-    text = str(folder)
-    if sys.path[:1] != [text]:
-        sys.path.insert(0, text)
+    if sys.path[:1] != [folder]:
+        sys.path.insert(0, folder)
 
 
-def _import(name: str, path: Path | None) -> ModuleType:
+def _import(name: str, path: str | None) -> ModuleType:
     try:
         with redirect_stdout(sys.stderr):  # what a module prints when it is imported is no output of a command
             return importlib.import_module(name)
@@ -116,22 +116,24 @@ def _import(name: str, path: Path | None) -> ModuleType:
         raise ProjectError(_broken(name, path, error)) from error
 
 
-def _broken(name: str, path: Path | None, error: BaseException) -> Diagnostic:
-    what = f"importing `{path.name if path else name}` failed: {type(error).__name__}: {error}"
+def _broken(name: str, path: str | None, error: BaseException) -> Diagnostic:
+    what = f"importing `{os.path.basename(path) if path else name}` failed: {type(error).__name__}: {error}"
     fix = "mend the module; `python -c 'import ...'` would fail in the same way"
     if isinstance(error, ModuleNotFoundError):
         fix = f"install the package that has `{error.name}`, or correct the import"
     return Diagnostic("P614", what, _place_of(error, path), fix)
 
 
-def _place_of(error: BaseException, path: Path | None) -> Span | None:
+def _place_of(error: BaseException, path: str | None) -> Span | None:
     """The innermost line of the user's files in the traceback; of a syntax error, the line itself."""
+    import traceback  # an error may take its time
+
     if isinstance(error, SyntaxError) and error.filename:
         return Span(error.filename, error.lineno or 0)
     frames = [f for f in traceback.extract_tb(error.__traceback__) if not f.filename.startswith(NOT_THE_USERS)]
     if frames:
         return Span(frames[-1].filename, frames[-1].lineno or 0)
-    return Span(str(path), 0) if path else None
+    return Span(path, 0) if path else None
 
 
 def _find(module: ModuleType, name: str, target: str) -> Pipeline[..., Any]:

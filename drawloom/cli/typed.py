@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -14,7 +14,7 @@ from drawloom.cli.target import load_target
 from drawloom.dsl.pipeline import Pipeline
 from drawloom.dsl.place import function_span
 from drawloom.errors import Diagnostic, ProjectError
-from drawloom.parameters import Given, Parameter, parameters_of, read_parameters
+from drawloom.parameters.signature import Given, Parameter, parameters_of, read_parameters
 from drawloom.project import find_project
 
 __all__ = ["TargetCommand", "param_option", "target_of", "typed_values"]
@@ -52,7 +52,7 @@ class TargetCommand(click.Command):
         ctx.token_normalize_func = lambda name: name.replace("_", "-")
         target = _target_among(args, self.params, ctx)
         if target is not None and not ctx.resilient_parsing and self.names_pipeline(target):
-            pipeline = load_target(target, find_project(Path.cwd()))
+            pipeline = load_target(target, find_project(os.getcwd()))
             ctx.meta[_PIPELINE] = pipeline
             ctx.meta[TARGET] = target if " " not in target else f"'{target}'"
             found = parameters_of(pipeline.function, function_span(pipeline.function))

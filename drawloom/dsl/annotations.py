@@ -10,7 +10,6 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from drawloom.dsl.markers import Codec
@@ -157,6 +156,8 @@ def _read_annotated(base: Any, metadata: tuple[Any, ...], names: Names, inside: 
     codecs = [m.name for m in metadata if isinstance(m, Codec)]
     if not codecs:
         return _read(base, names, inside)
+    from dataclasses import replace  # lazy: few tasks need it
+
     try:
         return replace(_read(base, names, inside), codec=codecs[-1])
     except UnsupportedType:

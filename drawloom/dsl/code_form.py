@@ -10,9 +10,9 @@ from __future__ import annotations
 import ast
 import symtable
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from drawloom.frozen import dataclass
 from drawloom.ir.canonical import Json, digest_json
 
 __all__ = ["CodeForm", "code_form", "module_digest"]

@@ -11,7 +11,6 @@ import builtins
 import os
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -19,6 +18,7 @@ from weakref import WeakKeyDictionary
 from drawloom.dsl.code_form import CodeForm, code_form, module_digest
 from drawloom.dsl.place import function_span, refusal
 from drawloom.dsl.source import class_definition, function_definition, is_users, is_users_module, module_text
+from drawloom.frozen import dataclass
 from drawloom.ir.canonical import Json, digest_bytes, digest_json
 from drawloom.ir.envelope import NotEncodable, class_ref, encode, value_digest
 

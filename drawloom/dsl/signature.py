@@ -6,7 +6,6 @@ Reads the code object and the annotations itself: `inspect.signature` per task w
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Annotated, Any, get_args, get_origin
 from weakref import WeakKeyDictionary
 
@@ -14,6 +13,7 @@ from drawloom.dsl.annotations import Names, UnknownName, UnsupportedType, read_a
 from drawloom.dsl.constants import reference_leaf
 from drawloom.dsl.markers import STATIC
 from drawloom.dsl.place import function_span, refusal
+from drawloom.frozen import dataclass
 from drawloom.ir.canonical import canonical_json
 from drawloom.ir.envelope import NotEncodable, encode
 from drawloom.ir.tasks import Port

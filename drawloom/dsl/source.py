@@ -11,7 +11,6 @@ import linecache
 import os
 import re
 import sys
-import sysconfig
 from functools import cache
 from types import CodeType
 from typing import Any, NamedTuple
@@ -30,9 +29,14 @@ class Definition(NamedTuple):
 
 @cache
 def _library_folders() -> tuple[str, ...]:
-    paths = sysconfig.get_paths()
+    """The standard library's and drawloom's own. What is installed lies below a folder with a name of its own.
+
+    `sysconfig` would tell, in 3 ms.
+    """
+    standard = os.path.dirname(os.__file__)
+    platform = os.path.join(sys.exec_prefix, sys.platlibdir, f"python{sys.version_info[0]}.{sys.version_info[1]}")
     own = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    folders = {paths[key] for key in ("stdlib", "platstdlib", "purelib", "platlib")} | {own}
+    folders = {standard, platform, own}
     return tuple(os.path.join(os.path.realpath(folder), "") for folder in sorted(folders))
 
 

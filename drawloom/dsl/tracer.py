@@ -7,7 +7,6 @@ be the staging of plain `if` and `for`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import lru_cache
 from types import FrameType
 from typing import TYPE_CHECKING, Any
@@ -213,6 +212,8 @@ class Tracer:
                 f"`{operand.node}` can't come after `{late[0]}`, which is called later",
                 f"call `{late[0]}` first",
             )
+        from dataclasses import replace  # lazy: few pipelines need it
+
         nodes = handle._dl_block.nodes
         place = next(i for i, node in enumerate(nodes) if node.id == operand.node)
         nodes[place] = replace(nodes[place], after=tuple(dict.fromkeys((*nodes[place].after, *needed))))

@@ -6,14 +6,19 @@ Spans live beside the pipeline and outside every digest, so that moving a line c
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import Final
 
 from drawloom.errors import Span
+from drawloom.frozen import dataclass
 from drawloom.ir.canonical import Json, digest_json
 from drawloom.ir.nodes import IR_VERSION, KNOWN_FEATURES, Pipeline
 from drawloom.ir.serialize import MalformedDocument, from_json, to_json
 
 __all__ = ["Program", "load_pipeline", "pipeline_digest", "pipeline_json"]
+
+
+_NOWHERE: Final[Mapping[str, Span]] = {}
+_NO_SOURCES: Final[Mapping[str, Json]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +32,17 @@ class Program:
     """
 
     pipeline: Pipeline
-    spans: Mapping[str, Span] = field(default_factory=dict)
-    sources: Mapping[str, Json] = field(default_factory=dict, compare=False, repr=False)
+    spans: Mapping[str, Span] = _NOWHERE
+    sources: Mapping[str, Json] = _NO_SOURCES
+
+    def __eq__(self, other: object) -> bool:
+        """Whether the pipelines are equal and stand in the same places; sources follow from the functions."""
+        return isinstance(other, Program) and (self.pipeline, self.spans) == (other.pipeline, other.spans)
+
+    __hash__ = None  # type: ignore[assignment]  # spans are a mapping
+
+    def __repr__(self) -> str:
+        return f"Program(pipeline={self.pipeline!r}, spans={self.spans!r})"
 
 
 def pipeline_json(pipeline: Pipeline) -> Json:

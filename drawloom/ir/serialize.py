@@ -8,7 +8,6 @@ its slice with this.
 
 from __future__ import annotations
 
-import dataclasses
 import re
 import types
 import typing
@@ -16,6 +15,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
+from drawloom.frozen import MISSING, field_defaults, is_frozen
 from drawloom.ir.canonical import Json
 
 __all__ = ["MalformedDocument", "from_json", "kind_of", "to_json"]
@@ -44,8 +44,8 @@ _NO_DEFAULT = object()
 
 @cache
 def _fields(cls: type) -> tuple[tuple[str, Any], ...]:
-    fields = dataclasses.fields(cls)
-    return tuple((f.name, _NO_DEFAULT if f.name in _ALWAYS_WRITTEN else f.default) for f in fields)
+    fields = field_defaults(cls)
+    return tuple((name, _NO_DEFAULT if name in _ALWAYS_WRITTEN else default) for name, default in fields)
 
 
 def to_json(value: Any) -> Json:
@@ -93,11 +93,7 @@ def _reader(hint: Any) -> Reader:
     if origin is tuple:
         args = typing.get_args(hint)
         return _list_reader(args[0]) if args[1:] == (...,) else _tuple_reader(args)
-    return _record_reader(hint) if _is_record(hint) else _scalar_reader(hint)
-
-
-def _is_record(hint: Any) -> bool:
-    return dataclasses.is_dataclass(hint)
+    return _record_reader(hint) if is_frozen(hint) else _scalar_reader(hint)
 
 
 def _scalar_reader(cls: type) -> Reader:
@@ -138,8 +134,8 @@ def _tuple_reader(hints: tuple[Any, ...]) -> Reader:
 
 
 def _union_reader(hints: tuple[Any, ...]) -> Reader:
-    records = {kind_of(h): h for h in hints if _is_record(h)}
-    scalars = tuple(h for h in hints if not _is_record(h))
+    records = {kind_of(h): h for h in hints if is_frozen(h)}
+    scalars = tuple(h for h in hints if not is_frozen(h))
 
     def read(tree: Json, path: str) -> Any:
         if isinstance(tree, dict):
@@ -159,8 +155,7 @@ def _union_reader(hints: tuple[Any, ...]) -> Reader:
 
 def _record_reader(cls: type) -> Reader:
     hints: dict[str, Any] = {}
-    fields = dataclasses.fields(cls)
-    required = [f.name for f in fields if f.default is dataclasses.MISSING or f.name in _ALWAYS_WRITTEN]
+    required = [name for name, default in field_defaults(cls) if default is MISSING or name in _ALWAYS_WRITTEN]
     own_kind = "kind" in required  # `kind` is a field of the class, not the tag
 
     def read(tree: Json, path: str) -> Any:

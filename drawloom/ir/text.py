@@ -40,12 +40,12 @@ for diagnostics are the same lines, types by their short names and long constant
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
+from drawloom.frozen import field_defaults, is_frozen
 from drawloom.ir.nodes import (
     Block,
     Branch,
@@ -311,15 +311,15 @@ def _types(pipeline: Pipeline) -> Iterator[Type]:
 def _options(policies: object) -> list[str]:
     """The fields of a policy that differ from their defaults, `name=value`."""
     found = []
-    for f in dataclasses.fields(policies):  # type: ignore[arg-type]  # always a policy dataclass
-        value = getattr(policies, f.name)
-        if value != f.default:
-            found.append(f"{f.name}={_value(value)}")
+    for name, default in field_defaults(type(policies)):
+        value = getattr(policies, name)
+        if value != default:
+            found.append(f"{name}={_value(value)}")
     return found
 
 
 def _value(value: object) -> str:
-    if dataclasses.is_dataclass(value):
+    if is_frozen(value):
         return f"({', '.join(_options(value))})"
     if isinstance(value, tuple):
         return f"[{', '.join(_value(v) for v in value)}]"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, MutableSequence, Sequence
-from dataclasses import is_dataclass
 from enum import Enum
 from typing import (
     Annotated,
@@ -114,6 +113,6 @@ def _name(annotation: Any) -> str:
 
 def record_maker(annotation: Any) -> Callable[..., Any] | None:
     """What makes a dataclass, a named tuple or a typed dict from its fields; None for any other type."""
-    if isinstance(annotation, type) and (is_dataclass(annotation) or _is_named_tuple(annotation)):
+    if isinstance(annotation, type) and (hasattr(annotation, "__dataclass_fields__") or _is_named_tuple(annotation)):
         return annotation
     return dict if is_typeddict(annotation) else None

@@ -9,8 +9,6 @@ from __future__ import annotations
 import json
 import types
 from collections.abc import Callable, Mapping, Sequence
-from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any, Final, Literal, NotRequired, Required, get_args, get_origin, get_type_hints
 
 from drawloom.parameters.forms import container, describe, members, plain, record_maker
@@ -112,7 +110,8 @@ def read_text(text: str, annotation: Any) -> Any:
 
 def _load_file(path: str) -> Any:
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        with open(path, encoding="utf-8") as file:
+            text = file.read()
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it isn't UTF-8"
         raise ReadingError(
@@ -142,6 +141,7 @@ def read_json(tree: Any, annotation: Any) -> Any:
     Raises:
         ReadingError: the tree is no value of that type.
 
+    >>> from decimal import Decimal
     >>> read_json({"a": ["1.10"]}, dict[str, tuple[Decimal, ...]])
     {'a': (Decimal('1.10'),)}
     """
@@ -165,6 +165,8 @@ def _read_tree(tree: Any, bare: Any) -> Any:
         return _exactly(tree, fits, bare) if not literal_has_member(bare) else read_literal(str(tree), bare)
     reader = text_reader(bare)
     if reader is not None:
+        from decimal import Decimal
+
         number = bare is Decimal and type(tree) in (int, float)
         return reader(str(_exactly(tree, isinstance(tree, str) or number, bare)), bare)
     return _read_parts(tree, bare)

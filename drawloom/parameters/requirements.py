@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
-from importlib import metadata
-
-from packaging.requirements import InvalidRequirement, Requirement
+from typing import Final
 
 from drawloom.errors import Diagnostic, RunRefused
 from drawloom.ir.nodes import Call
@@ -13,6 +12,9 @@ from drawloom.ir.program import Program
 from drawloom.ir.walk import walk
 
 __all__ = ["refuse_unmet"]
+
+_NAME: Final = "[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?"
+_MISSING: Final = "which isn't installed"
 
 
 def refuse_unmet(program: Program) -> None:
@@ -29,19 +31,32 @@ def refuse_unmet(program: Program) -> None:
 def _problems(program: Program) -> Iterator[Diagnostic]:
     tasks = {task.name: task.policies for task in program.pipeline.tasks}
     told: set[tuple[str, str]] = set()
+    found: dict[str, str] = {}  # a look at the disk for each package, not for each node
     for node in walk(program.pipeline.body):
         if not isinstance(node, Call):
             continue
         for text in (node.policies or tasks[node.task]).packages:
-            problem = "" if (node.task, text) in told else _problem(text)
-            told.add((node.task, text))
-            if problem:
+            if text not in found:
+                found[text] = _problem(text)
+            problem = found[text]
+            if problem and (node.task, text) not in told:
+                told.add((node.task, text))
                 what = f"task `{node.task}` declares the package `{text}`, {problem}"
                 fix = f"`pip install '{text}'`, or correct `packages` of the task"
                 yield Diagnostic("R522", what, program.spans.get(node.id), fix)
 
 
 def _problem(text: str) -> str:
+    from importlib import metadata  # lazy, with `packaging` 30 ms: most tasks declare no packages
+
+    if re.fullmatch(_NAME, text):  # of any version: whether it is there is all there is to know
+        try:
+            metadata.distribution(text)
+        except metadata.PackageNotFoundError:
+            return _MISSING
+        return ""
+    from packaging.requirements import InvalidRequirement, Requirement
+
     try:
         needed = Requirement(text)
     except InvalidRequirement:
@@ -51,5 +66,5 @@ def _problem(text: str) -> str:
     try:
         found = metadata.version(needed.name)
     except metadata.PackageNotFoundError:
-        return "which isn't installed"
+        return _MISSING
     return "" if needed.specifier.contains(found, prereleases=True) else f"but {found} is installed"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import types
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
-from decimal import Decimal, InvalidOperation
 from enum import Enum
-from pathlib import Path
-from typing import Any, Final, Literal, get_args, get_origin
-from uuid import UUID
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args, get_origin
 
 from drawloom.parameters.forms import describe, special_name
+
+if TYPE_CHECKING:
+    from datetime import timedelta
 
 __all__ = ["ReadingError", "literal_has_member", "read_literal", "text_reader"]
 
@@ -47,7 +47,7 @@ def text_reader(bare: Any) -> TextReader | None:
         return _SCALARS[types.NoneType]
     if not isinstance(bare, type) or get_origin(bare) is not None:
         return None
-    return _read_member if issubclass(bare, Enum) else _SCALARS.get(bare)
+    return _read_member if issubclass(bare, Enum) else _SCALARS.get(bare) or _imported_reader(bare)
 
 
 def literal_has_member(bare: Any) -> bool:
@@ -75,9 +75,9 @@ def _read_member(text: str, bare: Any) -> Any:
 
 def _read_special(text: str, bare: Any) -> Any:
     name = special_name(bare)
-    if name == "File" and not Path(text).is_file():
+    if name == "File" and not os.path.isfile(text):
         raise ReadingError("the path of a file", f"{text!r}, {_what_is_there(text)}", "", _PATH_FIX)
-    if name == "Directory" and not Path(text).is_dir():
+    if name == "Directory" and not os.path.isdir(text):
         raise ReadingError("the path of a folder", f"{text!r}, {_what_is_there(text)}", "", _PATH_FIX)
     return bare(text)
 
@@ -86,20 +86,22 @@ _PATH_FIX: Final = "give a path that is there; a relative one counts from the wo
 
 
 def _what_is_there(path: str) -> str:
-    return "which isn't there" if not Path(path).exists() else "a folder" if Path(path).is_dir() else "a file"
+    return "which isn't there" if not os.path.exists(path) else "a folder" if os.path.isdir(path) else "a file"
 
 
 def _by(read: Callable[[str], Any], expected: str) -> TextReader:
     def read_scalar(text: str, _: Any) -> Any:
         try:
             return read(text)
-        except (ValueError, KeyError, InvalidOperation):
+        except (ValueError, KeyError, ArithmeticError):  # of which decimal's InvalidOperation is one
             raise ReadingError(expected, repr(text)) from None
 
     return read_scalar
 
 
 def _timedelta(text: str) -> timedelta:
+    from datetime import timedelta
+
     from pydantic import TypeAdapter  # the standard library reads no durations
 
     found: timedelta = TypeAdapter(timedelta).validate_strings(text)
@@ -114,10 +116,23 @@ _SCALARS: Final[dict[Any, TextReader]] = {
     bool: _by({"true": True, "false": False}.__getitem__, "bool (true or false)"),
     types.NoneType: _by({"null": None}.__getitem__, "None (null)"),
     bytes: lambda text, _: text.encode(),
-    Decimal: _by(Decimal, "Decimal"),
-    UUID: _by(UUID, "UUID"),
-    date: _by(date.fromisoformat, "date (2026-01-31)"),
-    datetime: _by(datetime.fromisoformat, "datetime (2026-01-31T12:00:00+00:00)"),
-    time: _by(time.fromisoformat, "time (12:00:00)"),
-    timedelta: _by(_timedelta, "timedelta (PT1H30M, or 01:30:00)"),
 }
+
+
+def _imported_reader(bare: type) -> TextReader | None:
+    """The reader of a type that is no builtin: its module is imported here by nobody but who has the type already."""
+    if bare.__module__ not in ("datetime", "decimal", "uuid"):
+        return None
+    from datetime import date, datetime, time, timedelta
+    from decimal import Decimal
+    from uuid import UUID
+
+    readers: dict[type, TextReader] = {
+        Decimal: _by(Decimal, "Decimal"),
+        UUID: _by(UUID, "UUID"),
+        date: _by(date.fromisoformat, "date (2026-01-31)"),
+        datetime: _by(datetime.fromisoformat, "datetime (2026-01-31T12:00:00+00:00)"),
+        time: _by(time.fromisoformat, "time (12:00:00)"),
+        timedelta: _by(_timedelta, "timedelta (PT1H30M, or 01:30:00)"),
+    }
+    return readers.get(bare)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final, get_args, get_type_hints
 
 from drawloom.dsl.markers import STATIC
 from drawloom.dsl.signature import signature, unwrapped
 from drawloom.errors import Diagnostic, ProjectError, Span, did_you_mean
+from drawloom.frozen import dataclass
 from drawloom.parameters.forms import describe, members, plain
 from drawloom.parameters.reading import read_json, read_texts, takes_many
 from drawloom.parameters.scalars import ReadingError
@@ -25,7 +25,7 @@ class _Required:
 REQUIRED: Final = _Required()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Parameter:
     """One parameter of a pipeline.
 
@@ -65,7 +65,7 @@ class Parameter:
         return describe(self.annotation)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Given:
     """What was given for one parameter from outside.
 

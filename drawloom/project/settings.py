@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from pydantic import TypeAdapter, ValidationError
-
 from drawloom.errors import Diagnostic, ProjectError, Span, did_you_mean
-from drawloom.project.file import ProjectFile, find_project, unknown_profile
-from drawloom.project.model import EXECUTORS, Profile, ProjectModel, ProjectName
+from drawloom.frozen import dataclass
+from drawloom.project.file import ProjectFile, absolute, find_project, unknown_profile
+from drawloom.project.model import EXECUTORS, Profile, ProjectModel, is_project_name
 
 __all__ = ["Overrides", "Settings", "load_settings"]
 
 _DEFAULT_EXECUTOR: Final = "threads"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Overrides:
     """What the command line says; None where it says nothing.
 
@@ -42,7 +39,7 @@ class Overrides:
     fail_fast: bool | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What a command works with.
 
@@ -59,7 +56,7 @@ class Settings:
         allow_pickle: whether values without a safe format may be pickled.
     """
 
-    root: Path
+    root: str
     file: ProjectFile | None
     project: str
     catalog: str
@@ -72,7 +69,10 @@ class Settings:
 
 
 def load_settings(
-    overrides: Overrides | None = None, *, folder: Path | None = None, environment: Mapping[str, str] | None = None
+    overrides: Overrides | None = None,
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    environment: Mapping[str, str] | None = None,
 ) -> Settings:
     """The settings of the project that `folder` lies in.
 
@@ -88,13 +88,13 @@ def load_settings(
         ProjectError: the project file (P601-P603, P606, P607), an environment variable or option (P604, P608) or the
             name of the profile (P605) is wrong.
     """
-    working = (folder or Path.cwd()).resolve()
+    working = os.path.realpath(folder or os.getcwd())
     asked = overrides or Overrides()
     given = _from_environment(os.environ if environment is None else environment)
     _check_options(asked)
     file = find_project(working)
     model = file.model if file is not None else ProjectModel()
-    root = file.path.parent if file is not None else working
+    root = file.folder if file is not None else working
     name = _first(asked.profile, given.profile, model.default_profile)
     profile = _profile(name, file, _profile_source(asked, given))
     return Settings(
@@ -115,15 +115,15 @@ def _first(*values: Any) -> Any:  # Any: each setting has a type of its own
     return next((value for value in values if value is not None), None)
 
 
-def _catalog(working: Path, root: Path, asked: str | None, configured: str) -> str:
+def _catalog(working: str, root: str, asked: str | None, configured: str) -> str:
     """A path of the project file is relative to the file, one the user types to the working folder."""
     if asked is not None:
         return _absolute(working, asked)
     return _absolute(root, configured)
 
 
-def _absolute(base: Path, path_or_url: str) -> str:
-    return path_or_url if "://" in path_or_url else str((base / Path(path_or_url).expanduser()).absolute())
+def _absolute(base: str, path_or_url: str) -> str:
+    return path_or_url if "://" in path_or_url else absolute(base, os.path.expanduser(path_or_url))
 
 
 def _profile(name: str | None, file: ProjectFile | None, source: Span | None) -> Profile:
@@ -149,7 +149,7 @@ def _from_environment(environment: Mapping[str, str]) -> Overrides:
     executor, workers, project = read("EXECUTOR"), read("WORKERS"), read("PROJECT")
     problems += _problem("DRAWLOOM_EXECUTOR", executor, executor in (None, *EXECUTORS), _ONE_OF_EXECUTORS)
     problems += _problem("DRAWLOOM_WORKERS", workers, workers is None or _is_count(workers), _A_COUNT)
-    problems += _problem("DRAWLOOM_PROJECT", project, project is None or _is_name(project), _A_NAME)
+    problems += _problem("DRAWLOOM_PROJECT", project, project is None or is_project_name(project), _A_NAME)
     if problems:
         raise ProjectError(problems)
     count = int(workers) if workers is not None else None
@@ -195,7 +195,7 @@ def _check_options(asked: Overrides) -> None:
     problems = [
         *_problem("--executor", asked.executor, asked.executor in (None, *EXECUTORS), _ONE_OF_EXECUTORS),
         *_problem("--workers", asked.workers, asked.workers is None or asked.workers >= 1, _A_COUNT),
-        *_problem("--project", asked.project, asked.project is None or _is_name(asked.project), _A_NAME),
+        *_problem("--project", asked.project, asked.project is None or is_project_name(asked.project), _A_NAME),
     ]
     if problems:
         raise ProjectError(problems)
@@ -210,11 +210,3 @@ def _problem(source: str, value: object, fine: bool, expected: str) -> list[Diag
 
 def _is_count(text: str) -> bool:
     return text.isascii() and text.isdigit() and int(text) >= 1
-
-
-def _is_name(text: str) -> bool:
-    try:
-        TypeAdapter(ProjectName).validate_python(text)
-    except ValidationError:
-        return False
-    return True

@@ -9,7 +9,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from time import time as now
 from typing import Any
 
@@ -17,6 +16,7 @@ from drawloom.catalog.answers import Answers
 from drawloom.catalog.records import Commit, FailureInfo, Index, ValueRef, record_to_json
 from drawloom.catalog.runlog import Encoded
 from drawloom.errors import Diagnostic, NodeFailed
+from drawloom.frozen import dataclass
 from drawloom.ir.canonical import Json, canonical_json
 from drawloom.ir.envelope import value_digest
 from drawloom.ir.nodes import Call

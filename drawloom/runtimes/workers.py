@@ -9,14 +9,9 @@ doesn't reach it, and killing it takes what it started with it.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import select
-import signal
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Mapping
@@ -62,6 +57,11 @@ class Worker:
     """
 
     def __init__(self, setup: Mapping[str, Json]) -> None:
+        import fcntl  # lazy, with the next ones 5 ms: a run in threads starts no worker
+        import select
+        import subprocess
+        import tempfile
+
         self._log = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the worker
         # appended to by two descriptors of the worker, and cut by the parent between attempts
         fcntl.fcntl(self._log, fcntl.F_SETFL, fcntl.fcntl(self._log, fcntl.F_GETFL) | os.O_APPEND)
@@ -130,6 +130,8 @@ class Worker:
 
     def kill(self) -> None:
         """Ends the process at once, and the processes it started in its session."""
+        import signal
+
         self.broken = True
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
@@ -139,6 +141,8 @@ class Worker:
         if self._closed:
             return
         self._closed = True
+        import subprocess
+
         os.close(self._requests)
         try:
             self._process.wait(0 if self.broken else _GOODBYE_SECONDS)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import inspect
 import pickle
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -52,6 +54,27 @@ def test_what_a_frozen_dataclass_does(cls):
     match one:
         case cls(x, y, _):
             assert (x, y) == (1, 2)
+
+
+def test_the_signature_is_that_of_the_fields_before_and_after_the_first_value() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Late:
+        x: int
+        y: int = 2
+
+    shown = "(x, y=2)"
+    assert str(inspect.signature(Late)) == shown
+    assert Late(1) == Late(x=1, y=2)
+    assert str(inspect.signature(Late)) == shown
+
+
+def test_two_threads_that_make_the_first_value_at_once_both_get_theirs() -> None:
+    @dataclass(frozen=True, slots=True)
+    class Late:
+        x: int
+
+    with ThreadPoolExecutor(8) as pool:
+        assert [late.x for late in pool.map(Late, range(64))] == list(range(64))
 
 
 def test_defaults_are_told_without_the_standard_module():

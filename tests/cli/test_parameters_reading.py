@@ -22,7 +22,7 @@ from pydantic import BaseModel, Field
 
 from drawloom import Directory, External, File, Secret
 from drawloom.dsl.annotations import Names, read_annotation
-from drawloom.parameters import ReadingError, describe, read_json, read_texts
+from drawloom.parameters.reading import ReadingError, describe, read_json, read_texts
 from drawloom.values.conform import conform
 
 

@@ -31,7 +31,7 @@ def test_the_nearest_file_above_the_working_folder_counts(tmp_path: Path) -> Non
     (tmp_path / "a" / "b").mkdir()
     found = find_project(tmp_path / "a" / "b")
     assert found is not None
-    assert (found.model.project, found.path) == ("inner", tmp_path / "a" / "drawloom.toml")
+    assert (found.model.project, found.path) == ("inner", str(tmp_path / "a" / "drawloom.toml"))
 
 
 def test_a_table_of_pyproject_counts_and_one_without_it_is_passed_by(tmp_path: Path) -> None:

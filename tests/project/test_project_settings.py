@@ -36,7 +36,7 @@ def test_without_a_file_there_are_defaults(tmp_path: Path) -> None:
     found = load_settings(folder=tmp_path, environment={})
     assert (found.project, found.catalog) == ("default", str(tmp_path / ".drawloom"))
     assert (found.executor, found.workers, found.cache, found.fail_fast) == ("threads", None, True, True)
-    assert (found.profile, found.allow_pickle, found.file, found.root) == ("", False, None, tmp_path)
+    assert (found.profile, found.allow_pickle, found.file, found.root) == ("", False, None, str(tmp_path))
 
 
 def test_the_default_profile_counts(folder: Path) -> None:

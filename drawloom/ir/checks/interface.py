@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from drawloom.errors import did_you_mean
+from drawloom.frozen import dataclass
 from drawloom.ir.assign import const_fits
 from drawloom.ir.checks.context import Context, Ports
 from drawloom.ir.nodes import KNOWN_FEATURES, Call, ContainerCall, Map, Port
