@@ -11,7 +11,7 @@ import time
 from typing import Any
 
 from drawloom import Run, api
-from drawloom.runtimes.progress import LinesProgress
+from drawloom.runtimes.progress import choose_progress
 
 __all__ = ["arguments", "emit", "frame", "peak_mb", "run_once"]
 
@@ -45,7 +45,7 @@ def run_once(pipeline: Any, params: dict[str, object], given: argparse.Namespace
             params,
             catalog=os.path.join(given.work, "store"),
             executor=given.mode,
-            progress=LinesProgress(lines),
+            progress=choose_progress(lines),
         )
         seconds, cpu = time.perf_counter() - began, time.process_time() - processor
     given.run_mb = peak_mb()

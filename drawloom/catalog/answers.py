@@ -34,7 +34,7 @@ from drawloom.storage.objects import object_key
 from drawloom.storage.prefixed import local_path
 from drawloom.values.store import Values
 
-__all__ = ["SHARED_SECONDS", "Answers"]
+__all__ = ["SHARED_SECONDS", "Answers", "row_key"]
 
 SHARED_SECONDS: Final = 0.01
 """What took longer is worth an object of its own, where steps find it; a step takes longer than this to start."""
@@ -48,8 +48,8 @@ _SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS runs (id TEXT PRIMARY KEY, done INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS places (number INTEGER PRIMARY KEY, run TEXT NOT NULL, key TEXT NOT NULL UNIQUE);
 CREATE TABLE IF NOT EXISTS answers (
-    key BLOB PRIMARY KEY, place INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL
-) WITHOUT ROWID;
+    key INTEGER PRIMARY KEY, place INTEGER NOT NULL, offset INTEGER NOT NULL, length INTEGER NOT NULL
+);
 CREATE TABLE IF NOT EXISTS functions (digest TEXT PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS sound (
     object TEXT PRIMARY KEY, size INTEGER NOT NULL, changed INTEGER NOT NULL
@@ -255,7 +255,7 @@ class Answers:
                 (number,) = self._db.execute("SELECT number FROM places WHERE key = ?", (place,)).fetchone()
                 self._db.executemany(
                     "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)",
-                    [(bytes.fromhex(key), number, offset, length) for key, _, offset, length in lines],
+                    [(row_key(key), number, offset, length) for key, _, offset, length in lines],
                 )
                 self._db.executemany("INSERT OR IGNORE INTO functions VALUES (?)", [(f,) for f in functions])
                 self._db.execute("COMMIT")
@@ -269,7 +269,7 @@ class Answers:
     def _read(self, key: str) -> Commit | None:
         with self._lock:
             try:
-                row = self._db.execute(_FIND, (bytes.fromhex(key),)).fetchone()
+                row = self._db.execute(_FIND, (row_key(key),)).fetchone()
             except sqlite3.Error:
                 return None
             if row is None:
@@ -318,6 +318,11 @@ class Answers:
         with self._lock, suppress(sqlite3.Error):
             self._db.execute("INSERT OR REPLACE INTO sound VALUES (?, ?, ?)", (sha, *_size_and_change(path)))
         return True
+
+
+def row_key(key: str) -> int:
+    """The number a cache key goes by: its first 60 bits. Of two keys that share it one isn't found: the line tells."""
+    return int(key[:15], 16)
 
 
 def _size_and_change(path: str) -> tuple[int, int]:

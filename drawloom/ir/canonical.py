@@ -16,6 +16,7 @@ __all__ = ["Json", "canonical_json", "digest_bytes", "digest_json"]
 
 Json = Any  # a JSON tree; a recursive alias costs every reader a cast
 
+_sha256 = hashlib.sha256
 _ENCODER = json.JSONEncoder(
     sort_keys=True, separators=(",", ":"), allow_nan=False, ensure_ascii=True, check_circular=False
 )
@@ -55,7 +56,7 @@ def canonical_json(tree: Json) -> str:
 
 def digest_bytes(data: bytes) -> str:
     """SHA-256 of `data`, 64 hex characters (FIPS 180-4)."""
-    return hashlib.sha256(data).hexdigest()
+    return _sha256(data).hexdigest()
 
 
 def digest_json(tree: Json) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from drawloom.ir.nodes import Block, Branch, Loop, Map, Node, Pipeline, PipelineCall, Try
 from drawloom.ir.sources import INDEX, Results, Source
 from drawloom.ir.walk import blocks, dims_added
@@ -9,10 +11,17 @@ from drawloom.ir.walk import blocks, dims_added
 __all__ = ["layout"]
 
 
-def layout(pipeline: Pipeline) -> dict[str, Source]:
+_last: list[tuple[Pipeline, Mapping[str, Source]]] = []  # one run asks many times for one pipeline
+
+
+def layout(pipeline: Pipeline) -> Mapping[str, Source]:
     """The source of each node of `pipeline`, by id, in program order."""
+    for known, sources in _last:
+        if known is pipeline:
+            return sources
     found: dict[str, Source] = {}
     _lay_block(pipeline.body, "", 0, 0, (), found)
+    _last[:] = [(pipeline, found)]
     return found
 
 

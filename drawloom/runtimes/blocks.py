@@ -11,6 +11,7 @@ from typing import Any, Final, Protocol
 from drawloom.catalog.records import FailureInfo, Index
 from drawloom.ir.canonical import Json
 from drawloom.ir.nodes import Block, Call, ContainerCall, EngineNode, Loop, Node
+from drawloom.ir.operands import Output
 from drawloom.ir.walk import dependencies
 
 __all__ = ["CANCELLED", "DONE", "SKIPPED", "BlockPlan", "Ending", "Failure", "Frame", "Owner"]
@@ -58,9 +59,10 @@ class BlockPlan:
 
     Attributes:
         published: (node id, port) of each result that a control node in it makes known.
+        is_one_call: whether it holds one call, and each of its results is what that call made.
     """
 
-    __slots__ = ("block", "counts", "dependents", "nodes", "published")
+    __slots__ = ("block", "counts", "dependents", "is_one_call", "nodes", "published")
 
     def __init__(self, block: Block, needs: Callable[[Any], set[str]] = dependencies) -> None:
         self.block = block
@@ -75,6 +77,8 @@ class BlockPlan:
             for sibling in siblings:
                 self.dependents[sibling].append(number)
         self.counts = tuple(counts)
+        only = block.nodes[0] if len(block.nodes) == 1 and isinstance(block.nodes[0], Call) else None
+        self.is_one_call = only is not None and all(operand == Output(only.id) for _, operand in block.results)
         self.published = tuple((node.id, port) for node in block.nodes for port in _ports(node))
 
 

@@ -16,7 +16,7 @@ from drawloom.runtimes.attempt import describe_failure
 from drawloom.runtimes.blocks import CANCELLED, DONE, Ending, Failure, Frame
 from drawloom.runtimes.retry import matches
 
-__all__ = ["CONTROLS", "Control"]
+__all__ = ["CONTROLS", "Control", "MapRun"]
 
 _ITEMS_AT_ONCE: Final = 64  # the least number of items a map without a limit has under way
 
@@ -134,6 +134,13 @@ class MapRun(Control):
         else:
             for name, trees in self.collected.items():
                 trees[k] = results[name]
+        self._pump()
+
+    def item_done(self, k: int, tree: Json) -> None:
+        """An item has ended well whose block is one call: as `ended`, without looking for its results."""
+        self.active -= 1
+        for trees in self.collected.values():
+            trees[k] = tree
         self._pump()
 
     def _collect(self) -> None:

@@ -331,7 +331,7 @@ def failed_result(job: Job, exception: BaseException) -> JobResult:
 
 def _input_ref(tree: Json) -> ValueRef:
     """The version of an input: its digest and size; the envelope is where it came from."""
-    text = canonical_json(tree)
+    text = repr(tree) if tree.__class__ is int else canonical_json(tree)
     return ValueRef(value_digest(tree, text), len(text))
 
 

@@ -372,8 +372,10 @@ def _plan_calls(
 ) -> dict[str, CallPlan]:
     """What is the same for every instance of each call; every reason why one can't run here, at once."""
     specs = {spec.name: spec for spec in program.pipeline.tasks}
+    types = {name: str(spec.result) for name, spec in specs.items()}
     plans: dict[str, CallPlan] = {}
     problems: dict[str, Diagnostic] = {}
+    kept: dict[tuple[str, int], CacheKeys] = {}  # by task and policies: they are the same for many a call
     for node in walk(program.pipeline.body):
         where = program.spans.get(node.id)
         if isinstance(node, (ContainerCall, EngineNode)):
@@ -386,10 +388,14 @@ def _plan_calls(
         problem = import_problem(spec, why, where) if why else None
         if problem is not None:
             problems.setdefault(spec.name, problem)
-        keys = CacheKeys(spec, policies) if is_cacheable(node.inputs, spec, policies) else None
+        keys = None
+        if is_cacheable(node.inputs, spec, policies):
+            same = (spec.name, id(policies))
+            keys = kept.get(same)
+            if keys is None:
+                keys = kept[same] = CacheKeys(spec, policies)
         form = CommitForm(run, node.id)
-        function = functions[spec.name]
-        plans[node.id] = CallPlan(node, spec, policies, function, bool(why), keys, str(spec.result), form)
+        plans[node.id] = CallPlan(node, spec, policies, functions[spec.name], bool(why), keys, types[spec.name], form)
     if problems:
         raise RunRefused(problems.values())
     return plans

@@ -23,7 +23,7 @@ from drawloom.ir.policies import TIMEOUT
 from drawloom.ir.walk import blocks
 from drawloom.runtimes.attempt import engine_failure
 from drawloom.runtimes.blocks import CANCELLED, DONE, SKIPPED, BlockPlan, Ending, Failure, Frame, Owner
-from drawloom.runtimes.control import CONTROLS, Control, own_failure
+from drawloom.runtimes.control import CONTROLS, Control, MapRun, own_failure
 from drawloom.runtimes.endings import node_late
 from drawloom.runtimes.jobs import CallPlan, Job, JobResult
 from drawloom.runtimes.journal import Journal
@@ -95,15 +95,17 @@ class Scheduler:
                 step, arguments = self._steps.popleft()
                 step(*arguments)
             job = self._next_due() if self._delayed else None
+            taken = False
             if job is None and self._ready:
                 if self._phase != _GO_ON:
-                    job = self._next_while_ending()
+                    taken, job = self._next_while_ending()
                 elif len(self.running) < self.capacity:
-                    job = self._job(*self._ready.popleft())
+                    taken, job = True, self._job(*self._ready.popleft())
             if job is not None:
                 self.running.add(job)
                 return job
-            if not self._steps and not (self._ready and self._phase == _GO_ON and len(self.running) < self.capacity):
+            # what was taken may have failed, ended the run, made others ready: again, until there is nothing to take
+            if not self._steps and not taken:
                 return None
 
     @property
@@ -136,6 +138,9 @@ class Scheduler:
         if result.failure is None:
             assert result.ref is not None, "a call that succeeded has an output"
             self.journal.succeeded(job, result)
+            if frame.plan.is_one_call and isinstance(frame.owner, MapRun):
+                frame.owner.item_done(job.index[-1], result.output)
+                return
             self._memory.put(job.node, job.index, result.output, result.ref)
             self.settle(frame, place, DONE)
         elif self._given_up(job, result.failure):
@@ -168,6 +173,14 @@ class Scheduler:
 
     def settle(self, frame: Frame, place: int, ending: Ending) -> None:
         """A node instance has ended: what waits for it may begin, or is skipped."""
+        if ending is DONE and frame.endings[place] is None:  # as below, for what happens most
+            frame.endings[place] = ending
+            frame.left -= 1
+            if frame.plan.dependents[place]:
+                self._release_dependents(frame, place)
+            if not frame.left:
+                self._end(frame)
+            return
         waiting = [(place, ending)]
         while waiting:
             place, ending = waiting.pop()
@@ -175,14 +188,11 @@ class Scheduler:
                 continue
             frame.endings[place] = ending
             frame.left -= 1
-            if ending is DONE:
-                self._release_dependents(frame, place)
-                continue
             self._note(frame, place, ending)
             behind = CANCELLED if ending is CANCELLED else SKIPPED
             waiting += [(dependent, behind) for dependent in frame.plan.dependents[place]]
         if not frame.left:
-            self._steps.append((self._end, (frame,)))
+            self._end(frame)  # no deeper than blocks are nested: what its owner enters waits in queues
 
     def fail(self, control: Control, exception: Exception) -> None:
         """A control node failed by itself."""
@@ -301,20 +311,23 @@ class Scheduler:
 
     # calls
 
-    def _next_while_ending(self) -> Job | None:
-        """The next of the ready calls that may still begin: those of `final` blocks; the others are cancelled."""
+    def _next_while_ending(self) -> tuple[bool, Job | None]:
+        """Whether a ready call was taken, and the next that may still begin: of a `final` block; others are cancelled."""
         waiting: list[tuple[Frame, int]] = []
         found: Job | None = None
+        taken = False
         while self._ready and found is None:
             frame, place = self._ready.popleft()
             if self.refuses(frame):
+                taken = True
                 self.settle(frame, place, CANCELLED)
             elif len(self.running) < self.capacity:
+                taken = True
                 found = self._job(frame, place)
             else:
                 waiting.append((frame, place))
         self._ready.extendleft(reversed(waiting))
-        return found
+        return taken, found
 
     def _job(self, frame: Frame, place: int) -> Job | None:
         call = frame.plan.nodes[place]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any, Final
 
-from drawloom.ir.canonical import Json, canonical_json
+from drawloom.ir.canonical import Json, canonical_json, digest_bytes
 from drawloom.ir.envelope import NotEncodable, decode, encode, value_digest
 from drawloom.ir.operands import Field, Key, Path
 from drawloom.ir.types import Type
@@ -88,6 +88,9 @@ class Values:
             tree: what `encode` returned.
             type: the text of the port's type, for people.
         """
+        if tree.__class__ is int:  # the commonest small value by far; a JSON tree has no larger ones than 2^53
+            text = repr(tree)
+            return ValueRef(digest_bytes(text.encode("ascii")), len(text), tree, "", type)
         text = canonical_json(tree)
         size = len(text) + _leaf_bytes(tree) if "{" in text else len(text)
         digest = value_digest(tree, text)

@@ -418,3 +418,24 @@ def test_a_wide_map_holds_few_items_at_once(catalog):
     run = run_local(program, sheet.functions, {}, catalog, executor="inline", progress=Watching())
     assert run.result == [2 * k for k in range(1000)]
     assert max(held) <= 70
+
+
+@pytest.mark.parametrize("executor", ["inline", "threads"])
+def test_inputs_that_raise_end_a_run_with_calls_left_that_were_ready(catalog, executor):
+    sheet = Sheet()
+    raising = sheet.call("raising", tasks.double, n=Apply("floordiv", (const(1), Param("n"))))
+    rest = [sheet.call(f"rest{k}", tasks.double, n=Param("n")) for k in range(20)]
+    program = sheet.program(raising, sheet.call("behind", tasks.double, n=out("raising")), *rest, params=("n",))
+    run = run_local(program, sheet.functions, {"n": 0}, catalog, executor=executor, workers=1)
+    assert (run.state, states(run)["raising"], states(run)["behind"]) == ("failed", "failed", "skipped")
+
+
+@pytest.mark.parametrize("executor", ["inline", "threads"])
+def test_inputs_that_raise_in_a_body_let_its_final_block_run(catalog, tmp_path, executor):
+    sheet = Sheet()
+    raising = sheet.call("raising", tasks.double, n=Apply("floordiv", (const(1), Param("n"))))
+    final = sheet.call("final", tasks.sleep_and_append, seconds=0, path=str(tmp_path / "log"), line="final")
+    nested = Try("nested", Block((raising,)), (), Block((final,)))
+    program = sheet.program(nested, sheet.call("other", tasks.double, n=Param("n")), params=("n",))
+    run = run_local(program, sheet.functions, {"n": 0}, catalog, executor=executor, workers=1)
+    assert (run.state, (tmp_path / "log").read_text()) == ("failed", "final\n")

@@ -7,6 +7,7 @@ import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 
+from drawloom.catalog.answers import row_key
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.index import index_path
 from drawloom.catalog.records import Commit
@@ -20,6 +21,6 @@ def forget_answers(catalog: Catalog, lost: Callable[[Commit], bool] = lambda _: 
     index = index_path(catalog.storage.url)
     assert index is not None
     commits = [c for run in catalog.runs() for c in read_records(catalog.storage, run.id) if isinstance(c, Commit)]
-    keys = [(bytes.fromhex(c.cache_key),) for c in commits if c.cache_key and lost(c)]
+    keys = [(row_key(c.cache_key),) for c in commits if c.cache_key and lost(c)]
     with closing(sqlite3.connect(os.path.join(os.path.dirname(index), "answers-1.sqlite"))) as db, db:
         db.executemany("DELETE FROM answers WHERE key = ?", keys)

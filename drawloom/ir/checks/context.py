@@ -64,7 +64,7 @@ class Context:
         self.told: set[object] = set()  # cycles and types that have been reported
         self.hints: dict[str, str] = {}  # unknown node ids, and what they may have meant
         self._nodes: dict[str, tuple[int, Node]] | None = None
-        self._sources: dict[str, Source] | None = None
+        self._sources: Mapping[str, Source] | None = None
         self._graphs: dict[tuple[str, int], tuple[dict[str, list[str]], dict[str, int]]] = {}
         self._printer: Printer | None = None
 
@@ -89,7 +89,7 @@ class Context:
             self._nodes = numbered(self.pipeline)
         return self._nodes
 
-    def sources(self) -> dict[str, Source]:
+    def sources(self) -> Mapping[str, Source]:
         """Where every node lies; made when a reference leads nowhere."""
         if self._sources is None:
             self._sources = layout(self.pipeline)
