@@ -11,19 +11,19 @@ import os
 import re
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from drawloom.catalog.outcomes import read_run
-from drawloom.catalog.records import Commit, Index, RunStarted, ValueRef
+from drawloom.catalog.records import Commit, Index, RunStarted
 from drawloom.catalog.run import Run
 from drawloom.catalog.run_problems import RunNames, no_node
 from drawloom.catalog.runlog import is_alive
 from drawloom.dsl.pipeline import Pipeline
 from drawloom.dsl.place import function_span
-from drawloom.errors import Diagnostic, ProjectError, RunRefused, StoreError, ValueRefused, did_you_mean
+from drawloom.errors import Diagnostic, ProjectError, RunRefused, StoreError, did_you_mean
 from drawloom.ir.canonical import Json
 from drawloom.ir.envelope import encode
 from drawloom.ir.layout import layout
@@ -32,16 +32,15 @@ from drawloom.ir.nodes import Pipeline as PipelineNode
 from drawloom.ir.tasks import TaskSpec
 from drawloom.ir.types import Type
 from drawloom.ir.walk import walk
+from drawloom.project.origin import attribute, origin, project_root
 
 if TYPE_CHECKING:
     from drawloom.dsl.tracing import Trace
-    from drawloom.values.store import Values
 
 __all__ = [
     "Resumption",
     "adoptable",
     "find_pipeline",
-    "origin",
     "params_again",
     "refuse_other_kinds",
     "resumption",
@@ -54,76 +53,6 @@ AnyPipeline = Pipeline[..., Any]  # Any: whatever the pipeline returns
 _LOCAL_ID = re.compile(r"\d{8}-\d{6}-")
 _SHOWN = 5
 _NOT_THERE = {"P610", "P611", "P613"}
-
-
-# where a pipeline comes from
-
-
-def origin(pipeline: AnyPipeline, static: Mapping[str, object], values: Values) -> dict[str, Any]:
-    """What a run's record says of where its pipeline came from: `target` and `static`.
-
-    Args:
-        pipeline: what is run.
-        static: the values of its compile-time parameters.
-        values: keeps them.
-    """
-    types = pipeline.signature().static if static else {}
-    kept = [(name, _kept(value, types.get(name), values)) for name, value in static.items()]
-    return {"target": _target_of(pipeline), "static": tuple((name, ref) for name, ref in kept if ref is not None)}
-
-
-def _kept(value: object, type_: Type | None, values: Values) -> ValueRef | None:
-    try:
-        return values.ref(values.encode(value, type_), str(type_ or ""))
-    except ValueRefused:  # it was good for this trace; the next one has to be told
-        return None
-
-
-def _target_of(pipeline: AnyPipeline) -> str:
-    module = sys.modules.get(pipeline.__module__)
-    name = _name_in(module, pipeline)
-    if not name:
-        return ""
-    file = getattr(module, "__file__", None)
-    if file is not None and file.endswith(".py"):
-        path = Path(file).resolve()
-        root = _root()
-        if path.is_relative_to(root):
-            return f"{path.relative_to(root).as_posix()}:{name}"
-    return f"{pipeline.__module__}:{name}"
-
-
-def _name_in(module: object, pipeline: AnyPipeline) -> str:
-    """The name a module has for a pipeline, "" if nobody can import it: it was made in a function."""
-    if _attribute(module, pipeline.__qualname__) is pipeline:
-        return pipeline.__qualname__
-    return next((name for name, value in vars(module).items() if value is pipeline), "") if module is not None else ""
-
-
-def _attribute(module: object, name: str) -> object:
-    found = module
-    for part in name.split("."):
-        found = getattr(found, part, None)
-    return found
-
-
-def _root() -> Path:
-    """What targets in records are relative to: the folder of the project file, or the working folder.
-
-    Only looked for, not read: each run asks, and reading it loads a library that a run may do without.
-    """
-    here = Path.cwd().resolve()
-    for folder in (here, *here.parents):
-        if (folder / "drawloom.toml").is_file() or _names_a_project(folder / "pyproject.toml"):
-            return folder
-    return here
-
-
-def _names_a_project(path: Path) -> bool:
-    try:
-        return "[tool.drawloom" in path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return False
 
 
 def find_pipeline(run: Run, target: str | None = None) -> AnyPipeline:
@@ -165,13 +94,13 @@ def _places(run: Run) -> Iterator[str]:
     target = run.record.target
     place, _, name = target.rpartition(":")
     if place.endswith(".py"):
-        yield f"{_root() / place}:{name}"
+        yield f"{Path(project_root(), place)}:{name}"
     elif place:
         yield target
     span = run.program.spans.get("")
     if span is not None and span.file.endswith(".py") and span.symbol and "<" not in span.symbol:
         found = f"{span.file}:{span.symbol}"
-        if found != f"{_root() / place}:{name}":
+        if found != f"{Path(project_root(), place)}:{name}":
             yield found
 
 
@@ -184,7 +113,7 @@ def _already_loaded(target: str) -> AnyPipeline | None:
     else:
         modules = [sys.modules[place]] if place in sys.modules else []
     for module in modules:
-        found = _attribute(module, name)
+        found = attribute(module, name)
         if isinstance(found, Pipeline):
             return found
     return None

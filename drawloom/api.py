@@ -71,10 +71,10 @@ def run(
         ValueRefused: a parameter's value can't be kept (V...).
         StoreError: the catalog can't be read or written (S...).
     """
-    from drawloom.again import origin
     from drawloom.parameters.binding import bind, encode_params
     from drawloom.parameters.requirements import refuse_unmet
     from drawloom.parameters.times import refuse_missing_times
+    from drawloom.project.origin import origin
     from drawloom.runtimes.local import run_local
 
     info = _run_info(logical_time, interval)
@@ -173,10 +173,10 @@ def run_compiled(
     """
     import tempfile
 
-    from drawloom.again import origin
     from drawloom.parameters.binding import bind, encode_params
     from drawloom.parameters.requirements import refuse_unmet
     from drawloom.parameters.times import refuse_missing_times
+    from drawloom.project.origin import origin
     from drawloom.runtimes.reference import run_bundle
 
     info = _run_info(logical_time, interval)  # refuses a time without a zone

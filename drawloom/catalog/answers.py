@@ -24,7 +24,7 @@ from contextlib import suppress
 from typing import Final
 
 from drawloom.catalog import keys
-from drawloom.catalog.index import index_path
+from drawloom.catalog.cache_folder import cache_folder
 from drawloom.catalog.records import Commit, Record, record_from_json
 from drawloom.catalog.runlog import Encoded, Keyed, is_alive
 from drawloom.catalog.trees import tree_objects
@@ -78,8 +78,8 @@ class Answers:
         self._own_functions: set[str] = set()
         self._written: set[int] = set()  # hashes of this run's keys: a new key of its own is not looked up in vain
         self._refreshed = 0.0
-        path = index_path(storage.url)
-        self._path = None if path is None else os.path.join(os.path.dirname(path), _NAME)
+        folder = cache_folder(storage.url)
+        self._path = None if folder is None else os.path.join(folder, _NAME)
         self._db = self._opened()
 
     # asking

@@ -8,9 +8,9 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from drawloom.catalog.keys import function_key
+from drawloom.frozen import dataclass
 from drawloom.ir.canonical import Json, canonical_json
 from drawloom.storage.base import KeyMissing, Storage
 

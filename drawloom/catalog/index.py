@@ -21,6 +21,7 @@ from contextlib import closing, contextmanager, suppress
 from itertools import groupby
 from typing import Final, TypeVar
 
+from drawloom.catalog.cache_folder import cache_folder
 from drawloom.catalog.index_schema import SCHEMA_VERSION, forget, prepare, transaction, write_run_rows, write_tag
 from drawloom.catalog.keys import run_prefix
 from drawloom.catalog.outcomes import decode_record
@@ -28,7 +29,7 @@ from drawloom.catalog.projection import Programs, Projection, project
 from drawloom.catalog.records import Tag
 from drawloom.catalog.runlog import is_alive
 from drawloom.errors import Diagnostic, StoreError
-from drawloom.ir.canonical import digest_bytes, digest_json
+from drawloom.ir.canonical import digest_json
 from drawloom.storage.base import KeyMissing, Storage
 from drawloom.storage.prefixed import local_path
 from drawloom.storage.problems import is_key
@@ -46,21 +47,9 @@ _YOUNG_SECONDS: Final = 2.0
 
 
 def index_path(url: str) -> str | None:
-    """Where the index of the project at `url` lies; None if there is no place for it.
-
-    `DRAWLOOM_CACHE` names the folder; else it is `drawloom` in `XDG_CACHE_HOME` or `~/.cache`.
-    """
-    folder = os.environ.get("DRAWLOOM_CACHE")
-    if not folder:
-        home = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")
-        if home.startswith("~"):  # this user has no home
-            return None
-        folder = os.path.join(home, "drawloom")
-    if not os.path.isabs(folder):
-        folder = os.path.abspath(folder)
-    return os.path.join(
-        folder, digest_bytes(url.encode("utf-8", "surrogatepass"))[:40], f"index-{SCHEMA_VERSION}.sqlite"
-    )
+    """Where the index of the project at `url` lies (`cache_folder`); None if there is no place for it."""
+    folder = cache_folder(url)
+    return None if folder is None else os.path.join(folder, f"index-{SCHEMA_VERSION}.sqlite")
 
 
 class Index:  # over 150 lines: the life of one file, from making it to making it again

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from drawloom.catalog.artifacts import Version
-from drawloom.catalog.index import index_path
+from drawloom.catalog.cache_folder import cache_folder
 from drawloom.errors import Diagnostic, StoreError
 from drawloom.ir.canonical import Json, digest_json
 
@@ -241,11 +241,11 @@ def _no_library(error: ImportError) -> Diagnostic:
 
 
 def _cache_path(catalog: Catalog, part: str, tree: Json) -> str | None:
-    index = index_path(catalog.storage.url)
-    if index is None:
+    folder = cache_folder(catalog.storage.url)
+    if folder is None:
         return None
     name = digest_json([_PROFILE_VERSION, part, tree["$"], tree["digest"]])
-    return os.path.join(os.path.dirname(index), "profiles", f"{name}.json")
+    return os.path.join(folder, "profiles", f"{name}.json")
 
 
 def _read_cached(path: str) -> TableProfile | None:

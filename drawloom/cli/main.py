@@ -96,7 +96,7 @@ class _Root(LazyGroup):
         try:
             result = super().main(*args, **kwargs)
             code = result if isinstance(result, int) else 0
-            from drawloom.cli.output import flush  # not before a command that fails could tell why
+            from drawloom.cli.streams import flush  # not before a command that fails could tell why
 
             flush()
         except BaseException as error:  # noqa: BLE001  # the last place that can tell it well

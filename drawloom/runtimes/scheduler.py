@@ -312,7 +312,7 @@ class Scheduler:
     # calls
 
     def _next_while_ending(self) -> tuple[bool, Job | None]:
-        """Whether a ready call was taken, and the next that may still begin: of a `final` block; others are cancelled."""
+        """Whether a ready call was taken, and the next that may begin: of a `final` block; others are cancelled."""
         waiting: list[tuple[Frame, int]] = []
         found: Job | None = None
         taken = False

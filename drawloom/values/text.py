@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from drawloom.ir.canonical import Json
+if TYPE_CHECKING:
+    from drawloom.ir.canonical import Json
 
 __all__ = ["format_bytes", "shorten", "tree_text"]
 

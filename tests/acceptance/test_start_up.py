@@ -130,4 +130,4 @@ def test_help_loads_click_and_little_else(project: Project) -> None:
     loaded = project.loaded()
     assert loaded & (HEAVY | {"json", "hashlib", "sqlite3", "traceback"}) == set()
     ours = {name for name in loaded if name.startswith("drawloom")}
-    assert ours <= {"drawloom", "drawloom.cli", "drawloom.cli.main", "drawloom.cli.output"}
+    assert ours <= {"drawloom", "drawloom.cli", "drawloom.cli.main", "drawloom.cli.streams"}

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from contextlib import closing
 
 from drawloom.catalog.answers import row_key
+from drawloom.catalog.cache_folder import cache_folder
 from drawloom.catalog.catalog import Catalog
-from drawloom.catalog.index import index_path
 from drawloom.catalog.records import Commit
 from drawloom.catalog.runlog import read_records
 
@@ -18,9 +18,9 @@ __all__ = ["forget_answers"]
 
 def forget_answers(catalog: Catalog, lost: Callable[[Commit], bool] = lambda _: True) -> None:
     """Takes the commits that `lost` chooses out of the index of answers; there must be one."""
-    index = index_path(catalog.storage.url)
-    assert index is not None
+    folder = cache_folder(catalog.storage.url)
+    assert folder is not None
     commits = [c for run in catalog.runs() for c in read_records(catalog.storage, run.id) if isinstance(c, Commit)]
     keys = [(row_key(c.cache_key),) for c in commits if c.cache_key and lost(c)]
-    with closing(sqlite3.connect(os.path.join(os.path.dirname(index), "answers-1.sqlite"))) as db, db:
+    with closing(sqlite3.connect(os.path.join(folder, "answers-1.sqlite"))) as db, db:
         db.executemany("DELETE FROM answers WHERE key = ?", keys)
