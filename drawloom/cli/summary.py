@@ -10,7 +10,7 @@ from drawloom.catalog.run import NodeView, Run
 from drawloom.catalog.state import FailurePlace
 from drawloom.cli.documents import commits_of, seconds_of
 from drawloom.cli.values import value_text
-from drawloom.display.failure import LOG_LINES, exception_text, log_tail, next_commands, raised_at
+from drawloom.display.failure import LOG_LINES, exception_lines, log_tail, next_commands, raised_at
 from drawloom.display.formats import format_seconds, one_line, place_text
 from drawloom.errors import StoreError
 
@@ -56,7 +56,9 @@ def failure_lines(run: Run, node: NodeView, log_lines: int = LOG_LINES) -> Itera
     failure = node.failure
     if failure is None:
         return
-    yield f"failed  {one_line(place_text(failure.node or node.id, failure.index))}: {exception_text(failure.info)}"
+    first, *rest = exception_lines(failure.info)
+    yield f"failed  {one_line(place_text(failure.node or node.id, failure.index))}: {first}"
+    yield from rest
     raised = raised_at(failure.info.traceback) if failure.info is not None else ""
     called = str(node.where) if node.where is not None else ""
     if raised or called:

@@ -6,11 +6,12 @@ import re
 from typing import Final
 
 from drawloom.catalog.records import FailureInfo
-from drawloom.display.formats import one_line
+from drawloom.display.formats import one_line, printable
 
-__all__ = ["LOG_LINES", "exception_text", "log_tail", "next_commands", "raised_at"]
+__all__ = ["LOG_LINES", "exception_lines", "exception_text", "log_tail", "next_commands", "raised_at"]
 
 LOG_LINES: Final = 10
+_MOST_LINES: Final = 8  # of a message
 _FRAME: Final = re.compile(r'^  (?:\| +)?File "(.+)", line (\d+), in (.+)$', re.MULTILINE)
 _FIRST_OF_GROUP: Final = re.compile(r"^ *\+-\+-", re.MULTILINE)
 # a step has the project's files unpacked from its bundle, in a folder named by the bundle's digest
@@ -24,6 +25,16 @@ def exception_text(info: FailureInfo | None) -> str:
         return "lost"
     name = info.type.rpartition(":")[2]
     return one_line(f"{name}: {info.message}" if info.message else name)
+
+
+def exception_lines(info: FailureInfo | None) -> list[str]:
+    """The same, with the lines a message has below its first: a diagnostic says there where, and how to fix it."""
+    if info is None or "\n" not in info.message:
+        return [exception_text(info)]
+    first, *rest = info.message.splitlines()
+    named = one_line(f"{info.type.rpartition(':')[2]}: {first}")
+    more = [printable(line if line.startswith("  ") else f"  {line}") for line in rest if line.strip()]
+    return [named, *more[:_MOST_LINES], *(["  ..."] if len(more) > _MOST_LINES else [])]
 
 
 def raised_at(traceback: str) -> str:

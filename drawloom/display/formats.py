@@ -11,7 +11,17 @@ from typing import TextIO
 
 from drawloom.values.text import format_bytes
 
-__all__ = ["cells", "cut", "format_bytes", "format_seconds", "format_time", "one_line", "place_text", "shows_unicode"]
+__all__ = [
+    "cells",
+    "cut",
+    "format_bytes",
+    "format_seconds",
+    "format_time",
+    "one_line",
+    "place_text",
+    "printable",
+    "shows_unicode",
+]
 
 
 def format_seconds(seconds: float | None) -> str:
@@ -48,10 +58,14 @@ def one_line(text: str) -> str:
     >>> one_line("a\\n  b\\x1b[31m")
     'a b\\\\x1b[31m'
     """
-    joined = " ".join(text.split()) if any(c.isspace() for c in text) else text
-    if joined.isprintable():
-        return joined
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in joined)
+    return printable(" ".join(text.split()) if any(c.isspace() for c in text) else text)
+
+
+def printable(text: str) -> str:
+    """`text` with everything escaped that isn't seen, or does something to a terminal; spaces stay."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
 def cells(text: str) -> int:
