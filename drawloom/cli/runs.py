@@ -9,8 +9,9 @@ from typing import Any
 import click
 
 from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.history import EarlierRun
 from drawloom.catalog.queries import RunFilter, RunRow, param_names, param_values
-from drawloom.catalog.records import Commit, ValueRef
+from drawloom.catalog.records import Commit, Index, ValueRef
 from drawloom.catalog.run import Run
 from drawloom.cli.documents import commits_of, node_document, run_document, run_row_document, seconds_of
 from drawloom.cli.moments import read_moment
@@ -28,7 +29,7 @@ from drawloom.cli.output import (
 )
 from drawloom.cli.summary import counts_text, failure_lines
 from drawloom.cli.tracked import logged_documents, metric_documents, told_by, write_tracked
-from drawloom.cli.values import plain_tree, value_document, value_text
+from drawloom.cli.values import plain_tree, shorten, tree_text, value_document, value_text
 from drawloom.errors import did_you_mean
 from drawloom.ir.canonical import canonical_json
 
@@ -170,8 +171,12 @@ def _show_run(run: Run, catalog: Catalog) -> None:
     columns = [Column("node", whole=True), Column("task"), Column("state", state=True), Column("instances")]
     table([*columns, Column("attempts", right=True), Column("seconds", right=True)], rows)
     write_tracked(told_by(run), catalog)
+    told: set[tuple[str, Index]] = set()
     for node in run.nodes(state="failed"):
-        write("\n" + "\n".join(failure_lines(run, node)))
+        place = (node.id, ()) if node.failure is None else (node.failure.node or node.id, node.failure.index)
+        if place not in told:  # what holds a failed call fails by it
+            write("\n" + "\n".join(failure_lines(run, node)))
+        told.add(place)
 
 
 def _seconds(seconds: float) -> str:
@@ -193,9 +198,10 @@ def _show_node(run: Run, name: str, catalog: Catalog, as_json: bool) -> None:
     write(f"state     {node.state} ({counts_text(node.counts)})")
     write(f"where     {node.where or ''}")
     write(f"attempts  {node.attempts}, {format_seconds(node.seconds)}")
+    earlier = EarlierRun(catalog.storage, catalog.values, run.record)
     for index, commit in commits[:_MOST_INSTANCES]:
         at = f"{list(index)} " if index else ""
-        for line in _commit_lines(catalog, commit):
+        for line in _commit_lines(catalog, commit, earlier):
             write(f"{at}{line}")
     if len(commits) > _MOST_INSTANCES:
         write(f"and {len(commits) - _MOST_INSTANCES} instances more; --json shows all of them")
@@ -211,12 +217,14 @@ def _show_node(run: Run, name: str, catalog: Catalog, as_json: bool) -> None:
 _MOST_INSTANCES = 20
 
 
-def _commit_lines(catalog: Catalog, commit: Commit) -> Iterator[str]:
+def _commit_lines(catalog: Catalog, commit: Commit, run: EarlierRun) -> Iterator[str]:
+    width = max((len(name) for name, _ in (*commit.inputs, *commit.outputs)), default=0)
     for name, ref in commit.inputs:
-        yield f"input     {name}  {ref.digest[:12]}  {format_bytes(ref.size_bytes)}"
+        known, tree = run.tree(commit.node, commit.index, name, ref)
+        what = shorten(tree_text(tree), 80) if known else format_bytes(ref.size_bytes)
+        yield f"input     {name.ljust(width)}  {ref.digest[:12]}  {what}"
     for port, ref in commit.outputs:
-        size = format_bytes(ref.size_bytes)
-        yield f"output    {port}  {ref.digest[:12]}  {size}  {ref.type}  {value_text(ref, catalog.values, 80)}"
+        yield f"output    {port.ljust(width)}  {ref.digest[:12]}  {value_text(ref, catalog.values, 80)}"
     if commit.source:
         yield f"cached    from run {commit.source[0]}"
 
