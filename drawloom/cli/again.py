@@ -105,6 +105,8 @@ def _tell(made: Debugged, *, traceback: bool) -> None:
     result = tree_text(made.tree) if made.outcome == "succeeded" else _failure_text(made.failure)
     write(f"now      {made.outcome} in {seconds}: {shorten(result, 200)}")
     write(f"the run  {_earlier_text(made)}")
+    if made.outcome == "succeeded" and made.earlier.outcome == "failed":
+        write(f"next     drawloom resume {made.run}    what is left of that run")
 
 
 def _code_text(made: Debugged) -> str:
