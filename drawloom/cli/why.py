@@ -10,7 +10,7 @@ import click
 from drawloom.catalog.why import Why
 from drawloom.cli.options import catalog_options, find_run, json_option, open_catalog, settings_from
 from drawloom.cli.output import write, write_json
-from drawloom.cli.reason_lines import heading, reason_document, reason_lines, wrapped
+from drawloom.cli.reason_lines import heading, place_text, reason_document, reason_lines, wrapped
 from drawloom.errors import Diagnostic, ProjectError
 
 __all__ = ["why"]
@@ -35,8 +35,7 @@ def why(run: str, node: str, index: str | None, as_json: bool, diff: bool, **val
         write_json(why_document(found, diff=diff))
         return
     what = found.task.rpartition(":")[2] or found.kind
-    where = f"{found.where.file}:{found.where.line}" if found.where is not None else ""
-    write(heading(found.state, found.node, what, where))
+    write(heading(found.state, found.node, what, place_text(found.where)))
     single = len(found.groups) == 1 and found.groups[0].count <= 1
     for group in found.groups:
         if not single:
