@@ -20,9 +20,9 @@ _MOST: Final = 20  # lines of each kind
 Told = list[tuple[str, Index, Telling]]  # (node, index, the record that tells)
 
 
-def told_by(run: Run, node: str | None = None) -> Told:
-    """What the calls of a run logged, or those in one node."""
-    return list(run.told(node))
+def told_by(run: Run, node: str | None = None, index: Index | None = None) -> Told:
+    """What the calls of a run logged, or those in one node, or one instance of it."""
+    return list(run.told(node, index))
 
 
 def metric_documents(told: Told) -> list[dict[str, Any]]:

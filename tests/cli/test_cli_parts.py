@@ -118,3 +118,28 @@ def test_a_failure_in_a_map_is_told_once(parted: Any) -> None:
 def test_first_rows_have_readable_numbers_and_json_all_digits(parted: Any) -> None:
     assert "0.333333\n" in parted.ok("catalog", "profile", "parted/parts")
     assert "0.3333333333333333" in json.dumps(parted.json("catalog", "profile", "parted/parts"))
+
+
+def test_one_instance_of_a_map_is_shown_by_its_index(parted: Any) -> None:
+    assert parted("run", "parts_of_cli.py:parted", "--ks", "[3, 1, 3]", "-q", "--keep-going").exit_code == 1
+    text = parted.ok("show", "last", "for_each/size", "--index", "1")
+    assert [line[:3] for line in text.splitlines() if "put  " in line] == ["[1]"] * 3
+    assert "ValueError" not in text
+    assert "ValueError: three" in parted.ok("show", "last", "for_each/size", "--index", "[2]")
+    assert "ValueError" not in parted.ok("logs", "last", "for_each/size", "--index", "1")
+    assert parted.ok("logs", "last", "for_each/size", "--index", "2").startswith("Traceback")
+    assert parted.ok("logs", "last", "for_each/size").startswith("--- for_each/size[0] failed\nTraceback")
+    document = parted.json("show", "last", "for_each/size", "--index", "1")
+    assert [commit["index"] for commit in document["commits"]] == [[1]]
+    assert parted.json("logs", "last", "for_each/size", "--index", "2")["index"] == [2]
+
+
+@pytest.mark.parametrize("command", ["show", "logs", "why", "debug"])
+def test_p661_every_command_reads_an_index_alike(command: str, parted: Any) -> None:
+    result = parted(command, "last", "for_each/size", "--index", "x")
+    assert (result.exit_code, "error[P661]" in result.stderr) == (2, True)
+
+
+def test_p640_an_index_needs_a_node(parted: Any) -> None:
+    result = parted("show", "last", "--index", "1")
+    assert (result.exit_code, "error[P640]" in result.stderr) == (2, True)
