@@ -19,7 +19,7 @@ from drawloom.catalog.impact import (
 )
 from drawloom.cli.options import catalog_options, json_option, settings_from
 from drawloom.cli.output import write, write_json
-from drawloom.cli.reason_lines import place_text, wrapped
+from drawloom.cli.reason_lines import source_place, wrapped
 from drawloom.cli.target import load_target
 from drawloom.errors import StoreError
 from drawloom.project import find_project
@@ -78,7 +78,7 @@ def _write(found: Impact) -> None:
 def _lines(found: PipelineImpact) -> Iterator[str]:
     of = f"run {found.run}" if found.run else "as it is now"
     yield f"{found.pipeline}: {len(found.nodes)} node{'s' if len(found.nodes) != 1 else ''} stale ({of})"
-    rows = [(node.id, _what(node), place_text(node.where), _because(node)) for node in found.nodes]
+    rows = [(node.id, _what(node), source_place(node.where), _because(node)) for node in found.nodes]
     rows += [(name, "result", "", "") for name in found.results]
     widths = [min(32, max((len(row[column]) for row in rows), default=0)) for column in range(3)]
     for row in rows:

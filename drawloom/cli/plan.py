@@ -9,7 +9,7 @@ import click
 
 from drawloom.cli.options import catalog_options, json_option, settings_from
 from drawloom.cli.output import format_bytes, format_seconds, write, write_json
-from drawloom.cli.reason_lines import diff_lines, heading, place_text, reason_document, wrapped
+from drawloom.cli.reason_lines import diff_lines, heading, reason_document, source_place, wrapped
 from drawloom.cli.typed import TargetCommand, param_option, target_of, typed_values
 from drawloom.runtimes.planned import Estimate, NodePlan, Plan, PlanGroup, group_texts
 
@@ -74,7 +74,7 @@ def _what(node: NodePlan) -> str:
 
 
 def _node_lines(node: NodePlan, widths: list[int], *, diff: bool) -> Iterator[str]:
-    where = place_text(node.where)
+    where = source_place(node.where)
     name, what = node.id.ljust(widths[0]), _what(node).ljust(widths[1])
     yield heading(node.state, name, what, where, _estimate_text(node.estimate))
     for group, text in zip(node.groups, group_texts(node), strict=True):

@@ -14,7 +14,7 @@ import click
 from drawloom.catalog.reasons import Reason
 from drawloom.errors import Span
 
-__all__ = ["diff_lines", "heading", "place_text", "reason_document", "reason_lines", "wrapped"]
+__all__ = ["diff_lines", "heading", "reason_document", "reason_lines", "source_place", "wrapped"]
 
 _STATES: Final = 10  # characters of the longest state and a space
 _COLOURS: Final[dict[str, dict[str, Any]]] = {
@@ -36,7 +36,7 @@ def heading(state: str, node: str, *more: str) -> str:
     return f"{shown}{' ' * (_STATES - len(state))}{_plain(node)}  {_plain(rest)}".rstrip()
 
 
-def place_text(where: Span | None) -> str:
+def source_place(where: Span | None) -> str:
     """The user's file and line, the path as it is shortest: from the working folder, unless that leads upwards."""
     if where is None:
         return ""

@@ -9,7 +9,7 @@ import click
 from drawloom.catalog.why import Why
 from drawloom.cli.options import catalog_options, find_run, index_option, json_option, open_catalog, settings_from
 from drawloom.cli.output import write, write_json
-from drawloom.cli.reason_lines import heading, place_text, reason_document, reason_lines, wrapped
+from drawloom.cli.reason_lines import heading, reason_document, reason_lines, source_place, wrapped
 
 __all__ = ["why"]
 
@@ -33,7 +33,7 @@ def why(run: str, node: str, index: tuple[int, ...] | None, as_json: bool, diff:
         write_json(why_document(found, diff=diff))
         return
     what = found.task.rpartition(":")[2] or found.kind
-    write(heading(found.state, found.node, what, place_text(found.where)))
+    write(heading(found.state, found.node, what, source_place(found.where)))
     single = len(found.groups) == 1 and found.groups[0].count <= 1
     for group in found.groups:
         if not single:

@@ -145,7 +145,7 @@ def test_an_unknown_version_is_refused_with_those_there_are(recorder: Any, catal
             catalog.load("p", version)
         assert str(error.value) == (
             f"error[S458] 'p' has no version {version!r}\n"
-            '  fix    give a number (1), a tag (prod), `latest`, or the start of a digest'
+            "  fix    give a number (1), a tag (prod), `latest`, or the start of a digest"
         )
 
 
