@@ -182,7 +182,11 @@ def run_compiled(
     info = _run_info(logical_time, interval)  # refuses a time without a zone
     bound = bind(pipeline.function, params or {}, _place(pipeline))
     if engine != "reference":
+        from drawloom.compilers.base import engine_names
+
         fix = "compile it with `drawloom compile`, and run it where the engine is"
+        if engine not in engine_names():
+            fix = f"there is no engine of that name: {', '.join(engine_names())} is there"
         raise CompileError(Diagnostic("E792", f"{engine} can't be run from here; only reference can", None, fix))
     trace = _twice_traced(pipeline, bound.static)
     refuse_unmet(trace.program)

@@ -95,10 +95,13 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
     >>> did_you_mean("dept", ["width", "depth"])
     ', did you mean `depth`?'
+    >>> did_you_mean("fit", ["prepare", "each/fit"])
+    ', did you mean `each/fit`?'
     """
     from difflib import get_close_matches  # only an error needs it, and a step must start fast
 
-    near = get_close_matches(name, list(known), n=1)
+    names = list(known)
+    near = [one for one in names if one.endswith(f"/{name}")] or get_close_matches(name, names, n=1)
     return f", did you mean `{near[0]}`?" if near else ""
 
 

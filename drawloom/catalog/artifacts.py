@@ -211,7 +211,7 @@ def _no_version(artifact: Artifact, wanted: int | str, found: list[Version]) -> 
         code="S458",
         what=f"{artifact.name!r} has no version {wanted!r}",
         where=None,
-        fix=f"it has {len(artifact.versions)}, the newest {numbers}"
-        + (f", and the tags {', '.join(tags)}" if tags else "")
-        + '; "latest", or the start of a digest, will do as well',
+        fix=f"give a number ({'..., ' if len(artifact.versions) > _SHOWN else ''}{numbers}), "
+        + (f"a tag ({', '.join(tags)}), " if tags else "")
+        + "`latest`, or the start of a digest",
     )

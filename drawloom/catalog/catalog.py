@@ -467,8 +467,22 @@ def _no_artifact(name: str, known: list[str], url: str) -> Diagnostic:
         code="S453",
         what=f"there is no artifact `{name}` among {len(known)}{did_you_mean(name, known)}",
         where=Span(url, 0),
-        fix="see the names there are with `drawloom catalog ls`",
+        fix=_inside(name, known) or "see the names there are with `drawloom catalog ls`",
     )
+
+
+def _inside(name: str, known: list[str]) -> str:
+    """What to do about the name of a node in a map or a loop: only what the whole gives is an artifact."""
+    parts = name.partition("[")[0].split("/")
+    for end in range(len(parts) - 1, 1, -1):
+        whole = "/".join(parts[:end])
+        if whole in known:
+            node = "/".join(parts[1:])
+            return (
+                f"only the whole, `{whole}`, is an artifact; if `{node}` is a node in it, `drawloom show last {node}` "
+                f'shows its values, and `catalog.run(RUN).load("{node}", index=(0,))` loads one'
+            )
+    return ""
 
 
 def _no_tag(name: str, tag: str, known: list[str]) -> Diagnostic:

@@ -1,4 +1,4 @@
-"""What differs between two runs: code, graph, parameters, inputs, environment, data, results, states, times.
+"""What differs between two runs: code, graph, parameters, inputs, environment, data, results, metrics, states, times.
 
 Everything is read from the two runs' records and programs, whichever engines ran them; nodes belong together by id, in
 runs of different pipelines too. What is dear (the profiles of tables) is computed when it is asked for.
@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from drawloom.catalog.diff_data import DataDiff, data_differences
+from drawloom.catalog.diff_metrics import MetricDiff, metric_differences
 from drawloom.catalog.functions import FunctionSource, PartChange, compare, load_function_source
 from drawloom.catalog.keys import environment_key
 from drawloom.catalog.records import ValueRef
@@ -163,6 +164,7 @@ class RunDiff:
         inputs: files, folders and externals of another version.
         environment: Python and packages.
         data: values of nodes that differ.
+        metrics: what tasks logged, where its last value differs.
         results: what the pipelines returned, where it differs.
         nodes: every node of either run: its states and times.
     """
@@ -175,6 +177,7 @@ class RunDiff:
     inputs: tuple[InputDiff, ...]
     environment: EnvironmentDiff
     data: tuple[DataDiff, ...]
+    metrics: tuple[MetricDiff, ...]
     results: tuple[ValueDiff, ...]
     nodes: tuple[NodeDiff, ...]
 
@@ -190,8 +193,12 @@ class RunDiff:
 
     def __bool__(self) -> bool:
         """Whether anything differs but the times."""
-        found = (self.code, self.graph, self.params, self.inputs, self.environment, self.data, self.results)
-        return any(map(bool, found)) or bool(self.states) or not self.same_pipeline
+        given = (self.code, self.graph, self.params, self.inputs, self.environment)
+        return (
+            any(map(bool, (*given, self.data, self.metrics, self.results)))
+            or bool(self.states)
+            or not self.same_pipeline
+        )
 
 
 def diff(before: Run, after: Run) -> RunDiff:
@@ -211,6 +218,7 @@ def diff(before: Run, after: Run) -> RunDiff:
         inputs=tuple(_inputs(before, after, given)),
         environment=_environment(before, after),
         data=tuple(data_differences(before, after)),
+        metrics=tuple(metric_differences(before, after)),
         results=tuple(_results(before, after)),
         nodes=tuple(_nodes(before, after)),
     )
@@ -408,7 +416,7 @@ def _alike(one: str, other: str) -> bool:
 
 def _installed(run: Run) -> dict[str, str]:
     """Package -> version of all environments a run's tasks ran in, and "" -> Python; empty where nobody looked."""
-    digests = {commit.environment for commit in run.facts.commits.values() if commit.environment}
+    digests = {commit.environment for commit in run.commits().values() if commit.environment}
     found: dict[str, str] = {}
     for digest in sorted(digests):
         try:

@@ -8,13 +8,15 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from typing import Any, Final
 
 from drawloom.catalog.facts import Facts
 from drawloom.catalog.functions import FunctionSource, load_function_source
 from drawloom.catalog.keys import environment_key
-from drawloom.catalog.lookup import Lookup
+from drawloom.catalog.lookup import Lookup, NoValueError
 from drawloom.catalog.outcomes import read_run
 from drawloom.catalog.programs import load_program
 from drawloom.catalog.records import Commit, Index, RunStarted, ValueRef
@@ -22,7 +24,9 @@ from drawloom.catalog.runlog import read_records
 from drawloom.errors import DrawloomError
 from drawloom.ir.canonical import Json
 from drawloom.ir.nodes import Call, Pipeline
+from drawloom.ir.operands import Carried, Const, Item, Operand, Output, Param
 from drawloom.ir.policies import Policies
+from drawloom.ir.sources import Source
 from drawloom.ir.walk import walk
 from drawloom.storage.base import KeyMissing, Storage
 from drawloom.storage.prefixed import local_path
@@ -132,11 +136,35 @@ class EarlierRun:
         if operand is None or self.pipeline is None:
             return False, None
         load = self._values
+        with suppress(Exception):  # whatever is no plain part of a value is computed below
+            return True, _Envelopes(self.pipeline, self.facts, load).operand(operand, index)
         lookup = Lookup(self.pipeline, self.facts, load.decode, lambda ref: load.decode(load.tree(ref)))
         try:
             return True, load.encode(lookup.operand(operand, index))
         except Exception:  # noqa: BLE001  # whatever the user's values raise: then it isn't shown
             return False, None
+
+
+class _Envelopes(Lookup):
+    """Finds envelopes: of a part of a value, too, without importing the class of the whole."""
+
+    def __init__(self, pipeline: Pipeline, facts: Facts, values: Values) -> None:
+        super().__init__(pipeline, facts, lambda tree: tree, values.tree)
+        self._values = values
+
+    def operand(self, operand: Operand, index: Index) -> Any:
+        if isinstance(operand, Const):
+            return super().operand(operand, index)
+        if not isinstance(operand, (Output, Param, Item, Carried)):
+            raise NoValueError("", index, "")  # an operator works on values
+        return self._values.narrow(super().operand(replace(operand, path=()), index), operand.path)
+
+    def _item(self, source: Source, index: Index) -> Any:
+        assert source.items is not None, f"{source.id} is no map"
+        items = self.operand(source.items, index[: source.depth])
+        if not isinstance(items, list):
+            raise NoValueError(source.id, index, "")  # the items of a dict or a set: as Python has them
+        return items[index[source.depth]]
 
 
 class History:

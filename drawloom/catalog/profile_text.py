@@ -112,6 +112,8 @@ def _headline(table: TableProfile) -> str:
 def _preview_cell(cell: Any) -> str:
     if cell is None:
         return "-"
+    if isinstance(cell, float):
+        return f"{cell:.6g}"  # --json has all digits
     return plain_text(cell) if isinstance(cell, str) else str(cell)
 
 

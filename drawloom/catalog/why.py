@@ -208,7 +208,7 @@ class _Asked:
     def _never(self, commit: Commit) -> Reason:
         at = commit.index
         if at and any(commit.node in run.by_node for run in self.history.runs):
-            return Reason("never-ran", f"never ran before for {list(at)}: there were fewer items or iterations")
+            return Reason("never-ran", f"never ran before for {list(at)}, only for others")
         return Reason("never-ran", "never ran before")
 
     def _unanswered(self, commit: Commit, policies: Policies, run: EarlierRun, before: Commit) -> Reason:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import Any
 
 import click
@@ -79,6 +81,7 @@ def load(name: str, version: str | None, output: str | None, as_json: bool, **va
     """
     opened = open_catalog(settings_from(values), create=False)
     found = opened.version(name, version)
+    sys.path.append(os.getcwd())  # a value of the user's own class needs the module that defines it
     written = export(found, name, opened, output)
     if as_json:
         from drawloom.cli.values import value_document

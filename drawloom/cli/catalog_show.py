@@ -32,7 +32,10 @@ _MOST_VERSIONS = 50
 @catalog_options
 @json_option
 def show(name: str, version: str | None, as_json: bool, **values: Any) -> None:
-    """Show an artifact's versions, and what made and read one of them (the latest, unless --version names another)."""
+    """Show an artifact's versions, and all about one.
+
+    What made it and what of, what read it, its objects and metrics: of the latest, unless --version names another.
+    """
     opened = open_catalog(settings_from(values), create=False)
     artifact = opened.artifact(name)
     chosen = choose_version(artifact, version)

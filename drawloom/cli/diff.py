@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
@@ -12,12 +13,14 @@ from drawloom.cli.documents import seconds_of
 from drawloom.cli.options import catalog_options, find_run, json_option, open_catalog, settings_from
 from drawloom.cli.output import Column, format_seconds, format_time, iso_time, note, table, write, write_json
 from drawloom.cli.summary import counts_text
+from drawloom.cli.tracked import number_document, number_text
 from drawloom.cli.values import shorten, value_document, value_text
 from drawloom.errors import DrawloomError, StoreError
 
 if TYPE_CHECKING:
     from drawloom.catalog.diff import GraphDiff, LineDiff, NodeDiff, RunDiff, ValueDiff
     from drawloom.catalog.diff_data import DataDiff
+    from drawloom.catalog.diff_metrics import MetricDiff
     from drawloom.catalog.records import Index, ValueRef
     from drawloom.catalog.run import Run
 
@@ -39,8 +42,8 @@ _LEAST_SECONDS: Final = 0.05  # below it, times of attempts are noise
 def diff(run1: str, run2: str, node: str | None, code: bool, as_json: bool, **values: Any) -> None:
     """Tell what differs between two runs.
 
-    Code, graph, parameters, inputs, environment, data, results, states and times. A RUN is a run's id, the beginning of
-    it, `last`, or `last~1` for the one before: `drawloom diff last~1 last`.
+    Code, graph, parameters, inputs, environment, data, metrics, results, states and times. A RUN is a run's id, the
+    beginning of it, `last`, or `last~1` for the one before: `drawloom diff last~1 last`.
     """
     catalog = open_catalog(settings_from(values), create=False)
     found = find_run(catalog, run1).diff(find_run(catalog, run2))
@@ -78,6 +81,7 @@ def _only(found: RunDiff, node: str) -> RunDiff:
         params=(),
         inputs=tuple(one for one in found.inputs if concerns(one.name.partition("[")[0].partition(".")[0])),
         data=tuple(one for one in found.data if concerns(one.node)),
+        metrics=tuple(one for one in found.metrics if concerns(one.node)),
         results=(),
         nodes=tuple(one for one in found.nodes if concerns(one.id)),
     )
@@ -101,6 +105,7 @@ def _tell(found: RunDiff, *, code: bool, node: str | None) -> None:
         ("inputs", lambda: _input_lines(found)),
         ("environment", lambda: _environment_lines(found)),
         ("data", lambda: _data_lines(found, node)),
+        ("metrics", lambda: _metric_lines(found.metrics)),
         ("results", lambda: _value_lines(found, found.results)),
     ]
     same: list[str] = []
@@ -237,6 +242,19 @@ def _data_lines(found: RunDiff, node: str | None) -> Iterator[str]:
         yield f"... and {len(found.data) - _MOST} more; --json has all"
 
 
+def _metric_lines(metrics: tuple[MetricDiff, ...]) -> Iterator[str]:
+    yield from _capped(_plain(f"{one.name}: {_change(one.before, one.after)}") for one in metrics)
+
+
+def _change(old: float | None, new: float | None) -> str:
+    """`0.5 -> 0.75 (+0.25, +50.0 %)`."""
+    text = " -> ".join("not logged" if value is None else number_text(value) for value in (old, new))
+    if old is None or new is None or not math.isfinite(new - old):
+        return text
+    share = f", {100 * (new - old) / abs(old):+.1f} %" if old else ""
+    return f"{text} ({new - old:+.6g}{share})"
+
+
 def _share(one: DataDiff) -> str:
     parts = []
     if one.different and one.different != ((),):
@@ -341,6 +359,7 @@ def _document(found: RunDiff) -> dict[str, Any]:
             "packages": [_pair(*package) for package in found.environment.packages],
         },
         "data": [_data(one, number < _MOST_TABLES) for number, one in enumerate(found.data)],
+        "metrics": [_metric(one) for one in found.metrics],
         "results": [_value(found, one) for one in found.results],
         "nodes": [
             {"node": one.id, "same_state": one.same_state, "before": _node(one.before), "after": _node(one.after)}
@@ -367,6 +386,12 @@ def _pair(name: str, before: str, after: str) -> dict[str, Any]:
 
 def _value(found: RunDiff, one: ValueDiff) -> dict[str, Any]:
     return {"name": one.name, "before": _version(found.before, one.before), "after": _version(found.after, one.after)}
+
+
+def _metric(one: MetricDiff) -> dict[str, Any]:
+    values = {"before": one.before, "after": one.after}
+    told = {side: value if value is None else number_document(value) for side, value in values.items()}
+    return {"node": one.node, "index": list(one.index), "name": one.metric, **told}
 
 
 def _version(run: Run, ref: ValueRef | None) -> dict[str, Any] | None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from typing import TYPE_CHECKING, Final
 
+from drawloom.cli.output import format_bytes
 from drawloom.errors import DrawloomError, StoreError
 from drawloom.project import Overrides, Settings, load_settings
 
@@ -231,7 +232,7 @@ def _index(catalog: Catalog) -> Iterator[Check]:
     with sqlite3.connect(path) as db:
         (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
     db.close()
-    told = f"{len(rows)} runs, {os.path.getsize(path)} bytes, SQLite {sqlite3.sqlite_version}, {path}"
+    told = f"{len(rows)} runs, {format_bytes(os.path.getsize(path))}, SQLite {sqlite3.sqlite_version}, {path}"
     if found != "ok":
         yield Check("index", "problem", f"{told}: {found}", "`drawloom catalog rebuild` makes it anew")
     else:
@@ -308,10 +309,13 @@ def _limits() -> Iterator[Check]:
 
 
 def _graphviz() -> Iterator[Check]:
-    path = shutil.which("dot")
-    if path is None:
+    from drawloom.display.dot import renderer  # what `drawloom graph` draws with
+
+    path = renderer()
+    if not path:
         what = "`dot` isn't there: `drawloom graph` can write Mermaid, but no SVG or PNG"
-        yield Check("graphviz", "note", what, "install Graphviz: `apt install graphviz`, `brew install graphviz`")
+        fix = "install Graphviz (`apt install graphviz`, `brew install graphviz`), or `pip install 'drawloom[graph]'`"
+        yield Check("graphviz", "note", what, fix)
         return
     try:
         done = subprocess.run(

@@ -39,11 +39,12 @@ def export(version: Version, name: str, catalog: Catalog, output: str | None) ->
     kind = str(tree.get("$")) if isinstance(tree, dict) else ""
     if output is None:
         if _has_leaf(tree):
-            raise ProjectError(_needs_file(name, version, kind, tree))
+            raise ProjectError(_needs_file(name, version, kind, tree, _in_python(catalog, name, version)))
         return tree if isinstance(tree, str) else json.dumps(plain_tree(tree), indent=2, ensure_ascii=False)
     path = Path(output)
+    _check_format(tree, kind, path, name, _in_python(catalog, name, version))
     try:
-        _write(catalog.values.decode(tree), tree, kind, path, name)
+        _write(catalog.values.decode(tree) if kind in (*_WRITERS, *_AS_THEY_ARE) else None, tree, kind, path)
     except OSError as error:
         what = f"{output!r} can't be written: {error.strerror or error}"
         raise ProjectError(Diagnostic("P631", what, Span(output, 0), "give another file after -o")) from error
@@ -61,14 +62,37 @@ def _has_leaf(tree: Json) -> bool:
     return isinstance(inner, list) and any(map(_has_leaf, inner))
 
 
-def _needs_file(name: str, version: Version, kind: str, tree: Json) -> Diagnostic:
+def _tags(tree: Json) -> set[str]:
+    if isinstance(tree, list):
+        return set().union(*map(_tags, tree))
+    return {str(tree.get("$"))} | _tags(tree.get("v")) if isinstance(tree, dict) else set()
+
+
+def _in_python(catalog: Catalog, name: str, version: Version) -> str:
+    where = repr(catalog.store_url) + (f", {catalog.project!r}" if catalog.project != "default" else "")
+    return f"load it in Python: `Catalog.open({where}).load({name!r}, {version.number})`"
+
+
+def _needs_file(name: str, version: Version, kind: str, tree: Json, in_python: str) -> Diagnostic:
     suffix = next(iter(_WRITERS.get(kind, {})), "")
     example = str(tree.get("name")) if kind in ("file", "directory") else f"{name.rpartition('/')[2]}{suffix}"
     what = f"{name!r} version {version.number} is a {version.type or kind}, which can't be printed"
-    return Diagnostic("P632", what, None, f"give a file: `-o {example}`")
+    fix = f"give a file: `-o {example}`" if kind in (*_WRITERS, *_AS_THEY_ARE) else in_python
+    if _tags(tree) & _TABLES:
+        fix += f"; `drawloom catalog profile {name}` shows its tables"
+    return Diagnostic("P632", what, None, fix)
 
 
-def _write(value: Any, tree: Json, kind: str, path: Path, name: str) -> None:
+def _check_format(tree: Json, kind: str, path: Path, name: str, in_python: str) -> None:
+    """Refuses a file that can't hold the value, before the value is loaded."""
+    writers = _WRITERS.get(kind)
+    if writers is None and kind not in _AS_THEY_ARE and _has_leaf(tree):
+        raise ProjectError(_no_format(name, kind, path, in_python))
+    if writers is not None and path.suffix.lower() not in writers:
+        raise ProjectError(_no_format(name, kind, path, f"end the name with {' or '.join(writers)}"))
+
+
+def _write(value: Any, tree: Json, kind: str, path: Path) -> None:
     if kind in ("file", "directory"):
         copy = shutil.copytree if kind == "directory" else shutil.copyfile
         copy(value.path, path)
@@ -78,21 +102,14 @@ def _write(value: Any, tree: Json, kind: str, path: Path, name: str) -> None:
         return
     writers = _WRITERS.get(kind)
     if writers is None:
-        if _has_leaf(tree):
-            raise ProjectError(_no_format(name, kind, path, ()))
         text = tree if isinstance(tree, str) else json.dumps(plain_tree(tree), indent=2, ensure_ascii=False) + "\n"
         path.write_text(text, encoding="utf-8")
         return
-    if path.suffix.lower() not in writers:
-        raise ProjectError(_no_format(name, kind, path, tuple(writers)))
     writers[path.suffix.lower()](value, path)
 
 
-def _no_format(name: str, kind: str, path: Path, suffixes: tuple[str, ...]) -> Diagnostic:
+def _no_format(name: str, kind: str, path: Path, fix: str) -> Diagnostic:
     what = f"{name!r} is a {kind or 'value with parts that are no JSON'}, which can't be written as {path.name!r}"
-    fix = (
-        f"end the name with {' or '.join(suffixes)}" if suffixes else "load it in Python: `Catalog.open(...).load(...)`"
-    )
     return Diagnostic("P633", what, Span(str(path), 0), fix)
 
 
@@ -115,6 +132,8 @@ def _array_to_npy(array: Any, path: Path) -> None:
         np.save(file, array, allow_pickle=False)
 
 
+_AS_THEY_ARE: Final = ("file", "directory", "bytes", "bytearray")
+_TABLES: Final = {"dataframe", "series", "arrow_table", "polars"}
 _WRITERS: Final[dict[str, dict[str, Write]]] = {
     "dataframe": {
         ".csv": lambda frame, path: frame.to_csv(path, index=False),

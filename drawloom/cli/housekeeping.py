@@ -110,4 +110,9 @@ def _tell(done: Any, opened: Catalog, as_json: bool, direction: str) -> None:
         return
     write("\n".join(done.runs))
     new = "" if direction == "to" else f", {done.new_files} of them new"
-    write(f"{len(done.runs)} runs, {done.files} files{new}, {format_bytes(done.size_bytes)} {direction} {done.path}")
+    size = format_bytes(done.size_bytes)
+    write(f"{_many(len(done.runs), 'run')}, {_many(done.files, 'file')}{new}, {size} {direction} {done.path}")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count} {what}{'' if count == 1 else 's'}"

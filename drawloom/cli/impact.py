@@ -19,7 +19,7 @@ from drawloom.catalog.impact import (
 )
 from drawloom.cli.options import catalog_options, json_option, settings_from
 from drawloom.cli.output import write, write_json
-from drawloom.cli.reason_lines import wrapped
+from drawloom.cli.reason_lines import source_place, wrapped
 from drawloom.cli.target import load_target
 from drawloom.errors import StoreError
 from drawloom.project import find_project
@@ -78,18 +78,21 @@ def _write(found: Impact) -> None:
 def _lines(found: PipelineImpact) -> Iterator[str]:
     of = f"run {found.run}" if found.run else "as it is now"
     yield f"{found.pipeline}: {len(found.nodes)} node{'s' if len(found.nodes) != 1 else ''} stale ({of})"
-    width = min(32, max((len(node.id) for node in found.nodes), default=0))
-    for node in found.nodes:
-        where = f"  {node.where.file}:{node.where.line}" if node.where is not None else ""
-        yield from wrapped(f"{node.id.ljust(width)}  {_because(node)}{where}", 2)
-    for name in found.results:
-        yield from wrapped(f"{name.ljust(width)}  the result", 2)
+    rows = [(node.id, _what(node), source_place(node.where), _because(node)) for node in found.nodes]
+    rows += [(name, "result", "", "") for name in found.results]
+    widths = [min(32, max((len(row[column]) for row in rows), default=0)) for column in range(3)]
+    for row in rows:
+        padded = (text.ljust(width) for text, width in zip(row, widths, strict=False))
+        yield from wrapped("  ".join([*padded, row[3]]).rstrip(), 2)
+
+
+def _what(node: StaleNode) -> str:
+    return node.task.rpartition(":")[2] or node.kind
 
 
 def _because(node: StaleNode) -> str:
     by = ", ".join(node.because[:3]) + (f", {len(node.because) - 3} more" if len(node.because) > 3 else "")
-    what = node.task.rpartition(":")[2] or node.kind
-    return f"{what}  {'reaches' if node.task and node.direct and ':' in by else 'by'} {by}"
+    return f"{'reaches' if node.task and node.direct and ':' in by else 'by'} {by}"
 
 
 def impact_document(found: Impact) -> dict[str, Any]:

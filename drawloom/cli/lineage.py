@@ -28,7 +28,10 @@ _VERSION_HELP = "A number, a tag, or the start of a digest (default: the latest)
 def lineage(
     name: str, version: str | None, up: bool, down: bool, depth: int | None, mermaid: bool, as_json: bool, **values: Any
 ) -> None:
-    """Show what a version was made from, and what was made of it, across runs."""
+    """Show what a version is made from, and went into.
+
+    Versions, and the calls between them, across runs and pipelines.
+    """
     if mermaid and as_json:
         raise click.UsageError("--mermaid and --json are two forms of one answer: give one of them")
     opened = open_catalog(settings_from(values), create=False)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
 
-__all__ = ["catalog_options", "find_run", "json_option", "open_catalog", "settings_from"]
+__all__ = ["catalog_options", "find_run", "index_option", "json_option", "open_catalog", "settings_from"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -35,6 +35,28 @@ def catalog_options(function: F) -> F:
 def json_option(function: F) -> F:
     """--json."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document instead of text.")(function)
+
+
+def index_option(function: F) -> F:
+    """--index: which instance of a node in maps or loops."""
+    text = "Which instance of a node in maps or loops: 3, or 3,0."
+    return click.option("--index", metavar="I[,J]", callback=_read_index, help=text)(function)
+
+
+def _read_index(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    """`--index 3` or `--index 3,0`.
+
+    Raises:
+        ProjectError: P661, it isn't made of whole numbers.
+    """
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.strip("[]() ").split(",")]
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+        what = f"`--index` needs whole numbers, got {text[:80]!r}"
+        fix = "give one number for each map and loop around the node, as `drawloom show` has them: --index 3,0"
+        raise ProjectError(Diagnostic("P661", what, None, fix))
+    return tuple(map(int, parts))
 
 
 def settings_from(values: dict[str, Any]) -> Settings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ import click
 
 from drawloom.cli.options import catalog_options, json_option, settings_from
 from drawloom.cli.output import format_bytes, format_seconds, write, write_json
-from drawloom.cli.reason_lines import diff_lines, heading, reason_document, wrapped
+from drawloom.cli.reason_lines import diff_lines, heading, reason_document, source_place, wrapped
 from drawloom.cli.typed import TargetCommand, param_option, target_of, typed_values
 from drawloom.runtimes.planned import Estimate, NodePlan, Plan, PlanGroup, group_texts
 
@@ -75,7 +74,7 @@ def _what(node: NodePlan) -> str:
 
 
 def _node_lines(node: NodePlan, widths: list[int], *, diff: bool) -> Iterator[str]:
-    where = f"{_relative(node.where.file)}:{node.where.line}" if node.where is not None else ""
+    where = source_place(node.where)
     name, what = node.id.ljust(widths[0]), _what(node).ljust(widths[1])
     yield heading(node.state, name, what, where, _estimate_text(node.estimate))
     for group, text in zip(node.groups, group_texts(node), strict=True):
@@ -83,12 +82,6 @@ def _node_lines(node: NodePlan, widths: list[int], *, diff: bool) -> Iterator[st
             yield from wrapped(text, 10)
         for line in _more(group, diff=diff):
             yield from wrapped(line, 12)
-
-
-def _relative(path: str) -> str:
-    """The path as it is shortest: from the working folder, where that doesn't lead upwards."""
-    found = os.path.relpath(path)
-    return path if found.startswith("..") else found
 
 
 def _more(group: PlanGroup, *, diff: bool) -> Iterator[str]:

@@ -12,8 +12,9 @@ from typing import Any, Final
 import click
 
 from drawloom.catalog.reasons import Reason
+from drawloom.errors import Span
 
-__all__ = ["diff_lines", "heading", "reason_document", "reason_lines", "wrapped"]
+__all__ = ["diff_lines", "heading", "reason_document", "reason_lines", "source_place", "wrapped"]
 
 _STATES: Final = 10  # characters of the longest state and a space
 _COLOURS: Final[dict[str, dict[str, Any]]] = {
@@ -33,6 +34,14 @@ def heading(state: str, node: str, *more: str) -> str:
     shown = click.style(state, **_COLOURS.get(state, {})) if _has_colours() else state
     rest = "  ".join(text for text in more if text)
     return f"{shown}{' ' * (_STATES - len(state))}{_plain(node)}  {_plain(rest)}".rstrip()
+
+
+def source_place(where: Span | None) -> str:
+    """The user's file and line, the path as it is shortest: from the working folder, unless that leads upwards."""
+    if where is None:
+        return ""
+    near = os.path.relpath(where.file)
+    return f"{where.file if near.startswith(os.pardir) else near}:{where.line}"
 
 
 def wrapped(text: str, indent: int) -> list[str]:

@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.history import EarlierRun
 from drawloom.catalog.queries import RunFilter, RunRow, param_names, param_values
-from drawloom.catalog.records import Commit, ValueRef
+from drawloom.catalog.records import Commit, Index, ValueRef
 from drawloom.catalog.run import Run
 from drawloom.cli.documents import commits_of, node_document, run_document, run_row_document, seconds_of
 from drawloom.cli.moments import read_moment
-from drawloom.cli.options import catalog_options, find_run, json_option, open_catalog, settings_from
+from drawloom.cli.options import catalog_options, find_run, index_option, json_option, open_catalog, settings_from
 from drawloom.cli.output import (
     Column,
     format_bytes,
@@ -28,7 +29,8 @@ from drawloom.cli.output import (
 )
 from drawloom.cli.summary import counts_text, failure_lines
 from drawloom.cli.tracked import logged_documents, metric_documents, told_by, write_tracked
-from drawloom.cli.values import plain_tree, value_document, value_text
+from drawloom.cli.values import plain_tree, shorten, tree_text, value_document, value_text
+from drawloom.display.formats import place_text
 from drawloom.errors import did_you_mean
 from drawloom.ir.canonical import canonical_json
 
@@ -124,9 +126,10 @@ def _is_given_as(tree: Any, text: str) -> bool:
 @click.command()
 @click.argument("run")
 @click.argument("node", required=False)
+@index_option
 @catalog_options
 @json_option
-def show(run: str, node: str | None, as_json: bool, **values: Any) -> None:
+def show(run: str, node: str | None, index: Index | None, as_json: bool, **values: Any) -> None:
     """Show a run, or one node of it.
 
     RUN is a run's id, the beginning of it, `last`, or `last~1` for the one before.
@@ -134,7 +137,9 @@ def show(run: str, node: str | None, as_json: bool, **values: Any) -> None:
     catalog = open_catalog(settings_from(values), create=False)
     found = find_run(catalog, run)
     if node is not None:
-        _show_node(found, node, catalog, as_json)
+        _show_node(found, node, index, catalog, as_json)
+    elif index is not None:
+        raise click.UsageError("--index goes with a NODE")
     elif as_json:
         write_json(run_document(found, catalog))
     else:
@@ -170,22 +175,27 @@ def _show_run(run: Run, catalog: Catalog) -> None:
     columns = [Column("node", whole=True), Column("task"), Column("state", state=True), Column("instances")]
     table([*columns, Column("attempts", right=True), Column("seconds", right=True)], rows)
     write_tracked(told_by(run), catalog)
+    told: set[tuple[str, Index]] = set()
     for node in run.nodes(state="failed"):
-        write("\n" + "\n".join(failure_lines(run, node)))
+        place = (node.id, ()) if node.failure is None else (node.failure.node or node.id, node.failure.index)
+        if place not in told:  # what holds a failed call fails by it
+            write("\n" + "\n".join(failure_lines(run, node)))
+        told.add(place)
 
 
 def _seconds(seconds: float) -> str:
     return f"{seconds:.2f}" if seconds else ""
 
 
-def _show_node(run: Run, name: str, catalog: Catalog, as_json: bool) -> None:
-    log = run.logs(name)  # refuses a node that isn't there, with a hint
+def _show_node(run: Run, name: str, wanted: Index | None, catalog: Catalog, as_json: bool) -> None:
+    log = run.logs(name, wanted)  # refuses a node that isn't there, with a hint
     node = next(n for n in run.nodes() if n.id == name)
     commits = sorted((index, c) for (id_, index), c in commits_of(run, catalog).items() if id_ == name)
+    commits = [(index, commit) for index, commit in commits if wanted is None or index == wanted]
     states = run.details.nodes[name].instances
     if as_json:
         instances = [_instance(catalog, index, c, states.get(index, "")) for index, c in commits]
-        told = told_by(run, name)
+        told = told_by(run, name, wanted)
         tracked = {"metrics": metric_documents(told), "logged": logged_documents(told, catalog)}
         write_json({"run": run.id, **node_document(node), "commits": instances, **tracked, "log": log})
         return
@@ -193,17 +203,18 @@ def _show_node(run: Run, name: str, catalog: Catalog, as_json: bool) -> None:
     write(f"state     {node.state} ({counts_text(node.counts)})")
     write(f"where     {node.where or ''}")
     write(f"attempts  {node.attempts}, {format_seconds(node.seconds)}")
+    earlier = EarlierRun(catalog.storage, catalog.values, run.record)
     for index, commit in commits[:_MOST_INSTANCES]:
         at = f"{list(index)} " if index else ""
-        for line in _commit_lines(catalog, commit):
+        for line in _commit_lines(catalog, commit, earlier):
             write(f"{at}{line}")
     if len(commits) > _MOST_INSTANCES:
         write(f"and {len(commits) - _MOST_INSTANCES} instances more; --json shows all of them")
-    for line in failure_lines(run, node, 0):
-        write(line)
-    if node.failure is not None and node.failure.info is not None and node.failure.info.traceback:
-        write(node.failure.info.traceback.rstrip())
-    write_tracked(told_by(run, name), catalog)
+    if wanted is None:
+        for line in failure_lines(run, node, 0):
+            write(line)
+    _write_failure(run, name, wanted)
+    write_tracked(told_by(run, name, wanted), catalog)
     if log:
         write(f"log\n{log.rstrip()}")
 
@@ -211,12 +222,14 @@ def _show_node(run: Run, name: str, catalog: Catalog, as_json: bool) -> None:
 _MOST_INSTANCES = 20
 
 
-def _commit_lines(catalog: Catalog, commit: Commit) -> Iterator[str]:
+def _commit_lines(catalog: Catalog, commit: Commit, run: EarlierRun) -> Iterator[str]:
+    width = max((len(name) for name, _ in (*commit.inputs, *commit.outputs)), default=0)
     for name, ref in commit.inputs:
-        yield f"input     {name}  {ref.digest[:12]}  {format_bytes(ref.size_bytes)}"
+        known, tree = run.tree(commit.node, commit.index, name, ref)
+        what = shorten(tree_text(tree), 80) if known else format_bytes(ref.size_bytes)
+        yield f"input     {name.ljust(width)}  {ref.digest[:12]}  {what}"
     for port, ref in commit.outputs:
-        size = format_bytes(ref.size_bytes)
-        yield f"output    {port}  {ref.digest[:12]}  {size}  {ref.type}  {value_text(ref, catalog.values, 80)}"
+        yield f"output    {port.ljust(width)}  {ref.digest[:12]}  {value_text(ref, catalog.values, 80)}"
     if commit.source:
         yield f"cached    from run {commit.source[0]}"
 
@@ -242,9 +255,10 @@ def _reference(name: str, ref: ValueRef) -> dict[str, Any]:
 @click.command()
 @click.argument("run")
 @click.argument("node")
+@index_option
 @catalog_options
 @json_option
-def logs(run: str, node: str, as_json: bool, **values: Any) -> None:
+def logs(run: str, node: str, index: Index | None, as_json: bool, **values: Any) -> None:
     """Print what a node printed and logged.
 
     RUN is a run's id, the beginning of it, `last`, or `last~1` for the one before. NODE is a node's id; of a control
@@ -252,23 +266,37 @@ def logs(run: str, node: str, as_json: bool, **values: Any) -> None:
     """
     catalog = open_catalog(settings_from(values), create=False)
     found = find_run(catalog, run)
-    text = found.logs(node)
+    text = found.logs(node, index)
     if as_json:
-        write_json({"run": found.id, "node": node, "log": text})
+        at = {} if index is None else {"index": list(index)}
+        write_json({"run": found.id, "node": node, **at, "log": text})
     else:
         write(text, end="" if text.endswith("\n") or not text else "\n")
-        _write_failure(found, node)
-        _note_sources(found, node, catalog)
+        _write_failure(found, node, index)
+        _note_sources(found, node, index, catalog)
 
 
-def _write_failure(run: Run, node: str) -> None:
+def _write_failure(run: Run, node: str, index: Index | None) -> None:
+    """The traceback of the instance that is asked for, else of the first that failed."""
     failed = run.details.nodes[node].failure
-    if failed is not None and failed.info is not None and failed.info.traceback:
-        write(failed.info.traceback.rstrip())
+    info, at = (failed.info, failed.index) if failed is not None else (None, ())
+    if index is not None:
+        commit = run.facts.commits.get((node, index))
+        attempt = run.facts.last_failure((node, index)) if commit is None or commit.outcome == "failed" else None
+        info, at = (attempt.failure if attempt is not None else None), index
+    if info is not None and info.traceback:
+        if at and index is None:
+            write(f"--- {place_text(failed.node if failed is not None and failed.node else node, at)} failed")
+        write(info.traceback.rstrip())
 
 
-def _note_sources(run: Run, node: str, catalog: Catalog) -> None:
+def _is_in(name: str, node: str) -> bool:
+    return name == node or name.startswith(f"{node}/")
+
+
+def _note_sources(run: Run, node: str, index: Index | None, catalog: Catalog) -> None:
     """Says where the output is of what this run didn't execute."""
-    inside = [c for (name, _), c in commits_of(run, catalog).items() if name == node or name.startswith(f"{node}/")]
+    commits = commits_of(run, catalog).items()
+    inside = [c for (name, at), c in commits if _is_in(name, node) and (index is None or at == index)]
     for source in sorted({commit.source[0] for commit in inside if commit.source}):
         note(f"answered from run {source}, which has the output: `drawloom logs {source} {node}`")

@@ -13,16 +13,16 @@ from drawloom.cli.values import value_document, value_text
 from drawloom.storage.objects import object_key
 from drawloom.storage.prefixed import local_path
 
-__all__ = ["logged_documents", "metric_documents", "told_by", "write_tracked"]
+__all__ = ["logged_documents", "metric_documents", "number_document", "number_text", "told_by", "write_tracked"]
 
 _MOST: Final = 20  # lines of each kind
 
 Told = list[tuple[str, Index, Telling]]  # (node, index, the record that tells)
 
 
-def told_by(run: Run, node: str | None = None) -> Told:
-    """What the calls of a run logged, or those in one node."""
-    return list(run.told(node))
+def told_by(run: Run, node: str | None = None, index: Index | None = None) -> Told:
+    """What the calls of a run logged, or those in one node, or one instance of it."""
+    return list(run.told(node, index))
 
 
 def metric_documents(told: Told) -> list[dict[str, Any]]:
@@ -32,11 +32,16 @@ def metric_documents(told: Told) -> list[dict[str, Any]]:
             "node": node,
             "index": list(index),
             "name": name,
-            "value": value if value - value == 0.0 else repr(value),
+            "value": number_document(value),
         }
         for node, index, record in told
         for name, value in record.metrics
     ]
+
+
+def number_document(value: float) -> float | str:
+    """A metric's value in a JSON document: NaN and infinities, which JSON has not, as texts."""
+    return value if value - value == 0.0 else repr(value)
 
 
 def logged_documents(told: Told, catalog: Catalog) -> list[dict[str, Any]]:
@@ -56,7 +61,7 @@ def logged_documents(told: Told, catalog: Catalog) -> list[dict[str, Any]]:
 
 def write_tracked(told: Told, catalog: Catalog) -> None:
     """A table of the metrics and one of the artifacts; nothing where there are none."""
-    metrics = [[logged_name(n, i, name), _number(v)] for n, i, record in told for name, v in record.metrics]
+    metrics = [[logged_name(n, i, name), number_text(v)] for n, i, record in told for name, v in record.metrics]
     _write_some([Column("metric", whole=True), Column("last value", right=True)], metrics, "metrics", len(metrics))
     refs = [(logged_name(n, i, name), ref) for n, i, record in told for name, ref in record.logged]
     rows = [
@@ -80,7 +85,8 @@ def _write_some(columns: list[Column], rows: list[list[str]], what: str, count: 
         write(f"... {count - _MOST} {what} more; --json shows all of them")
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
+    """A metric's value as a person reads it."""
     return str(int(value)) if value.is_integer() and abs(value) < 2**53 else f"{value:.6g}"
 
 

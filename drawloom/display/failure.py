@@ -56,7 +56,7 @@ def next_commands(run: str, node: str, index: tuple[int, ...] = ()) -> list[tupl
     named = node if _PLAIN.fullmatch(node) else "'" + node.replace("'", "'\\''") + "'"
     at = f" --index {','.join(map(str, index))}" if index else ""
     return [
-        (f"drawloom logs {run} {named}", "all its output and its traceback"),
+        (f"drawloom logs {run} {named}{at}", "all its output and its traceback"),
         (f"drawloom debug {run} {named}{at}", "that node again, here, with the same inputs"),
         (f"drawloom resume {run}", "what is left, once the cause is gone"),
     ]

@@ -188,7 +188,7 @@ class _CallReasons:
     def _never(self) -> Reason:
         runs = self.of.history.runs
         if self.index and any(self.node.id in run.by_node for run in runs):
-            return Reason("never-ran", f"never ran for {list(self.index)}: there were fewer items or iterations")
+            return Reason("never-ran", f"never ran for {list(self.index)}, only for others")
         return Reason("never-ran", "never ran")
 
     def _no_entry(self, run: str, commit: Commit, key: str) -> Reason:

@@ -190,7 +190,7 @@ def progress_text(row: Row) -> str:
     parts = [f"{count:,} {name}" for name, count in row.counts().items() if name != "succeeded"]
     inside = f" ({', '.join(parts)})" if parts else ""
     running = f", {row.running:,} running" if row.running else ""
-    retries = f", {row.retries:,} retries" if row.retries else ""
+    retries = f", {row.retries:,} {'retry' if row.retries == 1 else 'retries'}" if row.retries else ""
     return f"{row.done:,}{total} done{inside}{running}{retries}"
 
 

@@ -145,7 +145,7 @@ def test_an_unknown_version_is_refused_with_those_there_are(recorder: Any, catal
             catalog.load("p", version)
         assert str(error.value) == (
             f"error[S458] 'p' has no version {version!r}\n"
-            '  fix    it has 1, the newest 1, and the tags prod; "latest", or the start of a digest, will do as well'
+            "  fix    give a number (1), a tag (prod), `latest`, or the start of a digest"
         )
 
 

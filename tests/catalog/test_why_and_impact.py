@@ -142,7 +142,7 @@ def test_a_later_run_is_compared_with_the_one_before(load: Load, catalog: Catalo
     assert later.why("items").compared == first.id
     assert told(later, "items") == "input `n` changed: 2 -> 3"
     assert told(later, "doubled/double", 0).startswith(f"same code and inputs as in {first.id}")
-    assert told(later, "doubled/double", 2) == "never ran before for [2]: there were fewer items or iterations"
+    assert told(later, "doubled/double", 2) == "never ran before for [2], only for others"
     groups = later.why("doubled/double").groups
     assert [(group.state, group.count) for group in groups] == [("cached", 2), ("succeeded", 1)]
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import linecache
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -88,3 +90,14 @@ def test_p630_there_is_no_run_before_none(drawloom: Any, folder: Path) -> None:
     (folder / ".drawloom").mkdir()
     (folder / ".drawloom" / "store.json").write_text('{"format": 0}')
     assert "error[P630]" in drawloom("debug", "prev", "first").stderr
+
+
+def test_a_mended_task_leads_to_resume(failed: Any, folder: Path) -> None:
+    assert "drawloom resume" not in failed("debug", "last", "second").stdout
+    assert "drawloom resume" not in failed("debug", "last", "first").stdout
+    source = folder / "flows_of_cli.py"
+    source.write_text(source.read_text().replace('raise ValueError(f"{n} is refused")', "return n"))
+    sys.modules.pop("flows_of_cli")
+    linecache.clearcache()
+    run = failed.json("runs")["runs"][0]["run"]
+    assert failed("debug", "last", "second").stdout.splitlines()[-1].split()[:4] == ["next", "drawloom", "resume", run]

@@ -84,7 +84,7 @@ def test_two_equal_runs_have_no_difference(flow: Flow) -> None:
     flow.run("--no-cache")
     text = flow.diff()
     assert "no difference in code, graph, parameters, inputs" in text
-    assert "data, results, states" in text
+    assert "data, metrics, results, states" in text
     document = flow.drawloom.json("diff", "prev", "last")
     assert (document["different"], document["same_pipeline"]) == (False, True)
 
@@ -183,3 +183,40 @@ def test_it_fits_the_terminal(columns: str, flow: Flow, monkeypatch: pytest.Monk
     flow.run("--n", "5", changes={"return k * k": "return k * k + 1"})
     monkeypatch.setenv("COLUMNS", columns)
     assert max(map(len, flow.diff().splitlines())) <= 120
+
+
+METRICS = """
+from drawloom import File, for_each, log_metric, pipeline, task
+
+@task
+def score(k: int, n: int) -> int:
+    log_metric("odd {{ }}", float("nan"))
+    log_metric("accuracy", (0.5, 1.0, 0.0, float("inf"))[k] * n)
+    if n > 1 and k == 0:
+        log_metric("late", 3)
+    return k
+
+@pipeline
+def flow(csv: File, n: int = 1, ks: list[int] = [0, 1, 2, 3]) -> list[int]:
+    return for_each(ks, lambda k: score(k, n))
+"""
+
+
+def test_metrics_are_compared_by_their_last_values(flow: Flow) -> None:
+    flow.source = METRICS
+    flow.run()
+    flow.run("--n", "3")
+    lines = _section(flow.diff(), "metrics")
+    assert lines == [
+        "for_each/score[0]:accuracy: 0.5 -> 1.5 (+1, +200.0 %)",
+        "for_each/score[0]:late: not logged -> 3",
+        "for_each/score[1]:accuracy: 1 -> 3 (+2, +200.0 %)",
+    ]
+    flow.run()
+    assert _section(flow.diff(), "metrics")[-1] == "for_each/score[0]:late: 3 -> not logged"
+    document = flow.drawloom.json("diff", "prev", "last")["metrics"]
+    assert document[0] == {"node": "for_each/score", "index": [0], "name": "accuracy", "before": 1.5, "after": 0.5}
+    assert (document[-1]["name"], document[-1]["before"], document[-1]["after"]) == ("late", 3, None)
+    flow.run()
+    assert "no difference in code, graph, parameters, inputs, environment, data, metrics" in flow.diff()
+    assert flow.drawloom.json("diff", "prev", "last")["metrics"] == []

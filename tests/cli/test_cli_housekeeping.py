@@ -89,7 +89,7 @@ def test_gc_of_a_missing_catalog(drawloom: CommandLine) -> None:
 def test_export_and_import(drawloom: CommandLine, folder: Path) -> None:
     drawloom.ok("run", "flows_of_cli.py:twice", "--n", "3", "--quiet")
     run = drawloom.json("runs")["runs"][0]["run"]
-    assert drawloom.ok("catalog", "export", "last", "-o", "run 1.zip").startswith(f"{run}\n1 runs, ")
+    assert drawloom.ok("catalog", "export", "last", "-o", "run 1.zip").startswith(f"{run}\n1 run, ")
     brought = drawloom.json("catalog", "import", "run 1.zip", "--catalog", "other")
     assert (brought["runs"], brought["new_files"]) == ([run], brought["files"])
     assert drawloom.json("catalog", "import", "run 1.zip", "--catalog", "other")["new_files"] == 0
@@ -229,3 +229,8 @@ def test_few_open_files(shell: Shell) -> None:
     assert done.returncode == 1
     (limits,) = [check for check in json.loads(done.stdout)["checks"] if check["check"] == "limits"]
     assert (limits["state"], "ulimit" in limits["fix"]) == ("problem", True)
+
+
+def test_the_dot_of_the_extra_is_found(drawloom: CommandLine, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(folder))
+    assert [state for state, _, _ in checks(drawloom)[1]["graphviz"]] == ["ok"]
