@@ -312,7 +312,7 @@ def _open(place: tuple[Any, ...], storage: Storage) -> _Folder:
 def _locked(path: str) -> int | None:
     """A descriptor that holds the lock of the file `path`, None if another attempt holds it; killing frees it."""
     while True:
-        with suppress(FileNotFoundError):  # its folder was removed at this moment
+        with suppress(FileNotFoundError, FileExistsError):  # its folder was removed at this moment
             os.makedirs(os.path.dirname(path), exist_ok=True)
             held = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:

@@ -71,7 +71,8 @@ class S3fsStorage:  # over 150 lines: the contract's twelve methods, each with i
             ) from error
         # No listing may be kept: other processes write here. One request for one object: parts of an object that is
         # replaced meanwhile would not be of one version.
-        self._s3: Any = s3fs.S3FileSystem(use_listings_cache=False, max_concurrency=1)
+        # a client of its own: a shared one would keep the endpoint and the credentials of when it was made
+        self._s3: Any = s3fs.S3FileSystem(use_listings_cache=False, max_concurrency=1, skip_instance_cache=True)
 
     def __reduce__(self) -> tuple[type[S3fsStorage], tuple[str]]:
         return (S3fsStorage, (self._url,))
