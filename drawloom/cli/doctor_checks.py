@@ -308,8 +308,10 @@ def _limits() -> Iterator[Check]:
 
 
 def _graphviz() -> Iterator[Check]:
-    path = shutil.which("dot")
-    if path is None:
+    from drawloom.display.dot import renderer
+
+    path = renderer()
+    if not path:
         what = "`dot` isn't there: `drawloom graph` can write Mermaid, but no SVG or PNG"
         yield Check("graphviz", "note", what, "install Graphviz: `apt install graphviz`, `brew install graphviz`")
         return

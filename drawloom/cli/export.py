@@ -43,7 +43,7 @@ def export(version: Version, name: str, catalog: Catalog, output: str | None) ->
         return tree if isinstance(tree, str) else json.dumps(plain_tree(tree), indent=2, ensure_ascii=False)
     path = Path(output)
     try:
-        _write(catalog.values.decode(tree), tree, kind, path, name)
+        _write(catalog, tree, kind, path, name)
     except OSError as error:
         what = f"{output!r} can't be written: {error.strerror or error}"
         raise ProjectError(Diagnostic("P631", what, Span(output, 0), "give another file after -o")) from error
@@ -68,7 +68,13 @@ def _needs_file(name: str, version: Version, kind: str, tree: Json) -> Diagnosti
     return Diagnostic("P632", what, None, f"give a file: `-o {example}`")
 
 
-def _write(value: Any, tree: Json, kind: str, path: Path, name: str) -> None:
+def _write(catalog: Catalog, tree: Json, kind: str, path: Path, name: str) -> None:
+    if kind not in ("file", "directory", "bytes", "bytearray", *_WRITERS) and not _has_leaf(tree):
+        # not decoded: that would need the user's classes
+        text = tree if isinstance(tree, str) else json.dumps(plain_tree(tree), indent=2, ensure_ascii=False) + "\n"
+        path.write_text(text, encoding="utf-8")
+        return
+    value = catalog.values.decode(tree)
     if kind in ("file", "directory"):
         copy = shutil.copytree if kind == "directory" else shutil.copyfile
         copy(value.path, path)
@@ -78,11 +84,7 @@ def _write(value: Any, tree: Json, kind: str, path: Path, name: str) -> None:
         return
     writers = _WRITERS.get(kind)
     if writers is None:
-        if _has_leaf(tree):
-            raise ProjectError(_no_format(name, kind, path, ()))
-        text = tree if isinstance(tree, str) else json.dumps(plain_tree(tree), indent=2, ensure_ascii=False) + "\n"
-        path.write_text(text, encoding="utf-8")
-        return
+        raise ProjectError(_no_format(name, kind, path, ()))
     if path.suffix.lower() not in writers:
         raise ProjectError(_no_format(name, kind, path, tuple(writers)))
     writers[path.suffix.lower()](value, path)

@@ -69,7 +69,7 @@ def gc(keep_runs: int | None, older_than: str | None, grace: str, dry_run: bool,
         ]
         table(columns, [[k, str(found.counts[k]), format_bytes(found.sizes_bytes[k])] for k in kinds])
     verb = "would be removed" if dry_run else "removed"
-    write(f"{opened.url}: {format_bytes(found.size_bytes)} {verb}, {found.kept_runs} runs kept")
+    write(f"{opened.url}: {format_bytes(found.size_bytes)} {verb}, {_runs(found.kept_runs)} kept")
 
 
 @click.command("export")
@@ -110,4 +110,8 @@ def _tell(done: Any, opened: Catalog, as_json: bool, direction: str) -> None:
         return
     write("\n".join(done.runs))
     new = "" if direction == "to" else f", {done.new_files} of them new"
-    write(f"{len(done.runs)} runs, {done.files} files{new}, {format_bytes(done.size_bytes)} {direction} {done.path}")
+    write(f"{_runs(len(done.runs))}, {done.files} files{new}, {format_bytes(done.size_bytes)} {direction} {done.path}")
+
+
+def _runs(count: int) -> str:
+    return f"{count} run{'' if count == 1 else 's'}"

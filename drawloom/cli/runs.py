@@ -29,6 +29,7 @@ from drawloom.cli.output import (
 from drawloom.cli.summary import counts_text, failure_lines
 from drawloom.cli.tracked import logged_documents, metric_documents, told_by, write_tracked
 from drawloom.cli.values import plain_tree, value_document, value_text
+from drawloom.display.formats import place_text
 from drawloom.errors import did_you_mean
 from drawloom.ir.canonical import canonical_json
 
@@ -170,8 +171,10 @@ def _show_run(run: Run, catalog: Catalog) -> None:
     columns = [Column("node", whole=True), Column("task"), Column("state", state=True), Column("instances")]
     table([*columns, Column("attempts", right=True), Column("seconds", right=True)], rows)
     write_tracked(told_by(run), catalog)
-    for node in run.nodes(state="failed"):
-        write("\n" + "\n".join(failure_lines(run, node)))
+    failed = run.nodes(state="failed")
+    for node in failed:
+        if node.kind == "call" or len(failed) == 1:  # a control node fails by what is in it
+            write("\n" + "\n".join(failure_lines(run, node)))
 
 
 def _seconds(seconds: float) -> str:
@@ -264,6 +267,8 @@ def logs(run: str, node: str, as_json: bool, **values: Any) -> None:
 def _write_failure(run: Run, node: str) -> None:
     failed = run.details.nodes[node].failure
     if failed is not None and failed.info is not None and failed.info.traceback:
+        if failed.index:
+            write(f"--- {place_text(failed.node, failed.index)}, its failure")
         write(failed.info.traceback.rstrip())
 
 

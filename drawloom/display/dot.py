@@ -13,7 +13,7 @@ from drawloom.display.graph import Box, Drawing, Frame
 from drawloom.display.palette import COLOURS, PLAIN
 from drawloom.errors import Diagnostic, ProjectError
 
-__all__ = ["dot", "has_renderer", "render"]
+__all__ = ["dot", "has_renderer", "render", "renderer"]
 
 _PIP_PROGRAM: Final = "graphviz-pure"  # of the extra `graph`: a `dot` that pip can install
 _FRAME_FILL: Final = PLAIN["frame"][0]
@@ -87,10 +87,10 @@ def _quoted(text: str) -> str:
 
 def has_renderer() -> bool:
     """Whether there is a program that makes SVG and PNG."""
-    return bool(_program())
+    return bool(renderer())
 
 
-def _program() -> str:
+def renderer() -> str:
     """The `dot` of the machine, or the one of the extra `graph`; "" if there is none."""
     beside = os.path.join(sysconfig.get_path("scripts"), _PIP_PROGRAM)
     return shutil.which("dot") or shutil.which(beside) or shutil.which(_PIP_PROGRAM) or ""
@@ -107,7 +107,7 @@ def render(text: str, form: str, *, timeout_seconds: float = _SECONDS) -> bytes:
     Raises:
         ProjectError: P665, there is no `dot` program; P666, it failed.
     """
-    program = _program()
+    program = renderer()
     if not program:
         fix = "`pip install 'drawloom[graph]'`, or install Graphviz; Mermaid (`-o graph.mmd`) needs neither"
         raise ProjectError(Diagnostic("P665", f"there is no `dot` program to draw {form.upper()} with", None, fix))
