@@ -313,7 +313,7 @@ def _graphviz() -> Iterator[Check]:
     path = renderer()
     if not path:
         what = "`dot` isn't there: `drawloom graph` can write Mermaid, but no SVG or PNG"
-        yield Check("graphviz", "note", what, "install Graphviz: `apt install graphviz`, `brew install graphviz`")
+        yield Check("graphviz", "note", what, "`pip install 'drawloom[graph]'`, or install Graphviz")
         return
     try:
         done = subprocess.run(
