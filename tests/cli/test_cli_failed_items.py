@@ -47,18 +47,18 @@ def flows(folder: Path) -> None:
 
 
 def test_a_failed_item_is_told_once_with_the_users_line(drawloom: Any, flows: None) -> None:
-    drawloom("run", "flows_of_items.py:numbers", "--texts", '["1", "{{", "3"]', "-q")
+    drawloom("run", "flows_of_items.py:numbers", "--texts", '["1", "3", "{{"]', "-q")
     text = drawloom.ok("show", "last")
     line = FLOWS.splitlines().index("    return json.loads(text)") + 1
-    assert text.count("failed  for_each/read[1]: ") == 1
+    assert text.count("failed  for_each/read[2]: ") == 1
     assert f"flows_of_items.py:{line}, in read (called at " in text
 
 
 def test_the_traceback_of_an_item_stands_under_its_name(drawloom: Any, flows: None) -> None:
-    drawloom("run", "flows_of_items.py:numbers", "--texts", '["1", "{{", "3"]', "-q")
+    drawloom("run", "flows_of_items.py:numbers", "--texts", '["1", "3", "{{"]', "-q")
     text = drawloom.ok("logs", "last", "for_each/read")
-    assert text.index("reading 3\n") < text.index(
-        "--- for_each/read[1], its failure\nTraceback (most recent call last):\n"
+    assert text.index("reading {{\n") < text.index(
+        "--- for_each/read[2], its failure\nTraceback (most recent call last):\n"
     )
 
 
