@@ -19,15 +19,15 @@ __all__ = ["why"]
 @click.command()
 @click.argument("run")
 @click.argument("node")
-@click.option("--index", metavar="N,N", help="Which instance: a number for each map and loop around the node.")
+@click.option("--index", metavar="I[,J]", help="Which instance of a node in maps or loops.")
 @click.option("--diff", is_flag=True, help="Show how code changed, and compare the contents of tables that did.")
 @catalog_options
 @json_option
 def why(run: str, node: str, index: str | None, as_json: bool, diff: bool, **values: Any) -> None:
     """Tell why a node was run, cached, skipped or failed.
 
-    RUN is a run's id, the beginning of it, or `last`; NODE a node's id. It is compared with the latest earlier run of
-    the same pipeline.
+    RUN is a run's id, the beginning of it, `last`, or `last~1` for the one before; NODE a node's id. It
+    is compared with the latest earlier run of the same pipeline.
     """
     catalog = open_catalog(settings_from(values), create=False)
     found = find_run(catalog, run).why(node, _index(index), deep=diff)
