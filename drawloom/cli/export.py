@@ -71,6 +71,9 @@ def _needs_file(name: str, version: Version, kind: str, tree: Json) -> Diagnosti
 def _write(catalog: Catalog, tree: Json, kind: str, path: Path, name: str) -> None:
     if kind not in ("file", "directory", "bytes", "bytearray", *_WRITERS) and not _has_leaf(tree):
         # not decoded: that would need the user's classes
+        formats = {suffix for writers in _WRITERS.values() for suffix in writers}
+        if path.suffix.lower() in formats and not isinstance(tree, str):  # a text may well be CSV
+            raise ProjectError(_no_format(name, "value of JSON", path, (".json",)))
         text = tree if isinstance(tree, str) else json.dumps(plain_tree(tree), indent=2, ensure_ascii=False) + "\n"
         path.write_text(text, encoding="utf-8")
         return

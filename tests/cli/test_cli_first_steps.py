@@ -1,4 +1,4 @@
-"""An item of a map that failed inside a library: whose line it is, told once; and values whose classes aren't there."""
+"""What a first reader meets: a failed item told once with its line, values written as files, who draws pictures."""
 
 from __future__ import annotations
 
@@ -68,6 +68,23 @@ def test_a_value_is_written_as_json_without_its_class(drawloom: Any, flows: None
     sys.modules.pop("flows_of_items", None)
     drawloom.ok("catalog", "load", "pair", "-o", "pair.json")
     assert json.loads((folder / "pair.json").read_text(encoding="utf-8")) == {"name": 'it"s {{ 🌧 }}', "count": 12}
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".PARQUET", ".png", ".npy"])
+def test_p633_json_is_no_table_and_no_picture(drawloom: Any, flows: None, folder: Path, suffix: str) -> None:
+    drawloom.ok("run", "flows_of_items.py:numbers", "--texts", '["1", "3"]', "-q")
+    refused = drawloom("catalog", "load", "numbers", "-o", f"numbers{suffix}")
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith(
+        f"error[P633] 'numbers' is a value of JSON, which can't be written as 'numbers{suffix}'\n"
+    )
+    assert not (folder / f"numbers{suffix}").exists()
+
+
+def test_p640_a_missing_choice_is_told_on_one_line(drawloom: Any) -> None:
+    told = drawloom("completion").stderr.splitlines()
+    assert [line.split()[0] for line in told] == ["error[P640]", "fix"]
+    assert "bash, fish, zsh" in told[0]
 
 
 @pytest.mark.parametrize(
