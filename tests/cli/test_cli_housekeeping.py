@@ -48,7 +48,7 @@ def make_old(folder: Path) -> None:
 
 
 def test_gc_tells_and_removes(drawloom: CommandLine, folder: Path) -> None:
-    for n in ("1", "5"):  # with 1 and 2 the first run would have answered a call of the second, and stay
+    for n in ("1", "5"):  # no value of the one run answers a call of the other
         drawloom.ok("run", "flows_of_cli.py:twice", "--n", n, "--quiet")
     make_old(folder / ".drawloom")
     arguments = ("catalog", "gc", "--keep-runs", "1", "--grace", "0s")
