@@ -107,10 +107,14 @@ def _catalog(ctx: click.Context) -> Any:  # the catalog of the options given so 
 
 
 def _runs(ctx: click.Context, incomplete: str) -> Iterator[str]:
-    found = sorted(_catalog(ctx).storage.folders("runs/"), reverse=True)  # ids sort by time
-    if found:
-        yield "last"
-    yield from found if incomplete else found[:20]
+    from drawloom.catalog.queries import RunFilter
+
+    catalog = _catalog(ctx)
+    if incomplete:
+        yield from ("last", *sorted(catalog.storage.folders("runs/"), reverse=True))
+        return
+    found = [row.id for row in catalog.run_rows(RunFilter(), 20)]  # ids don't sort by time within a second
+    yield from ("last", *found) if found else ()
 
 
 def _nodes(ctx: click.Context, _: str) -> Iterator[str]:

@@ -35,7 +35,7 @@ _LEAST_SECONDS: Final = 0.05  # below it, times of attempts are noise
 @click.command()
 @click.argument("run1")
 @click.argument("run2")
-@click.option("--node", metavar="N", help="Only what concerns this node.")
+@click.option("--node", metavar="NODE", help="Only what concerns this node.")
 @click.option("--code", is_flag=True, help="Show the functions that differ as text diffs.")
 @catalog_options
 @json_option

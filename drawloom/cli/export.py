@@ -88,6 +88,9 @@ def _check_format(tree: Json, kind: str, path: Path, name: str, in_python: str) 
     writers = _WRITERS.get(kind)
     if writers is None and kind not in _AS_THEY_ARE and _has_leaf(tree):
         raise ProjectError(_no_format(name, kind, path, in_python))
+    json_in_other = writers is None and kind not in _AS_THEY_ARE and not isinstance(tree, str)
+    if json_in_other and path.suffix.lower() in {suffix for known in _WRITERS.values() for suffix in known}:
+        raise ProjectError(_no_format(name, "value of JSON", path, "end the name with .json"))
     if writers is not None and path.suffix.lower() not in writers:
         raise ProjectError(_no_format(name, kind, path, f"end the name with {' or '.join(writers)}"))
 

@@ -52,8 +52,8 @@ def graph(
     """Draw a pipeline, or a run with its states.
 
     TARGET is file.py:name, module:name, or a short name of [pipelines] in the project file; RUN is a run's id, the
-    beginning of it, or `last`. Mermaid is text and needs nothing; SVG, PNG and HTML need Graphviz, or
-    `pip install 'drawloom[graph]'`.
+    beginning of it, `last`, or `last~1` for the one before. Mermaid is text and needs nothing; SVG, PNG and HTML need
+    Graphviz, or `pip install 'drawloom[graph]'`.
     """
     chosen = _format(output, form)
     if isinstance(ctx.command, _GraphCommand) and ctx.command.names_pipeline(target):

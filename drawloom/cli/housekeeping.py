@@ -69,7 +69,7 @@ def gc(keep_runs: int | None, older_than: str | None, grace: str, dry_run: bool,
         ]
         table(columns, [[k, str(found.counts[k]), format_bytes(found.sizes_bytes[k])] for k in kinds])
     verb = "would be removed" if dry_run else "removed"
-    write(f"{opened.url}: {format_bytes(found.size_bytes)} {verb}, {found.kept_runs} runs kept")
+    write(f"{opened.url}: {format_bytes(found.size_bytes)} {verb}, {_runs(found.kept_runs)} kept")
 
 
 @click.command("export")
@@ -80,8 +80,8 @@ def gc(keep_runs: int | None, older_than: str | None, grace: str, dry_run: bool,
 def export_runs(names: tuple[str, ...], output: str, as_json: bool, **values: Any) -> None:
     """Write runs, with all they refer to, into an archive.
 
-    A RUN is an id, the beginning of one, or `last`; a NAME is an artifact, also as NAME@VERSION, and stands for the run
-    that made it.
+    A RUN is an id, the beginning of one, `last` or `last~1`; a NAME is an artifact, also as NAME@VERSION, and stands
+    for the run that made it.
     """
     opened = open_catalog(settings_from(values), create=False)
     _tell(opened.export_to(output, *names), opened, as_json, "to")

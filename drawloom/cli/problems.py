@@ -101,7 +101,7 @@ def _usage(error: click.ClickException) -> Diagnostic:
     command = context.command_path if context is not None else "drawloom"
     if context is not None and TARGET in context.meta:  # the pipeline's parameters are options, too
         command = f"{command} {context.meta[TARGET]}"
-    text = error.format_message().rstrip(".")
+    text = " ".join(error.format_message().split()).rstrip(".")  # click lists choices on lines of their own
     if isinstance(error, click.NoSuchOption):
         known = [name for p in context.command.get_params(context) for name in p.opts] if context is not None else []
         text = f"there is no option `{error.option_name}`{did_you_mean(error.option_name, known)}"

@@ -45,7 +45,9 @@ _RUN_STATES = ("pending", "running", "succeeded", "failed", "cancelled")
 @click.option("--since", callback=read_moment, metavar="WHEN", help="Only runs begun since: 2026-01-31, 2h (ago), 7d.")
 @click.option("--until", callback=read_moment, metavar="WHEN", help="Only runs begun before.")
 @click.option("--param", "params", multiple=True, metavar="NAME=VALUE", help="Only runs given this value.")
-@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True, help="At most so many.")
+@click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", default=20, show_default=True, help="At most so many."
+)
 @catalog_options
 @json_option
 def runs(

@@ -13,7 +13,7 @@ from drawloom.display.graph import Box, Drawing, Frame
 from drawloom.display.palette import COLOURS, PLAIN
 from drawloom.errors import Diagnostic, ProjectError
 
-__all__ = ["dot", "has_renderer", "render"]
+__all__ = ["dot", "has_renderer", "render", "renderer"]
 
 _PIP_PROGRAM: Final = "graphviz-pure"  # of the extra `graph`: a `dot` that pip can install
 _FRAME_FILL: Final = PLAIN["frame"][0]

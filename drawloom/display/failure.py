@@ -16,6 +16,8 @@ _FRAME: Final = re.compile(r'^  (?:\| +)?File "(.+)", line (\d+), in (.+)$', re.
 _FIRST_OF_GROUP: Final = re.compile(r"^ *\+-\+-", re.MULTILINE)
 # a step has the project's files unpacked from its bundle, in a folder named by the bundle's digest
 _BUNDLE: Final = re.compile(r"^.*/bundles/[0-9a-f]{64}/")
+# where libraries lie: an installed one, or Python's own
+_LIBRARY: Final = re.compile(r"/(?:site|dist)-packages/|/lib(?:64)?/python3\.\d+/|^<frozen ")
 _PLAIN: Final = re.compile(r"[\w./:@%+,=-]+")
 
 
@@ -38,9 +40,22 @@ def exception_lines(info: FailureInfo | None) -> list[str]:
 
 
 def raised_at(traceback: str) -> str:
-    """`file:line, in function` of the innermost frame of a formatted traceback; "" if it has none."""
+    """`file:line, in function` of the innermost frame of a formatted traceback that isn't a library's.
+
+    Args:
+        traceback: as `traceback.format_exception` gives it.
+
+    Returns:
+        The frame's place; the innermost of all where all are libraries'; "" if there is none.
+
+    >>> raised_at('  File "/lib/python3.11/json/decoder.py", line 3, in decode\\n')
+    '/lib/python3.11/json/decoder.py:3, in decode'
+    """
     frames = _FRAME.findall(_FIRST_OF_GROUP.split(traceback)[0])
-    return f"{_BUNDLE.sub('', frames[-1][0])}:{frames[-1][1]}, in {frames[-1][2]}" if frames else ""
+    if not frames:
+        return ""
+    file, line, function = next((f for f in reversed(frames) if not _LIBRARY.search(f[0])), frames[-1])
+    return f"{_BUNDLE.sub('', file)}:{line}, in {function}"
 
 
 def log_tail(text: str, lines: int = LOG_LINES) -> list[str]:

@@ -185,7 +185,11 @@ def _text(definition: Definition | None) -> str:
     if definition is None:
         return ""
     text = textwrap.dedent(definition.text.removeprefix("if 1:\n"))
-    return text.rstrip() + "\n"
+    lines = text.rstrip().splitlines(keepends=True)
+    ends = getattr(definition.node, "end_lineno", 0) - definition.text.startswith("if 1:\n")
+    while len(lines) > ends and (not lines[-1].strip() or lines[-1].startswith("#")):
+        lines.pop()  # a comment on what follows, not on this
+    return "".join(lines).rstrip() + "\n"
 
 
 def _masked(text: str) -> str:

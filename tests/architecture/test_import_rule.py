@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,6 +84,17 @@ def test_a_room_imports_only_what_lies_below_it(path: Path) -> None:
         if (room, target) in LAZY_UPWARDS and not at_top:
             continue
         pytest.fail(f"{path.relative_to(PACKAGE.parent)}:{line}: {room} must not import {module}")
+
+
+def test_the_page_tells_the_rule_as_it_is() -> None:
+    page = (PACKAGE.parent / "docs" / "how-it-works.md").read_text(encoding="utf-8")
+    told = {}
+    for rooms, allowed in re.findall(
+        r"^\| (`[^|]+) \| [^|]+ \| ([^|]+) \|$", page.partition("## One value")[0], re.MULTILINE
+    ):
+        for room in re.findall(r"`([a-z_]+)/?`", rooms):
+            told[room] = {"*"} if allowed == "everything" else set(re.findall(r"`([a-z_]+)`", allowed))
+    assert told == {room: allowed for room, allowed in MAY_IMPORT.items() if not room.startswith("__")}
 
 
 def test_no_compiler_imports_another() -> None:

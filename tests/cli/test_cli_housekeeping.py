@@ -54,7 +54,7 @@ def test_gc_tells_and_removes(drawloom: CommandLine, folder: Path) -> None:
     arguments = ("catalog", "gc", "--keep-runs", "1", "--grace", "0s")
     told = drawloom.ok(*arguments, "--dry-run")
     assert "would go" in told
-    assert "would be removed, 1 runs kept" in told
+    assert "would be removed, 1 run kept" in told
     assert len(drawloom.json("runs")["runs"]) == 2
     done = drawloom.json(*arguments)
     assert (len(done["runs"]), done["kept_runs"], done["dry_run"]) == (1, 1, False)
@@ -63,7 +63,7 @@ def test_gc_tells_and_removes(drawloom: CommandLine, folder: Path) -> None:
     assert done["runs"][0] in told
     assert len(drawloom.json("runs")["runs"]) == 1
     assert "all is well" in drawloom.ok("catalog", "verify")
-    assert drawloom.ok("catalog", "gc").strip().endswith("0 B removed, 1 runs kept")
+    assert drawloom.ok("catalog", "gc").strip().endswith("0 B removed, 1 run kept")
 
 
 @pytest.mark.parametrize("age", ["", "30", "d", "1y", "-3d", "1e3d", "३d", "1.5.5h", "5 d d"])
@@ -146,7 +146,7 @@ def test_a_healthy_place(drawloom: CommandLine, folder: Path) -> None:
     assert code == 0
     for name in ("python", "packages", "catalog", "index", "clock", "permissions", "limits", "engine reference"):
         assert found[name][0][0] == "ok", found[name]
-    assert "1 runs" in found["index"][0][1]
+    assert "1 run" in found["index"][0][1]
     assert {"extra tables", "extra s3", "graphviz", "disk space", "project file"} <= set(found)
     assert sorted(path for path in (folder / ".drawloom").rglob("*") if path.is_file()) == files
     text = drawloom.ok("doctor")

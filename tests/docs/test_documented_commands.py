@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PAGES = ["README.md", "docs/tutorial.md"]
 FENCE = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
-FILE = re.compile(r"`([\w./]+\.(?:py|toml))`[^`]*$")
+FILE = re.compile(r"`([\w./]+\.(?:py|toml|csv))`[^`]*$")
 
 
 def _blocks(page: str) -> Iterator[tuple[str, str, str]]:
@@ -42,8 +42,9 @@ def _run(command: str, folder: Path) -> str:
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = {k: v for k, v in os.environ.items() if not k.startswith("DRAWLOOM_")} | {"PATH": path}
     environment |= {"COLUMNS": "100", "DRAWLOOM_CACHE": str(folder / "cache")}
-    done = subprocess.run(command, shell=True, cwd=folder, env=environment, capture_output=True, text=True, check=False)
-    return (done.stdout + done.stderr).rstrip()
+    both: dict[str, int] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}  # in the order a terminal has them
+    done = subprocess.run(command, shell=True, cwd=folder, env=environment, text=True, check=False, **both)
+    return done.stdout.rstrip()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -51,7 +52,7 @@ def test_the_page_does_what_it_says(name: str, tmp_path: Path) -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     ran = 0
     for language, file, text in _blocks((ROOT / name).read_text(encoding="utf-8")):
-        if language in ("python", "toml") and file and "..." not in text:
+        if language in ("python", "toml", "csv") and file and "..." not in text:
             (tmp_path / file).write_text(text, encoding="utf-8")
         if language != "console":
             continue

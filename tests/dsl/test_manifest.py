@@ -122,6 +122,18 @@ def test_comments_docstrings_and_formatting_are_reworded_and_the_diff_says_so(us
     assert "-    # a comment\n+    # another one" in found[1].diff()
 
 
+def test_a_comment_above_a_definition_does_not_belong_to_the_one_before(user_module: Load) -> None:
+    for name in ("def helper", "@lru_cache", "@task"):
+        assert changes(user_module, BASE.replace(name, f"# of the next\n\n# of the next\n{name}")) == ()
+
+
+def test_a_text_that_ends_like_a_comment_belongs_to_its_function(user_module: Load) -> None:
+    text = BASE.replace("    return deepest(x) + Window", '    """\n# no comment"""\n    return deepest(x) + Window')
+    ended = BASE.replace("    return helper(a) * b", '    return len("""\n# no comment""")')
+    for changed in (text, ended):
+        assert "# no comment" in "".join(part.text for part in source(user_module, changed)[1].parts)
+
+
 def test_the_diff_of_a_change_is_a_unified_one(user_module: Load) -> None:
     (found,) = changes(user_module, BASE.replace("x + LIMIT", "x - LIMIT"))
     lines = found.diff().splitlines()
