@@ -10,6 +10,7 @@ import sample_tasks as tasks
 from sample_programs import Sheet, const, out
 
 import drawloom
+from drawloom.api import run_compiled
 from drawloom.catalog.catalog import Catalog
 from drawloom.ir.nodes import Block, Carry, Loop, Map, Port
 from drawloom.ir.operands import Apply, Carried, Item, Param
@@ -187,3 +188,20 @@ def test_what_no_item_asks_for_need_not_be_there(catalog, operated):
 def test_a_call_that_is_given_what_is_not_there_fails_itself(catalog, operated):
     run = drawloom.run(operated().missing, {"n": 1}, catalog=catalog)
     assert {node.id for node in run.nodes(state="failed")} == {"for_each", "for_each/show"}
+
+
+def test_what_an_engine_committed_answers_only_while_its_value_has_its_digest(catalog, operated):
+    pipeline = operated().added
+    made = run_compiled(pipeline, {"n": 1}, catalog=catalog)
+    for key in list(catalog.storage.keys("cache/")):  # what steps look for; a local run looks into the commits
+        catalog.storage.delete(key)
+    changed = 0
+    for key in list(catalog.storage.keys(f"runs/{made.id}/")):
+        data = catalog.storage.read(key)
+        if "/commits/" in key and b'"<2>"' in data:
+            catalog.storage.write(key, data.replace(b'"<2>"', b'"<9>"'))
+            changed += 1
+    assert changed
+    again = drawloom.run(pipeline, {"n": 1}, catalog=catalog)
+    assert again.result == ["<2>", "<3>"]
+    assert {node.id: node.counts for node in again.nodes()}["for_each/show"] == {"succeeded": 1, "cached": 1}
