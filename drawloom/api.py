@@ -129,6 +129,7 @@ def plan(
     """
     from drawloom.parameters.binding import bind, encode_params
     from drawloom.parameters.requirements import refuse_unmet
+    from drawloom.parameters.times import refuse_missing_times
     from drawloom.runtimes.plan import plan_local
     from drawloom.storage.objects import Objects
     from drawloom.values.store import Values
@@ -137,6 +138,7 @@ def plan(
     bound = bind(pipeline.function, params or {}, _place(pipeline))
     trace = _checked_trace(pipeline, bound.static)
     refuse_unmet(trace.program)
+    refuse_missing_times(trace.program, info)
     storage, allow_pickle = _looked_at(catalog)
     values = Values(Objects(storage), allow_pickle=allow_pickle)
     trees = encode_params(trace.program.pipeline.params, bound.given, values)
