@@ -42,7 +42,7 @@ def test_a_tee_lets_output_through_as_well(capsys):
 
 
 def test_what_a_tee_lets_through_names_no_revealed_secret(capfdbinary, monkeypatch):
-    monkeypatch.setenv("TEE_SECRET", "hunter2-ünd\"more")
+    monkeypatch.setenv("TEE_SECRET", 'hunter2-ünd"more')
     revealed = Secret("TEE_SECRET").reveal()
     with routed(), capturing(Log(tee=True)):
         print("it is", revealed, "!")
