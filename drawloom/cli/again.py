@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from drawloom.cli.options import catalog_options, find_run, json_option, open_catalog, settings_from
+from drawloom.cli.options import catalog_options, find_run, json_option, open_catalog, read_index, settings_from
 from drawloom.cli.output import format_seconds, note, output_to_stderr, write, write_json
 from drawloom.cli.problems import CANCELLED, FAILED, OK
 from drawloom.cli.run import progress_for, tell_run
@@ -25,22 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["debug", "resume"]
 
 
-def _index(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, ...] | None:
-    """`--index 3` or `--index 3,0`."""
-    if text is None:
-        return None
-    parts = [part.strip() for part in text.strip("[]() ").split(",")]
-    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
-        what = f"`--index` needs whole numbers, got {text[:80]!r}"
-        fix = "give one number for each map and loop around the node, as `drawloom show` has them: --index 3,0"
-        raise ProjectError(Diagnostic("P661", what, None, fix))
-    return tuple(map(int, parts))
-
-
 @click.command()
 @click.argument("run")
 @click.argument("node")
-@click.option("--index", metavar="I[,J]", callback=_index, help="Which instance of a node in maps or loops.")
+@click.option("--index", metavar="I[,J]", callback=read_index, help="Which instance of a node in maps or loops.")
 @click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="Compare with this attempt of the run.")
 @click.option("--pdb", is_flag=True, help="Enter the debugger where it fails.")
 @click.option("--break", "stop_first", is_flag=True, help="Stop in the debugger at the task's first line.")

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
 
-__all__ = ["catalog_options", "find_run", "json_option", "open_catalog", "settings_from"]
+__all__ = ["catalog_options", "find_run", "json_option", "open_catalog", "read_index", "settings_from"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -73,3 +73,19 @@ def find_run(catalog: Catalog, name: str) -> Run:
 
 
 _LAST = re.compile(r"last(?:~(\d{1,9}))?|prev", re.ASCII)
+
+
+def read_index(_: click.Context, __: click.Parameter, text: str | None) -> tuple[int, ...] | None:
+    """An index vector as it is typed: `3`, `3,0`, `[3, 0]`; for `callback=`.
+
+    Raises:
+        ProjectError: P661, it is none.
+    """
+    if text is None:
+        return None
+    parts = [part.strip() for part in text.strip("[]() ").split(",")]
+    if not all(part.isascii() and part.isdigit() and len(part) < 10 for part in parts):
+        what = f"`--index` needs whole numbers, got {text[:80]!r}"
+        fix = "give one number for each map and loop around the node, as `drawloom show` has them: --index 3,0"
+        raise ProjectError(Diagnostic("P661", what, None, fix))
+    return tuple(map(int, parts))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import click
 
 from drawloom.catalog.why import Why
-from drawloom.cli.options import catalog_options, find_run, json_option, open_catalog, settings_from
+from drawloom.cli.options import catalog_options, find_run, json_option, open_catalog, read_index, settings_from
 from drawloom.cli.output import write, write_json
 from drawloom.cli.reason_lines import heading, reason_document, reason_lines, wrapped
-from drawloom.errors import Diagnostic, ProjectError
 
 __all__ = ["why"]
 
@@ -19,18 +17,18 @@ __all__ = ["why"]
 @click.command()
 @click.argument("run")
 @click.argument("node")
-@click.option("--index", metavar="N,N", help="Which instance: a number for each map and loop around the node.")
+@click.option("--index", metavar="I[,J]", callback=read_index, help="Which instance of a node in maps or loops.")
 @click.option("--diff", is_flag=True, help="Show how code changed, and compare the contents of tables that did.")
 @catalog_options
 @json_option
-def why(run: str, node: str, index: str | None, as_json: bool, diff: bool, **values: Any) -> None:
+def why(run: str, node: str, index: tuple[int, ...] | None, as_json: bool, diff: bool, **values: Any) -> None:
     """Tell why a node was run, cached, skipped or failed.
 
     RUN is a run's id, the beginning of it, or `last`; NODE a node's id. It is compared with the latest earlier run of
     the same pipeline.
     """
     catalog = open_catalog(settings_from(values), create=False)
-    found = find_run(catalog, run).why(node, _index(index), deep=diff)
+    found = find_run(catalog, run).why(node, index, deep=diff)
     if as_json:
         write_json(why_document(found, diff=diff))
         return
@@ -45,15 +43,6 @@ def why(run: str, node: str, index: str | None, as_json: bool, diff: bool, **val
         for line in reason_lines(group.reasons, diff=diff):
             write("\n".join(wrapped(line, 10 if single else 12)))
     write(f"run       {found.run}" + (f", compared with {found.compared}" if found.compared else ""))
-
-
-def _index(text: str | None) -> tuple[int, ...] | None:
-    if text is None:
-        return None
-    if not re.fullmatch(r"\s*\[?\s*\d{1,9}(\s*,\s*\d{1,9})*\s*,?\s*\]?\s*", text, re.ASCII):
-        fix = "give a number for each map and loop around the node: --index 3, --index 0,2"
-        raise ProjectError(Diagnostic("P656", f"--index {text!r} is no index vector", None, fix))
-    return tuple(int(part) for part in re.findall(r"\d+", text))
 
 
 def why_document(found: Why, *, diff: bool = False) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def test_why_tells_instances_and_documents(drawloom: Any, edit: Any) -> None:
 def test_an_index_that_is_none_is_refused(drawloom: Any, edit: Any, index: str) -> None:
     drawloom.ok("run", "plan_cli.py:grown", "--numbers", "[1]", "--quiet")
     result = drawloom("why", "last", "parts/grow", f"--index={index}")
-    assert (result.exit_code, "error[P656]" in result.stderr) == (2, True)
+    assert (result.exit_code, "error[P661]" in result.stderr) == (2, True)
 
 
 def test_why_refuses_nodes_and_instances_that_are_not_there(drawloom: Any, edit: Any) -> None:
