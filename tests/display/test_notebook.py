@@ -134,7 +134,7 @@ def test_a_catalog_and_its_artifacts_are_shown(catalog) -> None:
 
 def test_hostile_facts_of_an_artifact_are_escaped() -> None:
     made = Made(HOSTILE, HOSTILE, HOSTILE, HOSTILE, ValueRef("d" * 64, type=HOSTILE))
-    version = Version(1, made, read_by=(Reader(HOSTILE, HOSTILE),), tags=(HOSTILE,))
+    version = Version(1, made, tags=(HOSTILE,), readers=lambda: (Reader(HOSTILE, HOSTILE),))
     for html in (Artifact(HOSTILE, (version,))._repr_html_(), version._repr_html_()):
         assert "<script>" not in html
         assert 'alert("1")' in read(html).text

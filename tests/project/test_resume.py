@@ -99,7 +99,7 @@ def test_r554_a_run_that_succeeded(catalog: Catalog, monkeypatch: pytest.MonkeyP
 
 
 def test_r552_a_compile_time_parameter_that_is_gone(catalog: Catalog) -> None:
-    run = drawloom.run(staged, {"times": 2}, catalog=catalog)
+    run = drawloom.run(staged, {"times": 2}, catalog=catalog, logical_time=WHEN)
 
     @pipeline
     def other(n: int = 1) -> str:
@@ -125,7 +125,7 @@ def test_a_new_parameter_takes_its_default(catalog: Catalog, monkeypatch: pytest
 
 
 def test_a_pipeline_that_is_wrong_now_is_refused_before_anything_runs(catalog: Catalog) -> None:
-    run = drawloom.run(staged, catalog=catalog)
+    run = drawloom.run(staged, catalog=catalog, logical_time=WHEN)
 
     @pipeline
     def wrong(n: int = 1, times: Static[int] = 1) -> str:
