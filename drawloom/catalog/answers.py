@@ -27,7 +27,7 @@ from drawloom.catalog import keys
 from drawloom.catalog.index import index_path
 from drawloom.catalog.records import Commit, Record, ValueRef, record_from_json
 from drawloom.catalog.runlog import Encoded, Keyed, is_alive
-from drawloom.catalog.trees import tree_objects
+from drawloom.catalog.trees import is_as_seen, tree_objects
 from drawloom.errors import StoreError
 from drawloom.ir.envelope import value_digest
 from drawloom.storage.base import KeyMissing, Storage
@@ -115,6 +115,7 @@ class Answers:
     def is_sound(self, commit: Commit) -> bool:
         """Whether every object that a commit leads to is there, and its bytes are those of its digest.
 
+        What it only refers to (`External`) must have the version it had.
         An object that was hashed once isn't hashed again while its size and its time of change stay what they were.
         """
         if commit.series and not self._is_object_sound(commit.series):
@@ -126,7 +127,7 @@ class Answers:
                 return False
             if not all(self._is_object_sound(sha) for sha in tree_objects(tree)):
                 return False
-        return True
+        return all(is_as_seen(self._values.tree(ref)) for _, ref in commit.outputs)
 
     # telling
 
