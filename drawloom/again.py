@@ -24,6 +24,7 @@ from drawloom.catalog.runlog import is_alive
 from drawloom.dsl.pipeline import Pipeline
 from drawloom.dsl.place import function_span
 from drawloom.errors import Diagnostic, ProjectError, RunRefused, StoreError, did_you_mean
+from drawloom.graphs import checked
 from drawloom.ir.canonical import Json
 from drawloom.ir.envelope import encode
 from drawloom.ir.layout import layout
@@ -136,8 +137,6 @@ def retraced(run: Run, pipeline: AnyPipeline) -> Trace:
         CheckFailed: its graph is wrong (G2..).
     """
     from drawloom.dsl.tracing import trace
-    from drawloom.errors import CheckFailed
-    from drawloom.ir.check import check_pipeline
 
     values = run.catalog.values
     known = pipeline.signature().static
@@ -151,11 +150,7 @@ def retraced(run: Run, pipeline: AnyPipeline) -> Trace:
         problems += _misfit(name, given[name], known[name])
     if problems:
         raise _no_fit(run, pipeline, problems)
-    made = trace(pipeline, given)
-    found = check_pipeline(made.program)
-    if found:
-        raise CheckFailed(found)
-    return made
+    return checked(trace(pipeline, given))
 
 
 def params_again(run: Run, pipeline: AnyPipeline, now: PipelineNode) -> dict[str, Json]:

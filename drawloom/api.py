@@ -9,7 +9,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from drawloom.errors import CheckFailed, CompileError, DefinitionError, Diagnostic, RunRefused, Span, did_you_mean
+from drawloom.errors import CompileError, DefinitionError, Diagnostic, RunRefused, did_you_mean
+from drawloom.graphs import checked_trace, place, traced, twice_traced
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from drawloom.catalog.run import Run
     from drawloom.compilers.base import Bundle
     from drawloom.dsl.pipeline import Pipeline
-    from drawloom.dsl.tracing import Trace
-    from drawloom.ir.canonical import Json
-    from drawloom.ir.nodes import Pipeline as PipelineNode
     from drawloom.ir.program import Program
     from drawloom.runtimes.debug import Debugged
     from drawloom.runtimes.planned import Plan
@@ -73,13 +71,13 @@ def run(
     """
     from drawloom.parameters.binding import bind, encode_params
     from drawloom.parameters.requirements import refuse_unmet
-    from drawloom.parameters.times import refuse_missing_times
+    from drawloom.parameters.times import refuse_missing_times, times_given
     from drawloom.project.origin import origin
     from drawloom.runtimes.local import run_local
 
-    info = _run_info(logical_time, interval)
-    bound = bind(pipeline.function, params or {}, _place(pipeline))
-    trace = _checked_trace(pipeline, bound.static)
+    info = times_given(logical_time, interval)
+    bound = bind(pipeline.function, params or {}, place(pipeline))
+    trace = checked_trace(pipeline, bound.static)
     refuse_unmet(trace.program)
     refuse_missing_times(trace.program, info)
     opened = _opened(catalog)
@@ -129,14 +127,16 @@ def plan(
     """
     from drawloom.parameters.binding import bind, encode_params
     from drawloom.parameters.requirements import refuse_unmet
+    from drawloom.parameters.times import refuse_missing_times, times_given
     from drawloom.runtimes.plan import plan_local
     from drawloom.storage.objects import Objects
     from drawloom.values.store import Values
 
-    info = _run_info(logical_time, interval)
-    bound = bind(pipeline.function, params or {}, _place(pipeline))
-    trace = _checked_trace(pipeline, bound.static)
+    info = times_given(logical_time, interval)
+    bound = bind(pipeline.function, params or {}, place(pipeline))
+    trace = checked_trace(pipeline, bound.static)
     refuse_unmet(trace.program)
+    refuse_missing_times(trace.program, info)
     storage, allow_pickle = _looked_at(catalog)
     values = Values(Objects(storage), allow_pickle=allow_pickle)
     trees = encode_params(trace.program.pipeline.params, bound.given, values)
@@ -175,12 +175,12 @@ def run_compiled(
 
     from drawloom.parameters.binding import bind, encode_params
     from drawloom.parameters.requirements import refuse_unmet
-    from drawloom.parameters.times import refuse_missing_times
+    from drawloom.parameters.times import refuse_missing_times, times_given
     from drawloom.project.origin import origin
     from drawloom.runtimes.reference import run_bundle
 
-    info = _run_info(logical_time, interval)  # refuses a time without a zone
-    bound = bind(pipeline.function, params or {}, _place(pipeline))
+    info = times_given(logical_time, interval)  # refuses a time without a zone
+    bound = bind(pipeline.function, params or {}, place(pipeline))
     if engine != "reference":
         from drawloom.compilers.base import engine_names
 
@@ -188,7 +188,7 @@ def run_compiled(
         if engine not in engine_names():
             fix = f"there is no engine of that name: {', '.join(engine_names())} is there"
         raise CompileError(Diagnostic("E792", f"{engine} can't be run from here; only reference can", None, fix))
-    trace = _twice_traced(pipeline, bound.static)
+    trace = twice_traced(pipeline, bound.static)
     refuse_unmet(trace.program)
     refuse_missing_times(trace.program, info)
     files = _compiled(trace.program, engine, {})
@@ -376,7 +376,7 @@ def check(
     from drawloom.ir.check import check_pipeline
 
     try:
-        trace = _trace(pipeline, static or {})
+        trace = traced(pipeline, static or {})
         found = check_pipeline(trace.program)
         if engine is not None and not found:
             _compiled(trace.program, engine, {})
@@ -395,7 +395,7 @@ def graph(pipeline: AnyPipeline, *, static: Mapping[str, object] | None = None) 
     Raises:
         DefinitionError: the pipeline can't be traced (D...).
     """
-    return _trace(pipeline, static or {}).program
+    return traced(pipeline, static or {}).program
 
 
 def compile(  # noqa: A001  # the verb of the design
@@ -418,7 +418,7 @@ def compile(  # noqa: A001  # the verb of the design
         CompileError: it isn't the same each time it is traced (E791), there is no such engine (E702), it has no such
             option (E790), or it can't express the pipeline (E701).
     """
-    return _compiled(_twice_traced(pipeline, static or {}).program, engine, options)
+    return _compiled(twice_traced(pipeline, static or {}).program, engine, options)
 
 
 def _compiled(program: Program, engine: str, options: dict[str, Any]) -> Bundle:
@@ -440,37 +440,6 @@ def _compiled(program: Program, engine: str, options: dict[str, Any]) -> Bundle:
 
         options = {**options, "allow_pickle": load_settings().allow_pickle}  # what the project's file says
     return compiler.compile(program, **options)
-
-
-def _trace(pipeline: AnyPipeline, params: Mapping[str, object]) -> Trace:
-    """Traces with the static parameters among `params`; run-time ones may be missing."""
-    from drawloom.dsl.tracing import trace
-    from drawloom.parameters.binding import bind
-
-    return trace(pipeline, bind(pipeline.function, params, _place(pipeline), partly=True).static)
-
-
-def _checked_trace(pipeline: AnyPipeline, static: Mapping[str, object]) -> Trace:
-    from drawloom.ir.check import check_pipeline
-
-    trace = _trace(pipeline, static)
-    problems = check_pipeline(trace.program)
-    if problems:
-        raise CheckFailed(problems)
-    return trace
-
-
-def _twice_traced(pipeline: AnyPipeline, static: Mapping[str, object]) -> Trace:
-    """A trace for what is to run elsewhere, refused (E791) if a second one differs."""
-    trace = _checked_trace(pipeline, static)
-    _refuse_difference(trace, _trace(pipeline, static))
-    return trace
-
-
-def _place(pipeline: AnyPipeline) -> Span | None:
-    from drawloom.dsl.place import function_span
-
-    return function_span(pipeline.function)
 
 
 def _opened(catalog: Catalog | str | os.PathLike[str] | None) -> Catalog:
@@ -504,63 +473,3 @@ def _looked_at(catalog: Catalog | str | os.PathLike[str] | None) -> tuple[Storag
             return Overlay(None, os.fspath(settings.catalog)), settings.allow_pickle
         raise
     return Overlay(opened.storage), settings.allow_pickle
-
-
-def _run_info(logical_time: datetime | None, interval: tuple[datetime, datetime] | None) -> dict[str, Json]:
-    """The facts about the run that the caller knows, as trees by `RunInfo` field."""
-    from drawloom.ir.envelope import encode
-
-    given = {"logical_time": logical_time}
-    if interval is not None:
-        given |= {"interval_start": interval[0], "interval_end": interval[1]}
-    naive = {name: time for name, time in given.items() if time is not None and time.utcoffset() is None}
-    if naive:
-        raise RunRefused(
-            Diagnostic("R544", f"`{name}` is {time}, which has no zone", None, "give it one: `.replace(tzinfo=UTC)`")
-            for name, time in naive.items()
-        )
-    if interval is not None and interval[0] > interval[1]:
-        what = f"the interval ends at {interval[1]}, before it begins at {interval[0]}"
-        raise RunRefused(Diagnostic("R556", what, None, "give the begin first: (start, end)"))
-    return {name: encode(time) for name, time in given.items() if time is not None}
-
-
-def _refuse_difference(first: Trace, second: Trace) -> None:
-    """Refuses a pipeline that is another one when it is traced again: what is deployed would be a matter of chance.
-
-    Raises:
-        CompileError: E791, at the first node that differs.
-    """
-    from drawloom.ir.program import pipeline_json
-
-    one, other = first.program.pipeline, second.program.pipeline
-    if pipeline_json(one) == pipeline_json(other):
-        return
-    node, lines = _first_difference(one, other)
-    spans = first.program.spans if node in first.program.spans else second.program.spans
-    what = f"`{one.name}` is not the same each time it is traced"
-    what += f": node `{node}` differs" if node else ": its parameters, its tasks or its results differ"
-    fix = "take the clock, random, environment or file listing into a task, or make its value a parameter"
-    raise CompileError(Diagnostic("E791", what, spans.get(node, spans.get("")), fix, "\n".join(lines)))
-
-
-def _first_difference(one: PipelineNode, other: PipelineNode) -> tuple[str, list[str]]:
-    """The id of the first node that differs ("" for the pipeline itself), and its line in each of the two."""
-    from itertools import zip_longest
-
-    for left, right in zip_longest(_node_lines(one), _node_lines(other), fillvalue=("", "nothing")):
-        if left != right:
-            return left[0] or right[0], [f"once  {left[1]}", f"then  {right[1]}"]
-    return "", []
-
-
-def _node_lines(pipeline: PipelineNode) -> list[tuple[str, str]]:
-    from drawloom.ir.text import Printer
-    from drawloom.ir.walk import operands, walk
-
-    printer = Printer(pipeline)
-    lines = []
-    for node in walk(pipeline.body):
-        inner = ", ".join(printer.operand(operand) for operand in operands(node))
-        lines.append((node.id, f"{node.id} = {printer.node(node)}{f' [{inner}]' if hasattr(node, 'body') else ''}"))
-    return lines

@@ -19,12 +19,12 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from drawloom.api import _checked_trace, _place, _run_info
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.run import Run
 from drawloom.dsl.fingerprint import fingerprint
 from drawloom.dsl.place import function_span, refusal
 from drawloom.errors import did_you_mean
+from drawloom.graphs import checked_trace, place
 from drawloom.ir.canonical import digest_json
 from drawloom.ir.policies import Policies
 from drawloom.ir.program import Program
@@ -105,12 +105,12 @@ def run(
     """
     from drawloom.parameters.binding import bind, encode_params
     from drawloom.parameters.requirements import refuse_unmet
-    from drawloom.parameters.times import refuse_missing_times
+    from drawloom.parameters.times import refuse_missing_times, times_given
     from drawloom.runtimes.local import run_local
 
-    info = _run_info(logical_time, interval)
-    bound = bind(pipeline.function, params or {}, _place(pipeline))
-    trace = _checked_trace(pipeline, bound.static)
+    info = times_given(logical_time, interval)
+    bound = bind(pipeline.function, params or {}, place(pipeline))
+    trace = checked_trace(pipeline, bound.static)
     functions = dict(trace.functions)
     body = trace.program.pipeline
     specs = {spec.name: spec for spec in body.tasks}

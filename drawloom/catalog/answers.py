@@ -25,10 +25,11 @@ from typing import Final
 
 from drawloom.catalog import keys
 from drawloom.catalog.cache_folder import cache_folder
-from drawloom.catalog.records import Commit, Record, record_from_json
+from drawloom.catalog.records import Commit, Record, ValueRef, record_from_json
 from drawloom.catalog.runlog import Encoded, Keyed, is_alive
-from drawloom.catalog.trees import tree_objects
+from drawloom.catalog.trees import is_as_seen, tree_objects
 from drawloom.errors import StoreError
+from drawloom.ir.envelope import value_digest
 from drawloom.storage.base import KeyMissing, Storage
 from drawloom.storage.objects import object_key
 from drawloom.storage.prefixed import local_path
@@ -78,6 +79,7 @@ class Answers:
         self._own_functions: set[str] = set()
         self._written: set[int] = set()  # hashes of this run's keys: a new key of its own is not looked up in vain
         self._refreshed = 0.0
+        self._lost_lines = False  # not all that was told could be written
         folder = cache_folder(storage.url)
         self._path = None if folder is None else os.path.join(folder, _NAME)
         self._db = self._opened()
@@ -113,6 +115,7 @@ class Answers:
     def is_sound(self, commit: Commit) -> bool:
         """Whether every object that a commit leads to is there, and its bytes are those of its digest.
 
+        What it only refers to (`External`) must have the version it had.
         An object that was hashed once isn't hashed again while its size and its time of change stay what they were.
         """
         if commit.series and not self._is_object_sound(commit.series):
@@ -124,7 +127,7 @@ class Answers:
                 return False
             if not all(self._is_object_sound(sha) for sha in tree_objects(tree)):
                 return False
-        return True
+        return all(is_as_seen(self._values.tree(ref)) for _, ref in commit.outputs)
 
     # telling
 
@@ -144,6 +147,8 @@ class Answers:
 
     def finished(self, run: str) -> None:
         """All of a run has been told with `written`."""
+        if self._lost_lines:
+            return  # the next catching up brings the run in
         with self._lock, suppress(sqlite3.Error):
             self._db.execute("INSERT OR REPLACE INTO runs VALUES (?, 1)", (run,))
 
@@ -260,6 +265,7 @@ class Answers:
                 self._db.executemany("INSERT OR IGNORE INTO functions VALUES (?)", [(f,) for f in functions])
                 self._db.execute("COMMIT")
             except sqlite3.Error:  # a hint less: the next catching up brings the run in
+                self._lost_lines = True
                 with suppress(sqlite3.Error):
                     self._db.execute("ROLLBACK")
                 return
@@ -278,7 +284,15 @@ class Answers:
         found = None if text is None else _record(text)
         if not isinstance(found, Commit) or found.cache_key != key or found.outcome != "succeeded":
             return None
+        if row[3] == _WHOLE and not all(self._has_its_digest(ref) for _, ref in found.outputs):
+            return None  # an object of its own has no checksum as a line has
         return found
+
+    def _has_its_digest(self, ref: ValueRef) -> bool:
+        try:
+            return value_digest(self._values.tree(ref)) == ref.digest
+        except (ValueError, TypeError, LookupError, StoreError):  # it is broken: no value, or no digest
+            return False
 
     def _text(self, number: int, place: str, offset: int, length: int) -> bytes | None:
         lines = self._open.get(number)

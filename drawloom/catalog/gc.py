@@ -119,14 +119,14 @@ class _Collection:
         self._remove("quarantined objects", self._storage.keys("quarantine/"))
         if not self._dry_run:
             self._catalog.objects.forget()
-        ids = (*(row.id for row in rows if row.id in going), *sorted(going - {row.id for row in rows}))
+        ids = tuple([row.id for row in rows if row.id in going] + sorted(going - {row.id for row in rows}))
         return Collected(self._dry_run, ids, self._counts, self._sizes, len(kept))
 
     # runs
 
     def _going(self, rows: list[RunRow], keep_runs: int | None, older_than_seconds: float | None) -> set[str]:
         """The ids of the runs that go: ended, out of every bound that was given, and neither tagged nor deployed."""
-        known = {row.id for row in rows if not row.problem}
+        known = {row.id for row in rows if not row.problem}  # what never began is no run: the index may leave it out
         leftover = {run for run in self._storage.folders("runs/") if run not in known and self._is_leftover(run)}
         if keep_runs is None and older_than_seconds is None:
             return leftover
@@ -173,7 +173,7 @@ class _Collection:
 
     def _is_leftover(self, run: str) -> bool:
         """Whether a run without a beginning was left by a killed writer, or by this, and nobody is at it."""
-        if is_alive(self._storage, run):
+        if self._storage.exists(keys.run_key(run)) or is_alive(self._storage, run):
             return False
         return all(self._is_old(key) for key in self._storage.keys(keys.run_prefix(run)))
 

@@ -12,6 +12,7 @@ from drawloom.catalog import keys
 from drawloom.catalog.outcomes import decode_record
 from drawloom.catalog.records import Deployment
 from drawloom.catalog.segments import decode_segment
+from drawloom.catalog.trees import tree_objects
 from drawloom.ir.canonical import Json
 from drawloom.storage.base import KeyMissing
 
@@ -133,7 +134,7 @@ class Reach:
                 tree = json.loads(data)
             except ValueError:
                 return
-        yield from _leaf_objects(tree)
+        yield from tree_objects(tree)
 
     def _follow(self, tree: Json) -> None:
         """Reads the objects that are envelopes: those a record refers to, not those an envelope's leaf does."""
@@ -183,15 +184,3 @@ def trees_of(data: bytes, run: str, key: str) -> list[Json]:
         return [json.loads(data)]
     except ValueError:
         return []
-
-
-def _leaf_objects(tree: Json) -> Iterator[str]:
-    waiting = [tree]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, dict):
-            if isinstance(part.get("object"), str):
-                yield part["object"]
-            waiting += part.values()
-        elif isinstance(part, list):
-            waiting += part

@@ -288,7 +288,7 @@ def entry_reason(entry: Commit | None, policies: Policies, now: float | None = N
     if ttl is not None and age > ttl:
         text = f"expired: its result is {age_text(age)} old, ttl_seconds={ttl:g}"
         return Reason("expired", text, run=entry.run)
-    text = f"the result of {entry.run} isn't whole any more: an object of it is missing or corrupt"
+    text = f"the result of {entry.run} isn't whole any more: a part is missing, corrupt, or no longer as it was"
     return Reason("incomplete", text, run=entry.run)
 
 

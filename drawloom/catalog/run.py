@@ -6,12 +6,13 @@ anew whenever it is asked for something, until its end is known.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
 
 from drawloom.catalog.facts import Facts, Instance
-from drawloom.catalog.logged import LOGGED, logged_name, of_instance, telling
+from drawloom.catalog.logged import LOGGED, logged_name, logs_of, of_instance, telling, telling_elsewhere
 from drawloom.catalog.lookup import Lookup, NoValueError
+from drawloom.catalog.node_view import NodeView
 from drawloom.catalog.programs import load_program
 from drawloom.catalog.raising import rebuild_exception
 from drawloom.catalog.records import AttemptFinished, Commit, Index, RunStarted, ValueRef
@@ -27,9 +28,8 @@ from drawloom.catalog.run_problems import (
 )
 from drawloom.catalog.runlog import is_alive, read_records
 from drawloom.catalog.series import read_series
-from drawloom.catalog.state import FailurePlace, RunState, run_state
-from drawloom.errors import DrawloomError, RunCancelled, RunFailed, Span, StoreError
-from drawloom.frozen import dataclass
+from drawloom.catalog.state import RunState, run_state
+from drawloom.errors import DrawloomError, RunCancelled, RunFailed, StoreError
 from drawloom.ir.layout import layout
 from drawloom.ir.program import Program
 from drawloom.ir.protocol import index_text, parse_indices
@@ -45,36 +45,6 @@ if TYPE_CHECKING:
 __all__ = ["NodeView", "Run"]
 
 _FINAL = frozenset({"succeeded", "failed", "cancelled"})
-
-
-_NONE: Final[Mapping[str, int]] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class NodeView:
-    """A node of a run, as it stood when it was asked for.
-
-    Args:
-        id: the node's id.
-        kind: `call`, `group`, `map`, `branch`, `loop`, `try`.
-        state: `pending`, `running`, `succeeded`, `cached`, `skipped`, `failed` or `cancelled`.
-        counts: state -> number of instances; a node outside maps and loops has one at most.
-        attempts: attempts at all instances.
-        seconds: time spent in those attempts, added up.
-        failure: the first failure in program order, None if no instance failed.
-        task: `module:qualname` of the task a call calls, "" for other kinds.
-        where: the user's source line, None if not known.
-    """
-
-    id: str
-    kind: str
-    state: str
-    counts: Mapping[str, int] = _NONE
-    attempts: int = 0
-    seconds: float = 0.0
-    failure: FailurePlace | None = None
-    task: str = ""
-    where: Span | None = None
 
 
 class Run:  # over 150 lines by its documentation: it is the whole of what a user asks a run
@@ -256,7 +226,7 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         """
         self._check_node(node)
         facts = self._refresh()
-        parts = [part for name in self._calls_in(node) for part in self._log_parts(facts, name, index)]
+        parts = [part for name in self._calls_in(node) for part in self._printed(facts, name, index)]
         if len(parts) == 1:
             return parts[0][1]
         return "".join(
@@ -351,7 +321,7 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
             self._check_node(node)
         facts = self._refresh()
         calls = [n for n, d in self.details.nodes.items() if d.kind == "call"] if node is None else self._calls_in(node)
-        known = [*telling(facts, calls), *self._told_elsewhere(facts, calls)]
+        known = [*telling(facts, calls), *telling_elsewhere(self._storage, layout(self.program.pipeline), facts, calls)]
         order = {name: place for place, name in enumerate(calls)}
         for name, at, record in sorted(known, key=lambda one: (order[one[0]], one[1])):
             if index is None or at == tuple(index):
@@ -472,19 +442,6 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         run, _, outer = commit.source
         return Run(run, self._storage, self._objects, self._values), (*parse_indices(outer)[0], index[-1])
 
-    def _told_elsewhere(self, facts: Facts, calls: list[str]) -> Iterator[tuple[str, Index, Commit | AttemptFinished]]:
-        """What the calls in maps that were answered as a whole logged, in the runs that answered."""
-        sources = layout(self.program.pipeline)
-        for (node, index), commit in facts.commits.items():
-            inside = [name for name in calls if sources[name].parent == node] if node else []
-            if not inside or commit.outcome != "cached" or not commit.source:
-                continue
-            run, _, text = commit.source
-            outer = parse_indices(text)[0]
-            for name, at, record in telling(Facts(read_records(self._storage, run)), inside):
-                if at[:-1] == outer:
-                    yield name, (*index, at[-1]), record
-
     def _calls_in(self, node: str) -> list[str]:
         kinds = self.details.nodes
         inside = [name for name in kinds if name == node or self._holds(node, name)]
@@ -498,19 +455,9 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
                 return True
         return False
 
-    def _log_parts(self, facts: Facts, node: str, wanted: Index | None) -> list[tuple[str, str]]:
-        found: dict[tuple[Index, int], str] = {}
-        for (name, index), attempts in facts.attempts.items():
-            if name == node:
-                found |= {(index, n): a.log for n, a in attempts.items() if a is not None and a.log}
-        for (name, index), commit in facts.commits.items():
-            if name == node and commit.log:
-                found.setdefault((index, commit.attempt), commit.log)
-        return [
-            (f"{node}{list(index) if index else ''}, attempt {n}", self._objects.get(sha).decode("utf-8", "replace"))
-            for (index, n), sha in sorted(found.items())
-            if wanted is None or index == tuple(wanted)
-        ]
+    def _printed(self, facts: Facts, node: str, index: Index | None) -> list[tuple[str, str]]:
+        found = logs_of(facts, node, index)
+        return [(title, self._objects.get(sha).decode("utf-8", "replace")) for title, sha in found]
 
     def _check_node(self, node: str) -> None:
         known = self.details.nodes

@@ -19,8 +19,8 @@ from drawloom.catalog.outcomes import decode_record
 from drawloom.catalog.programs import load_program
 from drawloom.catalog.records import AttemptFinished, Commit, Record, RunStarted, ValueRef
 from drawloom.catalog.runlog import read_records
+from drawloom.catalog.trees import tree_objects
 from drawloom.errors import Diagnostic, Span, StoreError
-from drawloom.ir.canonical import Json
 from drawloom.storage.base import KeyMissing, Storage
 from drawloom.storage.local import LocalStorage
 from drawloom.storage.objects import Objects
@@ -130,7 +130,7 @@ class _Check:
             if ref.object not in self._whole:
                 return
             tree = json.loads(self._objects.get(ref.object))
-        for sha in _objects_in(tree):
+        for sha in tree_objects(tree):
             yield from self._is_there(what, sha)
 
     def _is_there(self, what: str, sha: str) -> Iterator[Diagnostic]:
@@ -183,16 +183,3 @@ _DANGLING: Final = "restore it from a copy of the store, or run the pipeline aga
 def _place(record: Commit | AttemptFinished) -> str:
     at = f" at {list(record.index)}" if record.index else ""
     return f"node `{record.node}`{at}" if record.node else "the pipeline"
-
-
-def _objects_in(tree: Json) -> Iterator[str]:
-    """The SHA-256 of each object the leaves of an envelope refer to."""
-    waiting = [tree]
-    while waiting:
-        part = waiting.pop()
-        if isinstance(part, dict):
-            if isinstance(part.get("object"), str):
-                yield part["object"]
-            waiting.extend(part.values())
-        elif isinstance(part, list):
-            waiting.extend(part)

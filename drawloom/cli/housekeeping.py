@@ -2,33 +2,30 @@
 
 from __future__ import annotations
 
-import re
-from typing import Any, Final
+from typing import Any
 
 import click
 
 from drawloom.catalog.catalog import Catalog
+from drawloom.cli.moments import parse_age
 from drawloom.cli.options import catalog_options, json_option, open_catalog, settings_from
 from drawloom.cli.output import Column, format_bytes, table, write, write_json
 from drawloom.errors import Diagnostic, ProjectError
 
 __all__ = ["export_runs", "gc", "import_runs", "seconds_of_age"]
 
-_UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
-_AGE: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*([smhdw])", re.ASCII)
-
 
 def seconds_of_age(text: str, option: str) -> float:
-    """The seconds of an age as it is typed: `30d`, `12h`, `2w`, `1.5h`, `90m`, `10s`.
+    """The seconds of an age as it is typed (`moments.parse_age`).
 
     Raises:
         ProjectError: P651, it is no age.
     """
-    found = _AGE.fullmatch(text.strip().lower())
-    if found is None:
+    seconds = parse_age(text)
+    if seconds is None:
         what = f"`{option} {text}` is no age: expected a number and one of s, m, h, d, w"
         raise ProjectError(Diagnostic("P651", what, None, f"write `{option} 30d`, `12h`, `2w`, `90m` or `10s`"))
-    return float(found[1]) * _UNITS[found[2]]
+    return seconds
 
 
 @click.command()
@@ -69,7 +66,7 @@ def gc(keep_runs: int | None, older_than: str | None, grace: str, dry_run: bool,
         ]
         table(columns, [[k, str(found.counts[k]), format_bytes(found.sizes_bytes[k])] for k in kinds])
     verb = "would be removed" if dry_run else "removed"
-    write(f"{opened.url}: {format_bytes(found.size_bytes)} {verb}, {_runs(found.kept_runs)} kept")
+    write(f"{opened.url}: {format_bytes(found.size_bytes)} {verb}, {_many(found.kept_runs, 'run')} kept")
 
 
 @click.command("export")

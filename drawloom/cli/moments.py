@@ -1,4 +1,4 @@
-"""Moments on the command line: a date, a time, or how long ago."""
+"""Moments and ages on the command line: a date, a time, how long ago, how old."""
 
 from __future__ import annotations
 
@@ -9,10 +9,20 @@ from typing import Final
 
 import click
 
-__all__ = ["parse_moment", "read_moment"]
+__all__ = ["parse_age", "parse_moment", "read_moment"]
 
-_SECONDS: Final = {"s": 1, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_AGO: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(s|min|h|d|w)")
+_SECONDS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_AGE: Final = re.compile(r"(\d{1,9}(?:\.\d{1,9})?)\s*(s|min|m|h|d|w)", re.ASCII)
+
+
+def parse_age(text: str) -> float | None:
+    """The seconds of an age: `30d`, `12h`, `2w`, `1.5h`, `90min`, `90m`, `10s`; None if it is none.
+
+    >>> parse_age("1.5 h"), parse_age("soon")
+    (5400.0, None)
+    """
+    found = _AGE.fullmatch(text.strip().lower())
+    return None if found is None else float(found[1]) * _SECONDS[found[2]]
 
 
 def parse_moment(text: str, now: float) -> float:
@@ -29,9 +39,9 @@ def parse_moment(text: str, now: float) -> float:
     >>> parse_moment("2h", 10_000.0), parse_moment("1970-01-02T00:00:00+00:00", 0.0)
     (2800.0, 86400.0)
     """
-    ago = _AGO.fullmatch(text.strip())
+    ago = parse_age(text)
     if ago is not None:
-        return now - float(ago[1]) * _SECONDS[ago[2]]
+        return now - ago
     try:
         return datetime.fromisoformat(text.strip()).timestamp()
     except (ValueError, OverflowError, OSError):

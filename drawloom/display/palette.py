@@ -14,6 +14,10 @@ COLOURS: Final = {
     "cancelled": ("#ecdcf4", "#7b1fa2"),
     "skipped": ("#f2f2f2", "#9e9e9e"),
     "pending": ("#ffffff", "#9e9e9e"),
+    # of plans
+    "run": ("#fff2c2", "#b28704"),
+    "perhaps": ("#fdf8e4", "#b28704"),
+    "fails": ("#fbd5d5", "#c62828"),
 }
 PLAIN: Final = {
     "call": ("#e8effa", "#4a6fa5"),

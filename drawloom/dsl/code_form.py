@@ -32,6 +32,7 @@ class CodeForm:
         optional: those of `names` that stand in the annotations of class bodies only, and may not exist at run time.
         imports: the absolute names of modules imported inside it; a relative import is one that begins with a dot.
         dynamic: whether it looks names up while it runs (`eval`, `import_module`, ...).
+        defaults: whether a default of its parameters is more than a literal, so that the code doesn't tell its value.
     """
 
     digest: str
@@ -40,6 +41,7 @@ class CodeForm:
     optional: frozenset[str]
     imports: tuple[str, ...]
     dynamic: bool
+    defaults: bool
 
 
 def code_form(text: str, node: ast.AST, ours: frozenset[str] = frozenset()) -> CodeForm:
@@ -66,6 +68,7 @@ def code_form(text: str, node: ast.AST, ours: frozenset[str] = frozenset()) -> C
         optional=frozenset(optional - read),
         imports=tuple(sorted(set(_imports(node)))),
         dynamic=dynamic,
+        defaults=not all(isinstance(default, ast.Constant) for default in _defaults(node)),
     )
 
 
@@ -113,6 +116,13 @@ def _merged(parts: list[ast.expr]) -> list[ast.expr]:
         elif not (isinstance(part, ast.Constant) and part.value == ""):
             made.append(part)
     return made
+
+
+def _defaults(node: ast.AST) -> Iterator[ast.expr]:
+    """The defaults of a function's own parameters."""
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+        yield from node.args.defaults
+        yield from (default for default in node.args.kw_defaults if default is not None)
 
 
 def _children(node: ast.AST) -> Iterator[ast.AST]:

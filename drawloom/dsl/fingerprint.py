@@ -131,7 +131,13 @@ class Reach:
         cells = dict(zip(function.__code__.co_freevars, function.__closure__ or ()))
         found = function.__globals__
         names = {name: _cell(cells[name]) if name in cells else found.get(name, _UNBOUND) for name in form.names}
-        return ["function", form.digest, self._names(form, names, module)]
+        reached = self._names(form, names, module)
+        if form.defaults:  # they were made when the function was: what their names stand for may be gone, or another
+            for name, value in _default_values(function):
+                reached[f"{name}="] = self.value(value, module)
+                spelled = f"{function.__qualname__}.{name}"
+                self.named.append((function.__module__ or "", spelled, value, reached[f"{name}="]))
+        return ["function", form.digest, reached]
 
     def cls(self, cls: Any) -> Json:
         """A class of the user's."""
@@ -140,13 +146,18 @@ class Reach:
     def _class_form(self, cls: Any) -> Json:
         module = sys.modules.get(cls.__module__)
         form = _class_code(cls)
+        inner = "<locals>" in cls.__qualname__  # what the function around it bound for it may come from anywhere
         if form is None:
-            wide = self.widen("module", module)
+            wide = self.widen("bundle" if inner else "module", module)
             self.named.append((cls.__module__, "*", module, wide))
             return ["class", class_ref(cls), wide]
         found = vars(module) if module is not None else {}
         names = {name: found.get(name, _UNBOUND) for name in form.names}
-        return ["class", class_ref(cls), form.digest, self._names(form, names, module)]
+        reached = self._names(form, names, module)
+        if inner and any(value is _UNBOUND and not hasattr(builtins, name) for name, value in names.items()):
+            reached["*"] = self.widen("bundle", module)
+            self.named.append((cls.__module__, "*", module, reached["*"]))
+        return ["class", class_ref(cls), form.digest, reached]
 
     def _part(self, thing: Any, make: Any) -> Json:
         """The number of a part; made when it is met first, so that parts may reach each other."""
@@ -158,7 +169,7 @@ class Reach:
             self.parts[number] = make()
         return ["part", number]
 
-    def _names(self, form: CodeForm, values: dict[str, Any], module: Any) -> Json:
+    def _names(self, form: CodeForm, values: dict[str, Any], module: Any) -> dict[str, Json]:
         found: dict[str, Json] = {}
         for chain in form.chains or ():
             value, rest = values[chain[0]], list(chain[1:])
@@ -253,6 +264,13 @@ def _named(value: Any) -> str:
     """A library's function or class: by its package, for which module of it is nobody's business (`pathlib._local`)."""
     package = (getattr(value, "__module__", None) or "builtins").partition(".")[0].lstrip("_")
     return f"{package}:{getattr(value, '__qualname__', value.__name__)}"
+
+
+def _default_values(function: Any) -> Iterator[tuple[str, Any]]:
+    """The parameters of a function that have defaults, with these."""
+    code, values = function.__code__, function.__defaults__ or ()
+    yield from zip(code.co_varnames[code.co_argcount - len(values) : code.co_argcount], values)
+    yield from sorted((function.__kwdefaults__ or {}).items())
 
 
 def _cell(cell: Any) -> Any:

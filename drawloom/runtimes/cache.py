@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from drawloom.catalog.keys import cache_record_key
 from drawloom.catalog.records import Commit, MustUnderstand, ValueRef, record_from_json, record_to_json
-from drawloom.catalog.trees import tree_objects
+from drawloom.catalog.trees import is_as_seen, tree_objects
 from drawloom.errors import StoreError
 from drawloom.ir.canonical import Json, canonical_json
 from drawloom.ir.envelope import value_digest
@@ -132,7 +132,9 @@ def lookup(
         return None
     if commit.series and not objects.is_whole(commit.series):
         return None
-    return commit if all(_is_whole(ref, objects, values) for _, ref in (*commit.outputs, *commit.logged)) else None
+    if not all(_is_whole(ref, objects, values) for _, ref in (*commit.outputs, *commit.logged)):
+        return None
+    return commit if all(is_as_seen(values.tree(ref)) for _, ref in commit.outputs) else None
 
 
 def _is_whole(ref: ValueRef, objects: _Objects, values: Any) -> bool:

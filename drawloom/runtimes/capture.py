@@ -56,6 +56,15 @@ def current_log() -> Log | None:
     return _CURRENT.get()
 
 
+def _shown(text: str) -> str:
+    """What a task writes, as the terminal may have it: without the secrets this process has revealed.
+
+    One that is written in several pieces isn't found; the log, which is kept, is looked through as a whole.
+    """
+    secret = sys.modules.get("drawloom.values.secret")  # nothing is revealed where nobody has loaded it
+    return text if secret is None else str(secret.redact(text))
+
+
 class _RoutedBytes:
     """`sys.stdout.buffer` of a routed stream."""
 
@@ -68,6 +77,9 @@ class _RoutedBytes:
             log.write(bytes(data))
             if not log.tee:
                 return len(data)
+            text = bytes(data).decode("utf-8", "surrogateescape")
+            self._stream.buffer.write(_shown(text).encode("utf-8", "surrogateescape"))
+            return len(data)
         written: int = self._stream.buffer.write(data)
         return written
 
@@ -89,7 +101,7 @@ class _Routed:
             if not log.tee:
                 return len(text)
         if self._stream is not None:
-            self._stream.write(text)
+            self._stream.write(text if log is None else _shown(text))
         return len(text)
 
     def writelines(self, lines: Any) -> None:

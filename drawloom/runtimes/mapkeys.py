@@ -3,21 +3,27 @@
 A map whose body is nothing but cacheable calls gives the same list wherever the same code meets an equal list, in an
 equal environment, with equal values from around it. So the commit of its list has a key of its own, and only where that
 has no answer is each item looked up. What is seen of the run is the same either way.
+
+A body that applies operators to its items has none: an operator of the user's is code that no call's key knows of, and
+`x or rest["of"]` asks for its second value only where the first one is false.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
+from typing import Final
 
 from drawloom.ir.canonical import digest_json
 from drawloom.ir.nodes import Call, Map
-from drawloom.ir.operands import Item, Operand, Output, Reference
+from drawloom.ir.operands import Apply, Item, Operand, Output, Reference
 from drawloom.ir.serialize import to_json
-from drawloom.ir.walk import references
+from drawloom.ir.walk import operands, references
 from drawloom.runtimes.jobs import CallPlan
 
 __all__ = ["MapKeys", "map_keys"]
+
+_PLAIN: Final = ("list", "tuple", "is_none")  # the user's code has no part in these
 
 
 class MapKeys:
@@ -47,6 +53,8 @@ def map_keys(node: Map, calls: Mapping[str, CallPlan]) -> MapKeys | None:
         calls: node id -> the plan of each call of the pipeline.
     """
     inner = node.body.nodes
+    if any(_computes(operand) for operand in _operands(node)):
+        return None
     parts = []
     for call in inner:
         plan = calls.get(call.id) if isinstance(call, Call) else None
@@ -60,11 +68,21 @@ def map_keys(node: Map, calls: Mapping[str, CallPlan]) -> MapKeys | None:
     return MapKeys(static, tuple(dict.fromkeys(_captured(node))))
 
 
+def _operands(node: Map) -> Iterator[Operand]:
+    for call in node.body.nodes:
+        yield from operands(call)
+    for _, operand in node.body.results:
+        yield operand
+
+
+def _computes(operand: Operand) -> bool:
+    """Whether more is done to values than putting them together."""
+    return isinstance(operand, Apply) and (operand.op not in _PLAIN or any(_computes(a) for a in operand.args))
+
+
 def _captured(node: Map) -> Iterator[Reference]:
     inside = {call.id for call in node.body.nodes}
-    results = [operand for _, operand in node.body.results]
-    given = [operand for call in node.body.nodes if isinstance(call, Call) for _, operand in call.inputs]
-    for operand in (*given, *results):
+    for operand in _operands(node):
         for reference in references(operand):
             own = isinstance(reference, Output) and reference.node in inside
             if not own and not (isinstance(reference, Item) and reference.map == node.id):

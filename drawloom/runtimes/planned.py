@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 from drawloom.catalog.reasons import Reason
 from drawloom.catalog.records import Index
@@ -157,21 +157,16 @@ class Plan:
 
 def plan_html(plan: Plan) -> str:
     """A plan as a table for notebooks."""
-    from html import escape  # only a notebook asks
-
-    def cell(text: Any) -> str:
-        return f'<td style="text-align:left;vertical-align:top">{escape(str(text))}</td>'
+    from drawloom.display.html import Html, chip, join, rows_html  # only a notebook asks
 
     rows = []
     for node in plan.nodes:
-        why = "<br>".join(escape(text) for text in group_texts(node))
-        where = f"{node.where.file}:{node.where.line}" if node.where is not None else ""
-        rows.append(
-            f"<tr>{cell(node.id)}{cell(node.task or node.kind)}{cell(node.state)}"
-            f'<td style="text-align:left">{why}</td>{cell(where)}</tr>'
-        )
-    heads = "".join(f"<th>{name}</th>" for name in ("node", "task", "plan", "why", "where"))
-    return f"<p><b>{escape(repr(plan))}</b></p><table><tr>{heads}</tr>{''.join(rows)}</table>"
+        why = join([text for group in group_texts(node) for text in (group, Html("<br>"))][:-1])
+        where = f"{node.where.file.rpartition('/')[2]}:{node.where.line}" if node.where is not None else ""
+        rows.append([node.id, node.task.rpartition(":")[2] or node.kind, chip(node.state), why, where])
+    counts = ", ".join(f"{count:,} {state}" for state, count in plan.counts.items())
+    facts = [("", counts or "no calls"), ("catalog", plan.catalog), ("compared with", plan.compared)]
+    return rows_html(f"plan of {plan.pipeline}", facts, ["node", "task", "plan", "why", "where"], rows)
 
 
 def group_texts(node: NodePlan) -> list[str]:

@@ -218,7 +218,10 @@ class Scheduler:
         keys = self._map_keys[node.id]
         if keys is None:
             return "", None
-        key = keys.key([self._digest(operand, index) for operand in (node.items, *keys.captured)])
+        try:
+            key = keys.key([self._digest(operand, index) for operand in (node.items, *keys.captured)])
+        except Exception:  # noqa: BLE001  # a part isn't there: the calls that are given it fail by that, one by one
+            return "", None
         return key, self._find(key)
 
     def load(self, ref: ValueRef) -> Json:

@@ -125,8 +125,9 @@ class Overlay:
         if key in self._files:
             shutil.copyfile(self._files[key], path)
         elif key in self._data or self._base is None:
+            data = self.read(key)  # before there is a file: nothing may be under the key
             with open(path, "wb") as file:
-                file.write(self.read(key))
+                file.write(data)
         else:
             self._base.read_to_file(key, path)
 

@@ -508,7 +508,7 @@ def test_a_disk_that_is_full(shop: Shop, small_disk: Path) -> None:
     text = GOOD.replace("20_000", "200_000")
     file = shop.write("large.py", text)
     code, out, err = shop("run", "large.py:measured", "-q", *where)
-    first, what, place, fix, called, logs, debug, resume, last = out.splitlines()
+    first, what, place, fix, called, _logs, _debug, _resume, last = out.splitlines()
     assert code == 3  # the store's fault, not the pipeline's
     assert first.endswith(": 1 skipped, 1 failed")
     full = f"error[S403] the store {small_disk} is full: No space left on device"

@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "project": {"errors"},
     "parameters": {"errors", "ir", "values", "dsl"},
     "api": {"*"},
+    "graphs": {"errors", "ir", "dsl", "parameters"},
     "again": {"*"},
     "cli": {"*"},
     "testing": {"*"},

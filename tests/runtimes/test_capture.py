@@ -5,6 +5,7 @@ import logging
 import sys
 import threading
 
+from drawloom import Secret
 from drawloom.runtimes.capture import Log, capturing, routed
 
 
@@ -38,6 +39,18 @@ def test_a_tee_lets_output_through_as_well(capsys):
     with routed(), capturing(Log(tee=True)) as log:
         print("both")
     assert (log.content(), capsys.readouterr().out) == (b"both\n", "both\n")
+
+
+def test_what_a_tee_lets_through_names_no_revealed_secret(capfdbinary, monkeypatch):
+    monkeypatch.setenv("TEE_SECRET", 'hunter2-ünd"more')
+    revealed = Secret("TEE_SECRET").reveal()
+    with routed(), capturing(Log(tee=True)):
+        print("it is", revealed, "!")
+        sys.stdout.buffer.write(revealed.encode() + b"\xff\n")
+        sys.stdout.flush()
+    written = capfdbinary.readouterr().out
+    assert b"hunter2" not in written
+    assert sorted(written.splitlines()) == [b"[secret]\xff", b"it is [secret] !"]
 
 
 def test_bytes_and_lone_surrogates_are_kept():

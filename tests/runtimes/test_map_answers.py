@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
+
 import pytest
 import sample_tasks as tasks
 from sample_programs import Sheet, const, out
 
+import drawloom
+from drawloom.api import run_compiled
 from drawloom.catalog.catalog import Catalog
 from drawloom.ir.nodes import Block, Carry, Loop, Map, Port
 from drawloom.ir.operands import Apply, Carried, Item, Param
@@ -121,3 +126,82 @@ def test_maps_in_a_loop_are_answered_iteration_by_iteration(catalog):
     assert again.result == first.result == 21
     assert commits(again, "sum") == []
     assert again.load("sum", (1, 0)) == first.load("sum", (1, 0)) == 4
+
+
+OPERATED = """
+from dataclasses import dataclass
+from drawloom import for_each, pipeline, task
+from drawloom.dsl.expressions import or_
+
+@dataclass(frozen=True)
+class Amount:
+    value: int
+    def __add__(self, other: int) -> int:
+        return self.value + other
+
+@task
+def amounts(n: int) -> list[Amount]: return [Amount(n), Amount(n + 1)]
+@task
+def rest(n: int) -> dict[str, int]: return {"there": n}
+@task
+def show(x: int) -> str: return f"<{x}>"
+@pipeline
+def added(n: int) -> list[str]:
+    return for_each(amounts(n), lambda amount: show(amount + 1))
+@pipeline
+def lazily(n: int) -> list[str]:
+    of = rest(n)
+    return for_each(amounts(n), lambda amount: show(or_(amount + 1, of["missing"])))
+@pipeline
+def missing(n: int) -> list[str]:
+    of = rest(n)
+    return for_each(amounts(n), lambda amount: show(of["missing"]))
+"""
+
+
+@pytest.fixture
+def operated(tmp_path, monkeypatch):
+    """Imports the pipelines above, their text changed."""
+
+    def load(old="", new=""):
+        folder = tmp_path / f"v{len(list(tmp_path.glob('v*')))}"
+        folder.mkdir()
+        (folder / "operated.py").write_text(OPERATED.replace(old, new))
+        monkeypatch.syspath_prepend(str(folder))
+        monkeypatch.delitem(sys.modules, "operated", raising=False)
+        return importlib.import_module("operated")
+
+    yield load
+    sys.modules.pop("operated", None)
+
+
+def test_an_operator_of_the_users_that_was_changed_is_applied_again(catalog, operated):
+    assert drawloom.run(operated().added, {"n": 1}, catalog=catalog).result == ["<2>", "<3>"]
+    changed = operated("self.value + other", "self.value + other + 100")
+    assert drawloom.run(changed.added, {"n": 1}, catalog=catalog).result == ["<102>", "<103>"]
+
+
+def test_what_no_item_asks_for_need_not_be_there(catalog, operated):
+    assert drawloom.run(operated().lazily, {"n": 1}, catalog=catalog).result == ["<2>", "<3>"]
+
+
+def test_a_call_that_is_given_what_is_not_there_fails_itself(catalog, operated):
+    run = drawloom.run(operated().missing, {"n": 1}, catalog=catalog)
+    assert {node.id for node in run.nodes(state="failed")} == {"for_each", "for_each/show"}
+
+
+def test_what_an_engine_committed_answers_only_while_its_value_has_its_digest(catalog, operated):
+    pipeline = operated().added
+    made = run_compiled(pipeline, {"n": 1}, catalog=catalog)
+    for key in list(catalog.storage.keys("cache/")):  # what steps look for; a local run looks into the commits
+        catalog.storage.delete(key)
+    changed = 0
+    for key in list(catalog.storage.keys(f"runs/{made.id}/")):
+        data = catalog.storage.read(key)
+        if "/commits/" in key and b'"<2>"' in data:
+            catalog.storage.write(key, data.replace(b'"<2>"', b'"<9>"'))
+            changed += 1
+    assert changed
+    again = drawloom.run(pipeline, {"n": 1}, catalog=catalog)
+    assert again.result == ["<2>", "<3>"]
+    assert {node.id: node.counts for node in again.nodes()}["for_each/show"] == {"succeeded": 1, "cached": 1}

@@ -49,14 +49,15 @@ def test_folders_are_those_of_both(below: LocalStorage) -> None:
     assert list(over.folders("runs/")) == ["x", "y"]
 
 
-def test_there_need_be_nothing_below() -> None:
+def test_there_need_be_nothing_below(tmp_path: Path) -> None:
     over = Overlay(None, "nowhere")
     assert (over.url, list(over.keys("")), list(over.folders("runs/")), over.exists("a")) == ("nowhere", [], [], False)
     for ask in (over.read, over.size_bytes):
         with pytest.raises(KeyMissing):
             ask("a")
     with pytest.raises(KeyMissing):
-        over.read_to_file("a", "unused")
+        over.read_to_file("a", str(tmp_path / "copy"))
+    assert list(tmp_path.iterdir()) == []
     sha = Objects(over).put(b"x" * 10)
     assert Objects(over).get(sha) == b"x" * 10
 
