@@ -10,7 +10,7 @@ A body that applies operators to its items has none: an operator of the user's i
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from typing import Final
 
@@ -19,7 +19,7 @@ from drawloom.ir.nodes import Call, Map
 from drawloom.ir.operands import Apply, Item, Operand, Output, Reference
 from drawloom.ir.serialize import to_json
 from drawloom.ir.walk import operands, references
-from drawloom.runtimes.jobs import CallPlan
+from drawloom.runtimes.cache import CacheKeys
 
 __all__ = ["MapKeys", "map_keys"]
 
@@ -45,22 +45,22 @@ class MapKeys:
         return sha256("\n".join([self.static, *digests]).encode("ascii")).hexdigest()
 
 
-def map_keys(node: Map, calls: Mapping[str, CallPlan]) -> MapKeys | None:
+def map_keys(node: Map, keys_of: Callable[[Call], CacheKeys | None]) -> MapKeys | None:
     """What makes the keys of a map; None if it can't be answered as a whole.
 
     Args:
         node: the map.
-        calls: node id -> the plan of each call of the pipeline.
+        keys_of: gives what makes the keys of a call; None if it isn't cacheable, or for a limited time alone.
     """
     inner = node.body.nodes
     if any(_computes(operand) for operand in _operands(node)):
         return None
     parts = []
     for call in inner:
-        plan = calls.get(call.id) if isinstance(call, Call) else None
-        if plan is None or plan.keys is None or plan.policies.cache.ttl_seconds is not None:
+        keys = keys_of(call) if isinstance(call, Call) else None
+        if keys is None:
             return None
-        parts.append([call.id, plan.keys.static])
+        parts.append([call.id, keys.static])
     if not parts:
         return None
     ports = [[port.name, str(port.type)] for port in node.results]

@@ -16,11 +16,11 @@ from drawloom.catalog.history import History
 from drawloom.catalog.keys import function_key
 from drawloom.catalog.reasons import Reason, instance_text
 from drawloom.catalog.records import Commit, FailureInfo, Index, ValueRef
-from drawloom.errors import BoundReached, Diagnostic, RunRefused
+from drawloom.errors import BoundReached
 from drawloom.ir.canonical import Json, canonical_json
 from drawloom.ir.envelope import value_digest
 from drawloom.ir.layout import layout
-from drawloom.ir.nodes import Block, Branch, Call, ContainerCall, EngineNode, Loop, Map, Node, PipelineCall, Try
+from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, PipelineCall, Try
 from drawloom.ir.operands import Operand, Output, Param
 from drawloom.ir.policies import Policies
 from drawloom.ir.program import Program
@@ -28,9 +28,11 @@ from drawloom.ir.tasks import TaskSpec
 from drawloom.ir.walk import blocks, dependencies, walk
 from drawloom.runtimes.attempt import describe_failure
 from drawloom.runtimes.blocks import Failure
-from drawloom.runtimes.cache import cache_key, is_cacheable
+from drawloom.runtimes.cache import CacheKeys, cache_key, is_cacheable
+from drawloom.runtimes.mapkeys import map_keys
 from drawloom.runtimes.plan_known import EACH, Flow, Known, Unknown
 from drawloom.runtimes.plan_reasons import CallReasons, Told
+from drawloom.runtimes.plan_refusals import refuse_engine_nodes
 from drawloom.runtimes.plan_table import PlanTable
 from drawloom.runtimes.planned import Plan
 from drawloom.runtimes.resolve import Resolver
@@ -70,27 +72,13 @@ def plan_local(
         RunRefused: R545, a node can't be run locally.
         StoreError: the store can't be read.
     """
-    _refuse_engine_nodes(program)
+    refuse_engine_nodes(program)
     planner = _Planner(program, params, storage, values, cache=cache, info=info or {}, deep=deep)
     planner.adopt = adopt or {}
     try:
         return planner.plan(url)
     finally:
         planner.answers.close()
-
-
-def _refuse_engine_nodes(program: Program) -> None:
-    nodes = [node for node in walk(program.pipeline.body) if isinstance(node, (ContainerCall, EngineNode))]
-    if nodes:
-        raise RunRefused(
-            Diagnostic(
-                "R545",
-                f"`{node.id}` can't be planned: it runs on an engine alone, and a plan is one of a local run",
-                program.spans.get(node.id),
-                "put a @task in its place, or compile the pipeline and ask the engine",
-            )
-            for node in nodes
-        )
 
 
 class _Planner:  # over 150 lines: the rules of all kinds of nodes call each other, one walk long
@@ -310,6 +298,37 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         self.table.add(node.id, index, "fails", Told.of(reason))
         return Flow(failure=Failure(node.id, index, info, exception))
 
+    def _answer_for(self, node: Map, index: Index) -> Commit | None:
+        """The commit that answers a map as a whole, as `Scheduler.answer_for` finds it."""
+        keys = map_keys(node, self._keys_of)
+        if keys is None:
+            return None
+        digests = []
+        try:
+            for operand in (node.items, *keys.captured):
+                ref = self._known_ref(operand, index)
+                digests.append(ref.digest if ref is not None else value_digest(self.resolver.tree(operand, index)))
+        except Exception:  # noqa: BLE001  # a value that isn't known, or raises: its items are planned one by one
+            return None
+        return self.answers.find(keys.key(digests), "")
+
+    def _keys_of(self, call: Call) -> CacheKeys | None:
+        spec = self.specs[call.task]
+        policies = call.policies or spec.policies
+        if policies.cache.ttl_seconds is not None or not is_cacheable(call.inputs, spec, policies):
+            return None
+        return CacheKeys(spec, policies)
+
+    def _answered(self, node: Map, index: Index, count: int, whole: Commit) -> Flow:
+        """A map that is answered as a whole: each call in it is cached, as far as the run tells."""
+        for call in node.body.nodes:
+            assert isinstance(call, Call), "a map with a key holds calls alone"
+            spec = self.specs[call.task]
+            for k in range(count):
+                of = self.reasons.call(call, (*index, k), spec, call.policies or spec.policies, (), {})
+                self.table.add(call.id, (*index, k), "cached", of.answered(whole))
+        return Flow(results={port: self.values.tree(ref) for port, ref in whole.outputs})
+
     def _map(self, node: Map, index: Index, sure: bool, why: Reason | None) -> Flow:
         try:
             count = len(self.resolver.items(node.id, index))
@@ -320,6 +339,9 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         except Exception as exception:  # noqa: BLE001  # an expression of the user's: the map's failure
             return self._fails(node, index, exception)
         self.known.decisions[node.id, index] = count
+        whole = self._answer_for(node, index) if count and self.use_cache else None
+        if whole is not None:
+            return self._answered(node, index, count, whole)
         flow, work = Flow(results={}), Flow()
         collected: dict[str, list[Json]] = {port.name: [] for port in node.results}
         for k in range(count):

@@ -23,6 +23,7 @@ from drawloom.ir.policies import TIMEOUT
 from drawloom.ir.walk import blocks
 from drawloom.runtimes.attempt import engine_failure
 from drawloom.runtimes.blocks import CANCELLED, DONE, SKIPPED, BlockPlan, Ending, Failure, Frame, Owner
+from drawloom.runtimes.cache import CacheKeys
 from drawloom.runtimes.control import CONTROLS, Control, MapRun, own_failure
 from drawloom.runtimes.endings import node_late
 from drawloom.runtimes.jobs import CallPlan, Job, JobResult
@@ -214,7 +215,7 @@ class Scheduler:
     def answer_for(self, node: Map, index: Index) -> tuple[str, Commit | None]:
         """The cache key of a whole map instance, "" if it has none; and the commit that answers it, if there is one."""
         if node.id not in self._map_keys:
-            self._map_keys[node.id] = map_keys(node, self._calls)
+            self._map_keys[node.id] = map_keys(node, self._keys_of)
         keys = self._map_keys[node.id]
         if keys is None:
             return "", None
@@ -223,6 +224,10 @@ class Scheduler:
         except Exception:  # noqa: BLE001  # a part isn't there: the calls that are given it fail by that, one by one
             return "", None
         return key, self._find(key)
+
+    def _keys_of(self, call: Call) -> CacheKeys | None:
+        plan = self._calls[call.id]
+        return plan.keys if plan.policies.cache.ttl_seconds is None else None
 
     def load(self, ref: ValueRef) -> Json:
         """The tree of a value that an earlier run made."""
