@@ -10,6 +10,15 @@ import tempfile
 import time
 from typing import Any
 
+import drawloom.dsl.tracing
+import drawloom.ir.check
+import drawloom.parameters.binding
+import drawloom.parameters.requirements
+import drawloom.project.origin
+import drawloom.project.settings
+import drawloom.runtimes.local
+import drawloom.runtimes.progress_lines
+import drawloom.values.conform  # noqa: F401  # as the others' libraries, all of it before the clock starts
 from drawloom import Run, api
 from drawloom.runtimes.progress import choose_progress
 

@@ -4,7 +4,8 @@ There is no dispatcher: a thread that is done with a job takes its *turn* (a loc
 in, takes the next job and performs it outside the lock. So a stream of small tasks runs in one thread without ever
 handing anything to another, which would cost more than the tasks. Other threads are called when it pays: at once where
 a call is known to take long or runs in a worker process, else when the supervising thread sees that jobs wait behind
-one that doesn't end.
+one that doesn't end. They are sent back to rest where it sees many small jobs end while the interpreter is busy all the
+time: then threads only wait for its lock.
 
 Worker processes are driven from such threads too (one each), so that starting, timing and killing them is plain
 blocking code. The supervising thread, which signals reach, performs nothing itself: it can always go on.
@@ -28,6 +29,7 @@ News = queue.SimpleQueue[None]
 
 _TICK_SECONDS: Final = 0.002  # how often the supervisor looks while jobs wait
 _LONG_SECONDS: Final = 0.0003  # a job that takes this long is worth a thread
+_BUSY: Final = (0.8, 1.25)  # shares of one processor: less waits for something else, more computes in several threads
 _MANY_TURNS: Final = int(_TICK_SECONDS / _LONG_SECONDS)
 
 
@@ -110,10 +112,11 @@ class ThreadExecutor:
         self._calls: queue.SimpleQueue[bool] = queue.SimpleQueue()  # True wakes an idle thread, False ends one
         self._idle = 0
         self._turns = 0
-        self._seen = 0  # turns, when the supervisor last looked
+        self._seen = (0, 0.0, 0.0)  # turns, time and processor time when the supervisor last looked, in seconds
+        self._too_many = 0  # threads that are to rest when they next have their turn
         self._watched = False  # the supervisor looks every `_TICK_SECONDS`
-        self._last = (0, 0.0)  # which thread took a job last, and when
-        self._usual: dict[str, float] = {}  # node -> how long its last job took, in seconds
+        # node -> the seconds its shortest job took: the first may load modules, and many wait for the interpreter
+        self._least: dict[str, float] = {}
         self._closed = False
         self._left: list[tuple[Job, JobResult]] = []
         self._broken: BaseException | None = None
@@ -139,16 +142,17 @@ class ThreadExecutor:
                 self._look()
 
     def _look(self) -> None:
-        """Calls threads for jobs that wait."""
-        turns, self._seen = self._turns - self._seen, self._turns
+        """Calls a thread for jobs that wait, or sends one to rest."""
+        before, self._seen = self._seen, (self._turns, time.monotonic(), time.process_time())
+        turns, seconds, processor = (now - then for now, then in zip(self._seen, before, strict=True))
         self._watched = self._scheduler.has_ready
-        if not self._watched:
+        if not self._watched or not seconds:
             return
-        if not turns:  # whoever works is at something long
-            for _ in range(self.capacity - len(self._scheduler.running)):
-                self._call()
-        elif turns <= _MANY_TURNS:
+        if turns <= _MANY_TURNS:  # whoever works is at something long
+            self._too_many = 0
             self._call()
+        elif _BUSY[0] < processor / seconds < _BUSY[1]:
+            self._too_many = min(self._too_many + 1, len(self._threads) - self._idle - 1)
 
     def stop(self) -> list[tuple[Job, JobResult]]:
         with self._turn:
@@ -190,6 +194,7 @@ class ThreadExecutor:
                         return
                 else:
                     result = self._perform(job)
+                    job.ended = time.monotonic()
 
     def _take_turn(self, done: Job | None, result: JobResult | None) -> Job | None:
         """Brings in what was done; the next job, None if there is none for this thread."""
@@ -203,7 +208,6 @@ class ThreadExecutor:
                 return None
 
     def _next(self, done: Job | None, result: JobResult | None) -> Job | None:
-        now = time.monotonic()
         self._turns += 1
         scheduler = self._scheduler
         if done is not None:
@@ -211,12 +215,12 @@ class ThreadExecutor:
             if self._closed:
                 self._left.append((done, result))
                 return None
-            took = now - done.began
-            self._usual[done.node] = took
+            took = done.ended - done.began
+            self._least[done.node] = min(took, self._least.get(done.node, took))
             scheduler.took(done, result)
-            thread, at = self._last
-            if took < _LONG_SECONDS and now - at < _LONG_SECONDS and thread != threading.get_ident():
-                self._watch()  # a second thread at small tasks only gets in the way of the first
+            if self._too_many:
+                self._too_many -= 1
+                self._watch()
                 self._idle += 1
                 return None
         job = None if self._closed else scheduler.next_job()
@@ -224,10 +228,9 @@ class ThreadExecutor:
             self._idle += 1
             self._news.put(None)  # it is over, or an attempt waits for its time
             return None
-        job.began = now
-        self._last = (threading.get_ident(), now)
+        job.began = time.monotonic()
         if scheduler.has_ready:
-            if job.plan.isolated or self._usual.get(job.node, 0.0) >= _LONG_SECONDS:
+            if job.plan.isolated or self._least.get(job.node, 0.0) >= _LONG_SECONDS:
                 self._call()
             self._watch()
         return job

@@ -79,7 +79,7 @@ class Job:
         place: whatever the scheduler finds its way back by.
     """
 
-    __slots__ = ("attempt", "began", "deadline", "index", "inputs", "node", "place", "plan", "refs")
+    __slots__ = ("attempt", "began", "deadline", "ended", "index", "inputs", "node", "place", "plan", "refs")
 
     def __init__(
         self, plan: CallPlan, index: Index, inputs: list[tuple[str, Json, ValueRef | None]], place: Any
@@ -91,7 +91,7 @@ class Job:
         self.place = place
         self.attempt = 1
         self.deadline: float | None = None  # `time.monotonic` at which the node's time is over
-        self.began = 0.0  # `time.monotonic` at which this attempt was taken up
+        self.began = self.ended = 0.0  # `time.monotonic` around this attempt, for an executor
         self.refs: tuple[tuple[str, ValueRef], ...] | None = None  # made by the first attempt
 
     def limit(self) -> float | None:

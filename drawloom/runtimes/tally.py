@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from drawloom.catalog.records import FailureInfo, Index
+from drawloom.frozen import dataclass
 from drawloom.ir.layout import layout
 from drawloom.ir.nodes import Pipeline
 from drawloom.ir.sources import Source
