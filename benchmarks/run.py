@@ -6,7 +6,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import imports, install, parallel, steps, tracing
+from benchmarks import experience, imports, install, parallel, steps, tracing
 
 Row = tuple[str, str, str, str]  # what, measured, floor or reach, verdict
 
@@ -15,6 +15,7 @@ PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "tracing": tracing.rows,
     "steps": steps.rows,
     "parallel": parallel.rows,
+    "experience": experience.rows,
     "install": install.rows,
 }
 
