@@ -1,4 +1,4 @@
-"""The least code that does what W1 to W3 ask: each result kept under the digest of its code and inputs, a row a node."""
+"""The least code that does what W1 to W3 ask: each result kept under the digest of its code and inputs."""
 
 from __future__ import annotations
 
