@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import load_tasks
@@ -20,12 +21,12 @@ from drawloom import api
 from drawloom.catalog.catalog import Catalog
 from drawloom.runtimes.progress import SilentProgress
 
-SECONDS = [0.01] * 100
+SECONDS = [0.01 + k / 1e6 for k in range(100)]  # each of its own, or one answer would do for them all
 
 
-def _arguments(store: Path, executor: str) -> list[str]:
+def _arguments(store: Path, executor: str, seconds: Sequence[float] = SECONDS) -> list[str]:
     return [
-        *[sys.executable, "-m", "drawloom", "run", "load_tasks.py:waiting", "--items", json.dumps(SECONDS)],
+        *[sys.executable, "-m", "drawloom", "run", "load_tasks.py:waiting", "--items", json.dumps(seconds)],
         *["--catalog", str(store), "--executor", executor, "--workers", "2"],
     ]
 
@@ -70,7 +71,7 @@ def test_a_run_whose_terminal_is_closed_is_cancelled(tmp_path: Path) -> None:
     store = tmp_path / "store"
     main, terminal = pty.openpty()
     process = subprocess.Popen(
-        ["setsid", "--ctty", "--wait", *_arguments(store, "threads")],
+        ["setsid", "--ctty", "--wait", *_arguments(store, "threads", [10 * each for each in SECONDS])],
         cwd=SAMPLES,
         stdin=terminal,
         stdout=terminal,

@@ -28,7 +28,7 @@ class Acknowledgements:
         self.over = False
         self.thread = threading.Thread(target=self.report, daemon=True)
 
-    def begun(self, run, pipeline, nodes):
+    def begun(self, run, pipeline):
         self.run = run
         tell("begun", run, self.salt)
         self.thread.start()
