@@ -123,9 +123,10 @@ class Index:  # over 150 lines: the life of one file, from making it to making i
             prepare(db)
             if not self._checked:
                 # of a larger one, a broken page is met when it is read: looking at all of them takes 5 ms a megabyte
-                if os.stat(self._path).st_size < _CHECKED_BYTES:
-                    _check(db)
-                self._checked = True
+                with suppress(FileNotFoundError):  # deleted since: the next question makes another
+                    if os.stat(self._path).st_size < _CHECKED_BYTES:
+                        _check(db)
+                    self._checked = True
             yield db
 
     def _make_folder(self, path: str) -> bool:

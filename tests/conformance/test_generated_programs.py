@@ -13,7 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -36,8 +36,9 @@ from drawloom.ir.check import check_pipeline  # noqa: E402
 from drawloom.ir.envelope import class_ref, value_digest  # noqa: E402
 from drawloom.ir.interpret import Outcome, interpret  # noqa: E402
 from drawloom.ir.layout import layout  # noqa: E402
-from drawloom.ir.nodes import Block, Call, Pipeline, Try  # noqa: E402
+from drawloom.ir.nodes import Block, Call, Map, Pipeline, Try  # noqa: E402
 from drawloom.ir.program import Program  # noqa: E402
+from drawloom.ir.protocol import parse_indices  # noqa: E402
 from drawloom.ir.walk import walk  # noqa: E402
 from drawloom.runtimes.cache import is_cacheable  # noqa: E402
 from drawloom.runtimes.local import run_local  # noqa: E402
@@ -89,6 +90,7 @@ class Bench:
         self.catalog = Catalog.open(str(folder / "store"))
         self.types = {port.name: port.type for port in (*pipeline.params, *pipeline.results)}
         self.calls = {node.id: node for node in walk(pipeline.body) if isinstance(node, Call)}
+        self.maps = {m.id: {n.id for n in m.body.nodes} for m in walk(pipeline.body) if isinstance(m, Map)}
         self.tasks = {task.name: task for task in pipeline.tasks}
         params = PARAMS | {"path": str(self._effects("oracle"))}
         self.outcome: Outcome = interpret(pipeline, FUNCTIONS, params, info={"logical_time": TIME})
@@ -144,7 +146,20 @@ class Bench:
         return run, self.seen(run, name)
 
     def commits(self, run: Run) -> dict[Instance, Commit]:
-        records = read_records(self.catalog.storage, run.id)
+        """Of a map that is answered as a whole, those of its calls are with the one that answered it, in its run."""
+        own = self._records(run.id)
+        found = dict(own)
+        for (node, index), commit in own.items():
+            if node not in self.maps or commit.outcome != "cached":
+                continue
+            source, _, text = commit.source
+            for (name, at), made in self._records(source).items():
+                if name in self.maps[node] and at[:-1] == parse_indices(text)[0]:
+                    found[name, (*index, at[-1])] = replace(made, outcome="cached")
+        return found
+
+    def _records(self, run: str) -> dict[Instance, Commit]:
+        records = read_records(self.catalog.storage, run)
         return {(r.node, r.index): r for r in records if isinstance(r, Commit)}
 
     def seen(self, run: Run, name: str) -> Seen:

@@ -31,14 +31,17 @@ def _arguments(store: Path, executor: str, seconds: Sequence[float] = SECONDS) -
     ]
 
 
-def _check(store: Path, codes: set[int], returned: int, err: str) -> None:
+_STATES = {130: {"cancelled"}, 0: {"succeeded"}}
+
+
+def _check(store: Path, codes: set[int], returned: int, err: str, states: set[str] | None = None) -> None:
     """However it ended, it is told in order, the store is whole, and the next run goes on."""
     assert returned in codes, (returned, err)
     assert "Traceback" not in err, err
     if (store / "store.json").exists():
         catalog = Catalog.open(store)
         assert problems_of(catalog) == []
-        states = {130: {"cancelled"}, 0: {"succeeded"}}.get(returned, {"failed", "cancelled", "succeeded"})
+        states = states or _STATES.get(returned, {"failed", "cancelled", "succeeded"})
         assert {run.state for run in catalog.runs()} <= states
         for run in catalog.runs():
             assert run.id in command("show", run.id, "--catalog", str(store))
@@ -120,7 +123,8 @@ def test_a_second_interrupt_ends_a_run_at_once_and_the_next_goes_on(tmp_path: Pa
     process.send_signal(signal.SIGINT)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=30)
-    _check(store, {130}, 130 if process.returncode == -signal.SIGINT else process.returncode, err)
+    # whether the first was through before the second came is chance, and a process that just died has failed
+    _check(store, {130, -signal.SIGINT}, process.returncode, err, states={"cancelled", "failed"})
 
 
 _FORKS = """
