@@ -193,7 +193,7 @@ class LocalStorage:  # over 150 lines: the contract's twelve methods, and two wa
     def clean(self) -> int:
         """Removes what killed writers left under `.tmp/`; the number of files removed.
 
-        Those of this machine that are gone a minute later, those of others after a day.
+        Those of this machine's processes that are gone after half a minute, those of other machines after a day.
         """
         removed = 0
         now = time.time()
