@@ -13,6 +13,8 @@
     ├── ProjectError              drawloom.toml, a profile or the command line is wrong (P...)
     └── CompileError              an engine can't express a pipeline, or a bundle can't be built (E...)
 
+    TaskFailed                    a task failed by no exception of its own: its process was lost, or it took too long;
+                                  `except TaskFailed` in a pipeline handles that
     BoundReached                  a loop's test was still true after `max_iterations`; a failure of the user's program,
                                   like an exception of a task, so neither a DrawloomError nor with a Diagnostic
 
@@ -41,6 +43,7 @@ __all__ = [
     "RunRefused",
     "Span",
     "StoreError",
+    "TaskFailed",
     "ValueRefused",
     "did_you_mean",
 ]
@@ -163,6 +166,13 @@ class ProjectError(DrawloomError):
 
 class CompileError(DrawloomError):
     """An engine can't express a pipeline, or its bundle can't be built."""
+
+
+class TaskFailed(Exception):
+    """A task failed by no exception of its own: its process was lost, or an attempt took too long.
+
+    `except TaskFailed` in a pipeline handles such failures, and no exception that a task raises.
+    """
 
 
 class BoundReached(Exception):
