@@ -72,6 +72,8 @@ class Diagnostic:
         where: the user's file and line, or None where no source is concerned.
         fix: what to do about it, in one sentence.
         excerpt: lines of the graph or of the source that show the place, "" if there is nothing to show.
+        feature: the id of the feature an engine doesn't have (E701), "" for other problems.
+        engines: the engines that have it.
     """
 
     code: str
@@ -79,6 +81,8 @@ class Diagnostic:
     where: Span | None
     fix: str
     excerpt: str = ""
+    feature: str = ""
+    engines: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"error[{self.code}] {self.what}"]
