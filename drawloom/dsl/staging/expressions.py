@@ -112,8 +112,8 @@ class Expressions(ast.NodeTransformer):
         return operation("new", node)
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
-        node.value = operation("named", self.expression(node.value, node.target.id), constant(node.target.id))
-        return node
+        node.value = self.expression(node.value, node.target.id)
+        return operation("named", node, constant(node.target.id))
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
         arguments = node.args
