@@ -200,11 +200,26 @@ def _compiled(function: FunctionType, node: Any) -> CodeType:
             node.type_params = []
         inner = node
     factory = _factory(function, inner)
-    module = ast.fix_missing_locations(ast.Module([factory], []))
+    module = ast.Module([factory], [])
+    _place(module, 1, 0)
     whole = compile(module, code.co_filename, "exec", flags=_future_flags(code), dont_inherit=True)
     found = _code_named(whole, _LAMBDA if is_lambda else name)
     assert found is not None
     return _renamed(found, found.co_qualname, code.co_qualname).replace(co_name=code.co_name)
+
+
+def _place(node: ast.AST, line: int, column: int) -> None:
+    """Put what was added where the user's code around it begins, without a width: of an attribute that goes over lines,
+    CPython takes the last one.
+    """
+    if "lineno" in node._attributes:
+        made: Any = node
+        if not hasattr(node, "lineno"):
+            made.lineno, made.col_offset = line, column
+            made.end_lineno, made.end_col_offset = line, column
+        line, column = made.lineno, made.col_offset
+    for child in ast.iter_child_nodes(node):
+        _place(child, line, column)
 
 
 def _factory(function: FunctionType, inner: ast.stmt) -> ast.stmt:
