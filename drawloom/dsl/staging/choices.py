@@ -144,7 +144,7 @@ def other() -> bool:
     return made.staged or not made.known
 
 
-def chosen(begun: None, taken: None, second: Any) -> Any:
+def chosen(_begun: None, _taken: None, second: Any) -> Any:
     """The value of `x if t else y`."""
     made = _stack(current_stage()).pop()
     if not made.staged:
@@ -179,7 +179,7 @@ def go_on() -> bool:
     return going
 
 
-def both(begun: None, second: Any) -> Any:
+def both(_begun: None, second: Any) -> Any:
     """The value of `x and y`, or `x or y`."""
     made = _stack(current_stage()).pop()
     if not made.staged:

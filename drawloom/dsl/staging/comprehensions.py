@@ -1,7 +1,7 @@
 """Comprehensions, and the generators that `any` and `all` are given.
 
-`ops.done(ops.comp("list", ""), [ops.elem(e) for x in ops.each(it) if ops.where(p)])`: the iterators and tests open blocks,
-which are closed when the iterator goes on; the list that Python makes itself is of no account.
+`ops.done(ops.comp("list", ""), [ops.elem(e) for x in ops.each(it) if ops.where(p)])`: the iterators and tests open
+blocks, which are closed when the iterator goes on; the list that Python makes itself is of no account.
 """
 
 from __future__ import annotations

@@ -85,11 +85,11 @@ class _Statements:
         return self.node
 
     def block(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
-        made: list[ast.stmt] = []
-        for statement in statements:
-            for new in self.statement(statement):
-                made.append(ast.copy_location(new, statement) if not hasattr(new, "lineno") else new)
-        return made
+        return [
+            new if hasattr(new, "lineno") else ast.copy_location(new, statement)
+            for statement in statements
+            for new in self.statement(statement)
+        ]
 
     def statement(self, node: ast.stmt) -> list[ast.stmt]:
         rewrite = getattr(self, f"_{type(node).__name__.lower()}", None)
@@ -298,7 +298,7 @@ class _Statements:
         """The body, and its handlers as what they are to a staged body: blocks beside it."""
         error = f"{PREFIX}e"
         passing = ast.Attribute(load(OPS), "Passing", ast.Load())
-        caught = [ast.Expr(method(owner, "caught", load(error)))]
+        caught: list[ast.stmt] = [ast.Expr(method(owner, "caught", load(error)))]
         made: list[ast.stmt] = [
             ast.Try(
                 [with_(load(owner), self.block(node.body))],

@@ -1,4 +1,4 @@
-"""`try`, `except`, `finally`: native while nothing in the body is left to a run, else a node with a block for each part.
+"""`try`, `except`, `finally`: native while nothing in the body is left to a run, else a node with blocks for the parts.
 
 The body is recorded into a block. If no node came of it, it has been run natively, and so is what follows. Else its
 handlers are run too, whether or not anything was raised: each into a block of its own.
@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from drawloom.dsl.blocks import OpenBlock
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
 from drawloom.dsl.staging.joins import Side, close_side, join_sides, plain
@@ -136,8 +137,8 @@ class Try(Scope):
         return False
 
     def _is_recorded(self) -> bool:
-        tracer = self.stage.tracer
-        return tracer.block is not self.block or bool(tracer.block.nodes or tracer.block.standing)
+        block: OpenBlock = self.stage.tracer.block
+        return block is not self.block or bool(block.nodes or block.standing)
 
     def _give_up(self) -> None:
         """The body was native: what was made in its block belongs to the one around it."""
@@ -154,9 +155,9 @@ class Try(Scope):
 
     def _end(self, held: Mapping[str, Any]) -> Outcome:
         outcome = self.stage.fallen(self.names, held) if self.outcome is None else self.outcome
-        outcome = self.stage.close_records(self, outcome)
+        closed: Outcome = self.stage.close_records(self, outcome)
         self.stage.drop(self)
-        return outcome
+        return closed
 
     @property
     def ending(self) -> bool:
@@ -191,7 +192,7 @@ class Try(Scope):
 
     def _assigned_last(self, held: Mapping[str, Any]) -> set[str]:
         """The names whose value the body's last node gives: if the body has failed, they weren't assigned."""
-        block = self.stage.tracer.block
+        block: OpenBlock = self.stage.tracer.block
         if block is not self.block or not block.nodes or any(s.position == len(block.nodes) for s in block.standing):
             return set()
         last = block.nodes[-1].id
@@ -269,7 +270,7 @@ class Try(Scope):
         """Whether the parts are to be joined."""
         return self.staged or self.pending is not None
 
-    def join(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
+    def join(self, _: Mapping[str, Any]) -> tuple[Any, ...]:
         """Join the parts; gives the names as they are behind the statement.
 
         Raises:

@@ -1,4 +1,4 @@
-"""Names that can't be read: bound on one side of a branch only, or to different things that no run can choose between."""
+"""Names that can't be read: bound on one side of a branch only, or to things that no run can choose between."""
 
 from __future__ import annotations
 
