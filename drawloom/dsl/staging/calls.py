@@ -82,7 +82,7 @@ def _method(callee: MethodType) -> Any:
     function = callee.__func__
     if type(function) is FunctionType and is_users(function.__code__.co_filename):
         made = _function(function)
-        return made if made is function else MethodType(made, callee.__self__)
+        return callee if made is function else MethodType(made, callee.__self__)
     owner = type(callee.__self__)
     if owner in (Task, Pipeline) or owner.__module__.partition(".")[0] == _OWN:
         return callee

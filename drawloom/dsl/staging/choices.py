@@ -55,6 +55,11 @@ class _Choice:
         self.branch = BranchNode(stage, value, hint or "branch", place)
         self.sides: list[Side] = []
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a run may leave out what is being made."""
+        return self.staged
+
     def open(self, taken: bool) -> None:
         self.branch.open_side(taken)
 

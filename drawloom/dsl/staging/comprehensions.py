@@ -56,6 +56,11 @@ class Comprehension:
         self.parts: list[Any] = []
         self.open: list[_OpenMap | _OpenTest] = []
 
+    @property
+    def is_open(self) -> bool:
+        """Whether what is being made is made for each item of a run, or perhaps not at all."""
+        return bool(self.open)
+
     def name(self, fallback: str) -> str:
         """What the next node is named after: the outermost one after the variable."""
         return self.hint if self.hint and not self.open else fallback
