@@ -136,6 +136,7 @@ class Carries:
 
     def _is_referred_to(self, block: OpenBlock, outcome: Outcome, wanted: Any) -> bool:
         found = [operand for node in walk(Block(tuple(block.nodes))) for operand in operands(node)]
+        found += [standing.operand for standing in block.standing]
         for left in outcome.values():
             values = [plain(v) for name, v in left.values.items() if not self.is_unchanged(name, plain(v))]
             values += [self._added(block, key, content) for key, (_, content) in left.lists.items()]

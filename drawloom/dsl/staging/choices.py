@@ -9,6 +9,8 @@ import sys
 from types import CodeType
 from typing import Any
 
+from drawloom.dsl.blocks import sized_expression
+from drawloom.dsl.constants import value_type
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
 from drawloom.dsl.staging.branches import BranchNode
@@ -18,6 +20,9 @@ from drawloom.dsl.staging.scopes import FALL, Exit, Stage, current_stage
 from drawloom.dsl.staging.unbound import read
 from drawloom.dsl.staging.values import computed, run_time
 from drawloom.errors import DefinitionError
+from drawloom.ir.assign import union_of
+from drawloom.ir.narrow import narrowed
+from drawloom.ir.types import Type
 
 __all__ = ["both", "choice", "chosen", "enter", "first", "go_on", "keep", "kept", "left", "named", "other"]
 
@@ -94,7 +99,17 @@ class _Choice:
         made = computed(self.stage, op, *values)
         if raising:
             tracer.block.stand(made._dl_operand, made._dl_type)
-        return made
+        return sized_expression(tracer.block, made._dl_operand, self._type_of(op, values), values)
+
+    def _type_of(self, op: str, values: tuple[Any, ...]) -> Type:
+        """The type of the operand that is taken, with what its side tells of it."""
+        types = [narrowed(value_type(values[0]), is_none=False)] if op == "or" else []
+        types += [value_type(values[0])] if op == "and" else []
+        for side, value in zip(self.sides, values[-len(self.sides) :], strict=True):
+            self.stage.tracer.joining = side.block
+            types.append(value_type(value))
+        self.stage.tracer.joining = None
+        return union_of(types)
 
 
 def _begin(test: Any, hint: str) -> _Choice:
