@@ -240,7 +240,7 @@ class _Statements:
         hint = grown[0] if len(grown) == 1 else ""
         extended = tuple(sorted(only_extended(node.body)))
         source = self.expressions.expression(node.iter)
-        about = (names, hint, extended, shape_of(node.target))
+        about = (names, hint, extended, shape_of(node.target), bool(node.orelse))
         made: list[ast.stmt] = [
             self.set(owner, operation("For", source, *map(constant, about))),
             self.after(owner, "staged", "begin", names),
