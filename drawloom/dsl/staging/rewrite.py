@@ -156,6 +156,8 @@ class _Statements:
 
     def _guard(self, targets: Sequence[ast.expr]) -> list[ast.stmt]:
         """A look, before a name of another scope is bound, at whether that may be."""
+        if not self.outside:
+            return []
         outer = [name for name in bound_names(targets) if name in self.outside]
         return [ast.Expr(operation("outside", constant(name))) for name in outer]
 
