@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
+from drawloom.compilers.features import is_batched
 from drawloom.compilers.passes.made_nodes import Names, is_computing
 from drawloom.compilers.passes.rewriting import rename_outputs, with_blocks
-from drawloom.ir.nodes import Block, Call, Node, Pipeline, PipelineCall, Port
+from drawloom.ir.nodes import Block, Call, Map, Node, Pipeline, PipelineCall, Port
 from drawloom.ir.operands import Output
 from drawloom.ir.policies import Policies
 from drawloom.ir.tasks import TaskSpec
@@ -30,6 +31,8 @@ def fuse_nodes(pipeline: Pipeline) -> Pipeline:
     call among them; each is needed by the next alone, and the others need nothing that the first doesn't. So the whole
     chain runs exactly when its first node would. Its calls are no effects, and have no policies: nothing to do again,
     limit or install for one of them alone.
+
+    In a map with a batch size nothing is fused: a step that works on several items takes calls alone.
 
     Neighbours only, because to move a node would change which failure is the first. So a line written between two nodes
     of a chain ends the chain there.
@@ -102,10 +105,15 @@ def _chains(block: Block, tasks: dict[str, TaskSpec]) -> Iterator[list[Node]]:
             continue
         yield from _whole(chain)
         chain = [node] if _is_small(node, tasks) else []
-        if not (isinstance(node, PipelineCall) and node.pipeline == FUSED):
+        if not _is_whole_step(node):
             for inner in blocks(node):
                 yield from _chains(inner, tasks)
     yield from _whole(chain)
+
+
+def _is_whole_step(node: Node) -> bool:
+    """Whether what a node holds is as large a step as can be: a fused chain, or several items of a map."""
+    return (isinstance(node, PipelineCall) and node.pipeline == FUSED) or (isinstance(node, Map) and is_batched(node))
 
 
 def _whole(chain: list[Node]) -> Iterator[list[Node]]:
