@@ -5,11 +5,13 @@ A step's start costs far more than a small task; a step works on a range of item
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 
 from drawloom.compilers.passes.rewriting import expand
 from drawloom.ir.nodes import Call, Map, Node, Pipeline
+from drawloom.ir.operands import Apply, Const, Operand
 
 __all__ = ["batch_maps"]
 
@@ -17,7 +19,8 @@ __all__ = ["batch_maps"]
 def batch_maps(pipeline: Pipeline, *, items_per_step: int = 16) -> Pipeline:
     """Each map whose body holds calls alone, and that has no batch size of its own, gets one.
 
-    Maps that hold control nodes are left as they are: what comes next is another thing for each of their items.
+    Left as they are: maps that hold control nodes, because what comes next is another thing for each of their items;
+    maps over a list that is known to have one item or none (`guard_branches` makes them).
 
     Args:
         pipeline: a checked pipeline.
@@ -46,11 +49,20 @@ def batch_maps(pipeline: Pipeline, *, items_per_step: int = 16) -> Pipeline:
     """
 
     def change(node: Node) -> Iterable[Node]:
-        if isinstance(node, Map) and node.batch_size == 1 and _calls_alone(node):
+        if isinstance(node, Map) and node.batch_size == 1 and _calls_alone(node) and not _at_most_one(node.items):
             return (replace(node, batch_size=items_per_step),)
         return (node,)
 
     return expand(pipeline, change)
+
+
+def _at_most_one(items: Operand) -> bool:
+    if isinstance(items, Const):
+        found = json.loads(items.json)
+        return isinstance(found, list) and len(found) <= 1
+    if isinstance(items, Apply) and items.op == "select":
+        return all(_at_most_one(one) for one in items.args[1:])
+    return isinstance(items, Apply) and items.op == "list" and len(items.args) <= 1
 
 
 def _calls_alone(node: Map) -> bool:

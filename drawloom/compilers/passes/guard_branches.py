@@ -84,7 +84,7 @@ def _guarded(node: Branch, names: Names) -> Iterable[Node]:
             guards.append(guard)
             given[-1] = {port.name: Output(guard.id, port.name, (Key(0),)) for port in node.results}
     picked = [(port.name, _picked(decide, [one[port.name] for one in given]), port.type) for port in node.results]
-    waits = (decide, *(guard.id for guard in guards))
+    waits = [guard.id for guard in guards] or [decide]
     return (
         computing(decide, [("arm", arm, INT)], sorted(dependencies(node))),
         *guards,

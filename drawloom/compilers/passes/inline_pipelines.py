@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from drawloom.compilers.passes.made_nodes import can_fail, waiting
+from drawloom.compilers.passes.made_nodes import can_fail, ends, waiting
 from drawloom.compilers.passes.operand_types import OperandTypes
 from drawloom.compilers.passes.rewriting import at_path, rebuilt, rebuilt_operand
 from drawloom.ir.nodes import Block, Node, Pipeline, PipelineCall
@@ -85,14 +85,15 @@ class _Inlining:
     def dissolved(self, group: PipelineCall) -> list[Node]:
         """What stands in the place of a group whose body has been inlined."""
         needs = dependencies(group)
-        inner = [self.after(node, needs) for node in group.body.nodes]
-        ids = tuple(node.id for node in inner)
+        nodes = group.body.nodes
+        ids = {node.id for node in nodes}
+        inner = [node if dependencies(node) & ids else self.after(node, needs) for node in nodes]
         types = {port.name: port.type for port in group.results}
         if all(self.replaces(Output(group.id, name), one, types[name]) for name, one in group.body.results):
             self.values |= {Output(group.id, name): operand for name, operand in group.body.results}
-            self.nodes[group.id] = ids or tuple(sorted(needs, key=self.place.__getitem__))
+            self.nodes[group.id] = ends(nodes) or tuple(sorted(needs, key=self.place.__getitem__))
             return inner
-        return [*inner, self.after(replace(group, body=Block((), group.body.results)), (*needs, *ids))]
+        return [*inner, self.after(replace(group, body=Block((), group.body.results)), ends(nodes) or needs)]
 
     def replaces(self, result: Output, operand: Operand, type_: object) -> bool:
         """Whether an operand can stand wherever a result is read."""

@@ -6,7 +6,7 @@ name of the user's is like it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import count
 from typing import Final, TypeVar
@@ -16,7 +16,7 @@ from drawloom.ir.operands import Apply, Operand
 from drawloom.ir.types import Type
 from drawloom.ir.walk import blocks, dependencies, walk
 
-__all__ = ["COMPUTE", "Names", "can_fail", "computing", "holds_calls", "is_computing", "waiting"]
+__all__ = ["COMPUTE", "Names", "can_fail", "computing", "ends", "holds_calls", "is_computing", "waiting"]
 
 COMPUTE: Final = "drawloom/compute"  # the pipeline's name of a group that computes expressions; no function is so named
 _AnyNode = TypeVar("_AnyNode", bound=Node)
@@ -55,6 +55,12 @@ def computing(
 def is_computing(node: Node) -> bool:
     """Whether a node is a group without nodes: one that only computes expressions."""
     return isinstance(node, PipelineCall) and not node.body.nodes
+
+
+def ends(nodes: Sequence[Node]) -> tuple[str, ...]:
+    """The ids of those nodes of a block that no other one needs: when they have succeeded, all have."""
+    needed = {name for node in nodes for name in dependencies(node)}
+    return tuple(node.id for node in nodes if node.id not in needed)
 
 
 def holds_calls(node: Node) -> bool:

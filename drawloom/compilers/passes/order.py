@@ -39,8 +39,8 @@ PASSES: Final[tuple[Pass, ...]] = (
     inline_pipelines,
     guard_branches,
     flatten_maps,
-    separate_decisions,
     batch_maps,
+    separate_decisions,
     fuse_nodes,
 )
 

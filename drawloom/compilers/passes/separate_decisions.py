@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import reduce
 
-from drawloom.compilers.passes.made_nodes import Names, can_fail, computing
+from drawloom.compilers.passes.made_nodes import Names, can_fail, computing, ends
 from drawloom.compilers.passes.operand_types import OperandTypes
 from drawloom.compilers.passes.rewriting import expand
 from drawloom.ir.nodes import Block, Branch, Case, Loop, Map, Node, Pipeline
@@ -96,7 +96,7 @@ class _Separation:
         if _is_whole(test):
             return node
         name = self.names.fresh(f"{node.id}~while")
-        group = computing(name, [("test", self.boolean(test), BOOL)], (inner.id for inner in nodes))
+        group = computing(name, [("test", self.boolean(test), BOOL)], ends(nodes))
         return replace(node, test=Block((*nodes, group), (("test", Output(name, "test")),)))
 
     def map(self, node: Map) -> Iterable[Node]:

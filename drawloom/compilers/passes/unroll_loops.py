@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from drawloom.compilers.passes.made_nodes import Names, can_fail, computing, holds_calls, waiting
+from drawloom.compilers.passes.made_nodes import Names, can_fail, computing, ends, holds_calls, waiting
 from drawloom.compilers.passes.rewriting import expand, rebuilt, rebuilt_operand, with_blocks
 from drawloom.ir.nodes import Block, Branch, Case, Loop, Node, Pipeline, PipelineCall, Port
 from drawloom.ir.operands import Carried, Caught, Item, Operand, Output, Reference
 from drawloom.ir.types import ANY
-from drawloom.ir.walk import blocks, walk
+from drawloom.ir.walk import blocks, dependencies, walk
 
 __all__ = ["unroll_loops"]
 
@@ -108,13 +108,14 @@ class _Unrolling:
     def tested(self, number: int, carried: str) -> tuple[tuple[Node, ...], tuple[tuple[str, Operand], ...]]:
         """What follows from the test before iteration `number` on: the nodes, and what the loop carries at the end."""
         test = self.copy(self.loop.test, number, carried)
-        nodes = tuple(waiting(node, (carried,)) for node in test.nodes)
-        waits = (carried, *(node.id for node in nodes))
+        ids = {node.id for node in test.nodes}
+        nodes = tuple(node if dependencies(node) & ids else waiting(node, (carried,)) for node in test.nodes)
+        waits = ends(nodes) or (carried,)
         goes_on = test.results[0][1]
         if number == self.loop.max_iterations:
             return (*nodes, *self.limit(goes_on, waits)), self.give(carried)
         body = self.copy(self.loop.body, number, carried)
-        following = self.carried(number + 1, dict(body.results), (node.id for node in body.nodes))
+        following = self.carried(number + 1, dict(body.results), ends(body.nodes))
         inner, results = self.tested(number + 1, following.id)
         name = self.names.fresh(f"{self.loop.id}~while-{number}")
         case = Case(goes_on, Block((*body.nodes, following, *inner), results))
