@@ -164,8 +164,7 @@ def _cut(outer: Map, flat: str, pairs: str) -> Node:
     given = ((name, o.port) for name, o in outer.body.results if isinstance(o, Output))
     results = tuple((name, Apply("slice", (Output(flat, port), start, stop, Const("1")))) for name, port in given)
     items = Apply("enumerate", (counts, Const("0")))
-    made = Map(outer.id, items, Block((), results), outer.results, Type("tuple", (INT, INT)))
-    return waiting(made, (flat,))
+    return Map(outer.id, items, Block((), results), outer.results, Type("tuple", (INT, INT)))
 
 
 def _before(counts: Operand, place: Operand) -> Operand:

@@ -14,7 +14,7 @@ from drawloom.compilers.passes.made_nodes import can_fail, ends, waiting
 from drawloom.compilers.passes.operand_types import OperandTypes
 from drawloom.compilers.passes.rewriting import at_path, rebuilt, rebuilt_operand
 from drawloom.ir.nodes import Block, Node, Pipeline, PipelineCall
-from drawloom.ir.operands import Const, Operand, Output, Reference, RunInfo
+from drawloom.ir.operands import Apply, Const, Operand, Output, Reference, RunInfo
 from drawloom.ir.walk import dependencies, operands, references, walk
 
 __all__ = ["inline_pipelines"]
@@ -72,12 +72,17 @@ class _Inlining:
         found: list[Node] = []
         gone: set[str] = set()
         for node in block.nodes:
-            waits = [other for group in sorted(dependencies(node) & gone) for other in self.nodes[group]]
+            waits = self.waits(dependencies(node), gone)  # before its blocks lose what only an empty group waited for
             made = self.after(rebuilt(node, self.operand, self.nodes, self.block), waits)
             found += self.dissolved(made) if isinstance(made, PipelineCall) else (made,)
             if node.id in self.nodes:
                 gone.add(node.id)
         return Block(tuple(found), tuple((name, self.operand(operand)) for name, operand in block.results))
+
+    def waits(self, needs: set[str], gone: set[str]) -> list[str]:
+        """What a node needs, with what is there now in the place of the groups of its block that are gone."""
+        there = needs - self.nodes.keys()
+        return [*there, *(other for group in needs & gone for other in self.nodes[group])]
 
     def after(self, node: Node, others: Iterable[str]) -> Node:
         return waiting(node, sorted(others, key=self.place.__getitem__))
@@ -97,7 +102,7 @@ class _Inlining:
 
     def replaces(self, result: Output, operand: Operand, type_: object) -> bool:
         """Whether an operand can stand wherever a result is read."""
-        if isinstance(operand, (Const, RunInfo)) and result in self.taken_apart:
+        if isinstance(operand, (Const, RunInfo, Apply)) and result in self.taken_apart:
             return False
         return not can_fail(operand) and self.types.of(operand) == type_
 
