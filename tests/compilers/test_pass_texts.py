@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import doctest
+import sys
+
 import pytest
 from pass_cases import CASES, FOLDER, after, before, text
 
-from drawloom.compilers.passes.order import PASSES
+from drawloom.compilers.passes.order import PASSES, Pass
 from drawloom.ir.check import check_pipeline
 from drawloom.ir.program import Program
 
@@ -24,3 +27,11 @@ def test_every_pass_has_a_case_and_every_file_belongs_to_one() -> None:
     assert set(CASES) == {one.__name__ for one in PASSES} | {"run_passes"}
     expected = {f"{name}/{case}.{when}.txt" for name, case in EACH for when in ("before", "after")}
     assert {str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.txt")} == expected
+
+
+@pytest.mark.parametrize("one", PASSES, ids=lambda one: one.__name__)
+def test_the_text_in_a_docstring_is_what_the_pass_gives(one: Pass) -> None:
+    module = sys.modules[one.__module__]
+    found = doctest.DocTestFinder().find(one, one.__name__, module)
+    assert [test.examples != [] for test in found] == [True]
+    assert doctest.DocTestRunner().run(found[0]).failed == 0

@@ -58,7 +58,7 @@ def prepared(generated: Generated, nested: bool, places: bool) -> Pipeline:
 
 
 @each_pass
-@some(300)
+@some(150)
 @given(program=EITHER, nested=st.booleans())
 def test_a_pass_keeps_the_meaning(one: Pass, program: Generated, nested: bool) -> None:
     pipeline = prepared(program, nested, one.__name__ in SAME_PLACES)
@@ -69,7 +69,7 @@ def test_a_pass_keeps_the_meaning(one: Pass, program: Generated, nested: bool) -
     assert meaning(made, at_most=20 * MOST) == expected
 
 
-@some(300)
+@some(150)
 @given(program=EITHER, nested=st.booleans())
 def test_all_passes_keep_the_meaning(program: Generated, nested: bool) -> None:
     pipeline = prepared(program, nested, places=False)
@@ -80,7 +80,7 @@ def test_all_passes_keep_the_meaning(program: Generated, nested: bool) -> None:
     assert meaning(made, at_most=20 * MOST) == expected
 
 
-@some(100)
+@some(50)
 @given(program=st.one_of(dense_programs(), programs(most=10, per_block=3)))
 def test_a_loop_of_any_bound_can_be_unrolled(program: Generated) -> None:
     pipeline = without_places(program.pipeline)
@@ -93,7 +93,7 @@ def test_a_loop_of_any_bound_can_be_unrolled(program: Generated) -> None:
 
 
 @each_pass
-@some(100)
+@some(50)
 @given(program=EITHER, nested=st.booleans())
 def test_a_pass_has_nothing_to_do_after_itself(one: Pass, program: Generated, nested: bool) -> None:
     once = one(prepared(program, nested, places=True))
@@ -164,14 +164,14 @@ FORMS: dict[str, Callable[[Node], bool]] = {
 
 
 @pytest.mark.parametrize("one", [one for one in PASSES if one.__name__ != "fuse_nodes"], ids=lambda one: one.__name__)
-@some(100)
+@some(50)
 @given(program=EITHER, nested=st.booleans())
 def test_the_form_a_pass_removes_is_gone(one: Pass, program: Generated, nested: bool) -> None:
     made = one(prepared(program, nested, places=True))
     assert [node.id for node in walk(made.body) if FORMS[one.__name__](node)] == []
 
 
-@some(100)
+@some(50)
 @given(program=EITHER, nested=st.booleans())
 def test_the_forms_that_passes_remove_are_gone_after_all_of_them(program: Generated, nested: bool) -> None:
     made = run_passes(prepared(program, nested, places=True))
@@ -198,7 +198,7 @@ def test_the_programs_have_the_forms_that_passes_remove() -> None:
 # fused chains
 
 
-@some(100)
+@some(50)
 @given(program=EITHER)
 def test_a_fused_chain_is_calls_and_expressions_one_behind_the_other(program: Generated) -> None:
     made = run_passes(program.pipeline)
