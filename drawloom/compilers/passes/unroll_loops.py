@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from drawloom.compilers.passes.made_nodes import Names, can_fail, computing, ends, holds_calls, waiting
 from drawloom.compilers.passes.rewriting import expand, rebuilt, rebuilt_operand, with_blocks
-from drawloom.ir.nodes import Block, Branch, Case, Loop, Node, Pipeline, PipelineCall, Port
+from drawloom.ir.nodes import Block, Branch, Carry, Case, Loop, Node, Pipeline, PipelineCall, Port
 from drawloom.ir.operands import Carried, Caught, Item, Operand, Output, Reference
 from drawloom.ir.types import ANY
 from drawloom.ir.walk import blocks, dependencies, walk
@@ -32,7 +32,7 @@ def unroll_loops(pipeline: Pipeline, *, max_iterations: int = 3) -> Pipeline:
         max_iterations: loops with a higher bound are left as they are. The nodes of a loop inside another are
             multiplied by both bounds.
 
-    >>> from drawloom.ir.nodes import Call, Carry, FunctionRef, TaskSpec
+    >>> from drawloom.ir.nodes import Call, FunctionRef, TaskSpec
     >>> from drawloom.ir.operands import Apply, Const
     >>> from drawloom.ir.text import format_pipeline
     >>> from drawloom.ir.types import INT
@@ -66,10 +66,11 @@ def unroll_loops(pipeline: Pipeline, *, max_iterations: int = 3) -> Pipeline:
               grow~carried-1 = pipeline drawloom/compute() -> n: int
                 do
                   give n=next~0
-              grow~limit = loop() max 1
+              grow~limit = loop(test: Any = (grow~carried-1:n < 9)) max 1
                 test
-                  give test=(grow~carried-1:n < 9)
+                  give test=@grow~limit:test
                 do
+                  give test=@grow~limit:test
               give n=grow~carried-1:n
             else
               give n=grow~carried-0:n
@@ -126,7 +127,8 @@ class _Unrolling:
         """What tests once more after the last iteration, as a loop does, and fails as it does."""
         name = self.names.fresh(f"{self.loop.id}~limit")
         if self.loop.on_limit == "fail":
-            made = Loop(name, (), Block((), (("test", test),)), Block(), self.loop.max_iterations)
+            same = Block((), (("test", Carried(name, "test")),))
+            made = Loop(name, (Carry("test", test),), same, same, self.loop.max_iterations)
             return (waiting(made, waits),)
         return (computing(name, [("test", test, ANY)], waits),) if can_fail(test) else ()
 
