@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from drawloom.ir.assign import widen
 from drawloom.ir.infer import RUN_INFO, TypeProblem, operand_type
+from drawloom.ir.narrow import Facts
 from drawloom.ir.nodes import Call, Loop, Map, Pipeline
 from drawloom.ir.operands import Carried, Caught, Item, Operand, Output, Param, Reference, RunInfo
 from drawloom.ir.types import ANY, Type
@@ -16,6 +20,7 @@ class OperandTypes:
     """What every reference of a pipeline has as its type; a `Scope` for `ir.infer`."""
 
     def __init__(self, pipeline: Pipeline) -> None:
+        self.known: Facts = {}
         tasks = {task.name: task.result for task in pipeline.tasks}
         self._known: dict[Reference, Type] = {Param(port.name): port.type for port in pipeline.params}
         for node in walk(pipeline.body):
@@ -50,6 +55,16 @@ class OperandTypes:
             case RunInfo(field):
                 return RUN_INFO.get(field, ANY)
         return self._known.get(reference, ANY)
+
+    @contextmanager
+    def under(self, facts: Facts) -> Iterator[None]:
+        """Where these facts hold too."""
+        before = self.known
+        self.known = {**before, **facts}
+        try:
+            yield
+        finally:
+            self.known = before
 
     def problem(self, problem: TypeProblem) -> None:
         """Nothing to tell: the check has told all problems."""
