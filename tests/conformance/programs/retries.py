@@ -44,4 +44,3 @@ def given_up(path: str) -> str:
 
 
 CASES = {"retried": (retried, {}), "given-up": (given_up, {})}
-WANTS_PATH = (retried, given_up)
