@@ -161,12 +161,11 @@ def effects_of(folder: Path) -> Path:
 
 
 def take_lines(folder: Path) -> tuple[str, ...]:
-    """What effects wrote; it is gone afterwards."""
+    """What effects wrote; it is gone afterwards, and so is what tasks kept beside it."""
     path = effects_of(folder)
-    if not path.exists():
-        return ()
-    found = tuple(path.read_text("utf-8").splitlines())
-    path.unlink()
+    found = tuple(path.read_text("utf-8").splitlines()) if path.exists() else ()
+    for written in path.parent.glob(f"{path.name}*"):
+        written.unlink()
     return found
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
+from reprlib import repr  # noqa: A004  # values may be large
 from types import FrameType
 from typing import Any
 
@@ -75,9 +76,9 @@ def assert_equal(found: Any, expected: Any, where: str = "result") -> None:
     assert type(found) is type(expected), f"{where}: {type(found)} is not {type(expected)}"
     if isinstance(expected, float):
         same = math.isnan(found) if math.isnan(expected) else found.hex() == expected.hex()
-        assert same, f"{where}: {found!r} is not {expected!r}"
+        assert same, f"{where}: {repr(found)} is not {repr(expected)}"
     elif isinstance(expected, (list, tuple)):
-        assert len(found) == len(expected), f"{where}: {found!r} is not {expected!r}"
+        assert len(found) == len(expected), f"{where}: {repr(found)} is not {repr(expected)}"
         for at, (one, other) in enumerate(zip(found, expected, strict=True)):
             assert_equal(one, other, f"{where}[{at}]")
     elif isinstance(expected, dict):
@@ -88,7 +89,7 @@ def assert_equal(found: Any, expected: Any, where: str = "result") -> None:
         for part in fields(expected):
             assert_equal(getattr(found, part.name), getattr(expected, part.name), f"{where}.{part.name}")
     else:
-        assert found == expected, f"{where}: {found!r} is not {expected!r}"
+        assert found == expected, f"{where}: {repr(found)} is not {repr(expected)}"
 
 
 def is_subsequence(some: tuple[str, ...], all_: tuple[str, ...]) -> bool:
