@@ -191,7 +191,7 @@ class Reading:  # over 150 lines: the rules of all kinds of nodes call each othe
         while True:
             here = (*index, k)
             if ended and end is None and not any(place >= (k, 0) for place in seen):
-                found.append(self._never(never, node.test))  # it failed: perhaps what it begins with can't be had
+                found.append(self._never(never, node.test, node.body))  # perhaps what it begins with can't be had
                 break
             tested = self._block(node.test, here, doomed)
             found += tested

@@ -28,6 +28,16 @@ def _format(*parts: Any) -> str:
     return "".join(made)
 
 
+def _unpack(value: Any, count: int) -> tuple[Any, ...]:
+    """Exactly `count` items, with Python's own errors where there are fewer or more."""
+    found = tuple(value)
+    if len(found) < count:
+        raise ValueError(f"not enough values to unpack (expected {count}, got {len(found)})")
+    if len(found) > count:
+        raise ValueError(f"too many values to unpack (expected {count})")
+    return found
+
+
 # `and`, `or` and `select` are not here: `evaluate` runs them lazily
 OPERATORS: Final[dict[str, Callable[..., Any]]] = {
     "add": operator.add,
@@ -59,6 +69,24 @@ OPERATORS: Final[dict[str, Callable[..., Any]]] = {
     "min": min,
     "max": max,
     "sorted": sorted,
+    "any": any,
+    "all": all,
+    "round": round,
+    "range": lambda *limits: list(range(*limits)),
+    "zip": lambda *lists: list(zip(*map(_listed, lists))),  # noqa: B905  # as Python: the shortest decides
+    "enumerate": lambda items, start: list(enumerate(_listed(items), start)),
+    "reversed": lambda items: list(reversed(items)),
+    "keys": lambda table: list(table.keys()),
+    "values": lambda table: list(table.values()),
+    "items": lambda table: list(table.items()),
+    "as_list": lambda items: _listed(items),
+    "as_tuple": lambda items: tuple(_listed(items)),
+    "as_set": set,
+    "as_dict": dict,
+    "flatten": lambda lists: [item for items in lists for item in items],
+    "slice": lambda container, start, stop, step: container[start:stop:step],
+    "unpack": _unpack,
+    "unset": lambda: None,
     "format": _format,
     "list": lambda *items: list(items),
     "tuple": lambda *items: tuple(items),
@@ -114,3 +142,6 @@ def map_items(value: Any) -> list[Any]:
 
         return sorted(value, key=lambda item: canonical_json(encode(item)))
     return list(value)
+
+
+_listed = map_items

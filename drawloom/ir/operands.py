@@ -146,6 +146,24 @@ OPS: Final[dict[str, int | None]] = {
     "min": 1,
     "max": 1,
     "sorted": 1,
+    "any": 1,
+    "all": 1,
+    "round": None,  # round(number) or round(number, digits)
+    "range": None,  # range(stop), range(start, stop), range(start, stop, step), as a list
+    "zip": None,  # a list of tuples
+    "enumerate": 2,  # enumerate(items, start), as a list of tuples
+    "reversed": 1,  # a list
+    "keys": 1,  # of a dict, as a list
+    "values": 1,
+    "items": 1,
+    "as_list": 1,  # `list(x)`
+    "as_tuple": 1,
+    "as_set": 1,
+    "as_dict": 1,  # of pairs, as `dict(x)`
+    "flatten": 1,  # a list of lists as one list
+    "slice": 4,  # slice(container, start, stop, step): `container[start:stop:step]`
+    "unpack": 2,  # unpack(value, count): a tuple of exactly so many items, as `a, b = value` takes them
+    "unset": 0,  # a value that nobody reads: what a block gives in the place of a name it doesn't bind
     "format": None,  # format(text, value, conversion, spec, text, ...): an f-string's parts
     "list": None,
     "tuple": None,

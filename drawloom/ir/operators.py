@@ -14,9 +14,9 @@ from drawloom.errors import did_you_mean
 from drawloom.ir.assign import assignable, union_of, widen
 from drawloom.ir.operands import OPS
 from drawloom.ir.problems import TypeProblem
-from drawloom.ir.types import ANY, BOOL, FLOAT, INT, STR, Type
+from drawloom.ir.types import ANY, BOOL, FLOAT, INT, NONE, STR, Type
 
-__all__ = ["iterated_type", "operator_type"]
+__all__ = ["NEVER", "iterated_type", "operator_type"]
 
 Rule = Callable[[list[Type]], Type | None]
 
@@ -29,6 +29,7 @@ _SEQUENCES: Final = ("list", "tuple", "tuple_of", "str", "bytes")
 _KNOWN: Final = frozenset(
     {*_RANK, *_DATES, *_SETS, *_SEQUENCES, "none", "dict", "typeddict", "decimal", "timedelta", "time", "uuid"}
 )
+NEVER: Final = Type("union")  # a union of nothing: fits everything
 _MOST_COMBINATIONS = 64  # of union members; beyond that the outcome is `any`
 
 
@@ -261,6 +262,98 @@ def _sortable(item: Type) -> bool:
     return _order([item, item]) is not None
 
 
+def _round(args: list[Type]) -> Type | None:
+    number, digits = args[0], args[1:]
+    if len(args) > 2 or any(d.name not in ("int", "bool", "none") for d in digits):
+        return None
+    if number.name in ("int", "bool"):
+        return INT
+    return number if digits and digits[0] != NONE else INT if number.name in ("float", "decimal") else None
+
+
+# lists out of what can be iterated over
+
+
+def _any_items(args: list[Type]) -> Type | None:
+    return BOOL if iterated_type(args[0]) is not None else None
+
+
+def _range(args: list[Type]) -> Type | None:
+    fits = 1 <= len(args) <= 3 and all(a.name in ("int", "bool") for a in args)
+    return Type("list", (INT,)) if fits else None
+
+
+def _zip(args: list[Type]) -> Type | None:
+    items = [iterated_type(a) for a in args]
+    if any(item is None for item in items):
+        return None
+    return Type("list", (Type("tuple", tuple(item for item in items if item is not None)),))
+
+
+def _enumerate(args: list[Type]) -> Type | None:
+    item = iterated_type(args[0])
+    return Type("list", (Type("tuple", (INT, item)),)) if item is not None and args[1].name in ("int", "bool") else None
+
+
+def _reversed(args: list[Type]) -> Type | None:
+    if args[0].name not in (*_SEQUENCES, "dict"):
+        return None
+    return _as_list(args)
+
+
+def _of_dict(parts: Callable[[Type], Type]) -> Rule:
+    def rule(args: list[Type]) -> Type | None:
+        (table,) = args
+        if table.name == "typeddict":
+            table = Type("dict", (STR, union_of([t for _, t in table.fields])))
+        return Type("list", (parts(table),)) if table.name == "dict" else None
+
+    return rule
+
+
+def _as_list(args: list[Type]) -> Type | None:
+    item = iterated_type(args[0])
+    return None if item is None else Type("list", (item,))
+
+
+def _as_tuple(args: list[Type]) -> Type | None:
+    item = iterated_type(args[0])
+    return args[0] if args[0].name == "tuple" else None if item is None else Type("tuple_of", (item,))
+
+
+def _as_set(args: list[Type]) -> Type | None:
+    item = iterated_type(args[0])
+    return Type("set", (item,)) if item is not None and item.name not in _UNHASHABLE else None
+
+
+def _as_dict(args: list[Type]) -> Type | None:
+    (pairs,) = args
+    if pairs.name in ("dict", "typeddict"):
+        return pairs
+    pair = iterated_type(pairs)
+    if pair is None or pair.name in ("any", "union"):
+        return None if pair is None else Type("dict", (ANY, ANY))
+    if pair.name == "tuple" and len(pair.args) == 2:
+        return None if pair.args[0].name in _UNHASHABLE else Type("dict", pair.args)
+    return Type("dict", (ANY, ANY)) if iterated_type(pair) is not None else None
+
+
+def _flatten(args: list[Type]) -> Type | None:
+    inner = iterated_type(args[0])
+    item = None if inner is None else iterated_type(inner)
+    return None if item is None else Type("list", (item,))
+
+
+def _slice(args: list[Type]) -> Type | None:
+    container, *limits = args
+    if any(limit.name not in ("int", "bool", "none") for limit in limits):
+        return None
+    if container.name == "tuple":
+        return Type("tuple_of", (union_of(list(container.args)),))
+    return container if container.name in _SEQUENCES else None
+
+
+_UNHASHABLE: Final = ("list", "dict", "set", "typeddict")
 _STRING: Final = frozenset({"str", "bytes"})
 
 
@@ -303,7 +396,7 @@ def _dict(args: list[Type]) -> Type:
             "G217", f"operator `dict` takes pairs of key and value, got {len(args)} arguments", "pair them"
         )
     keys, values = [widen(a) for a in args[::2]], [widen(a) for a in args[1::2]]
-    unhashable = next((k for k in keys if k.name in ("list", "dict", "set", "typeddict")), None)
+    unhashable = next((k for k in keys if k.name in _UNHASHABLE), None)
     if unhashable is not None:
         raise TypeProblem("G217", f"a dict can't have a key of type {unhashable}", "use a key that can be hashed")
     return Type("dict", (union_of(keys), union_of(values))) if args else Type("dict", (ANY, ANY))
@@ -316,6 +409,19 @@ def _format(args: list[Type]) -> Type:
     return STR
 
 
+def _unpack(args: list[Type]) -> Type:
+    value, count = args
+    if count.name == "any":
+        return ANY
+    parts = int(count.values[0]) if count.name == "literal" else -1
+    if value.name == "tuple" and len(value.args) == parts:
+        return value
+    item = iterated_type(value)
+    if item is None or value.name == "tuple" or parts < 0:
+        raise TypeProblem("G217", f"operator `unpack` can't take {value} into {parts} parts", _FIX)
+    return Type("tuple", (item,) * parts)
+
+
 _WHOLE: Final[dict[str, Callable[[list[Type]], Type]]] = {
     "and": _either,
     "or": _either,
@@ -326,6 +432,8 @@ _WHOLE: Final[dict[str, Callable[[list[Type]], Type]]] = {
     "format": _format,
     "eq": _equal,
     "ne": _equal,
+    "unpack": _unpack,
+    "unset": lambda _: NEVER,
 }
 _ALWAYS: Final = {"is_none": BOOL, "not": BOOL, "bool": BOOL, "str": STR}
 _RULES: Final[dict[str, Rule]] = {
@@ -352,4 +460,20 @@ _RULES: Final[dict[str, Rule]] = {
     "min": _extreme,
     "max": _extreme,
     "sorted": _sorted,
+    "any": _any_items,
+    "all": _any_items,
+    "round": _round,
+    "range": _range,
+    "zip": _zip,
+    "enumerate": _enumerate,
+    "reversed": _reversed,
+    "keys": _of_dict(lambda table: table.args[0]),
+    "values": _of_dict(lambda table: table.args[1]),
+    "items": _of_dict(lambda table: Type("tuple", table.args)),
+    "as_list": _as_list,
+    "as_tuple": _as_tuple,
+    "as_set": _as_set,
+    "as_dict": _as_dict,
+    "flatten": _flatten,
+    "slice": _slice,
 }

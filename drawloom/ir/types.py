@@ -82,7 +82,7 @@ class Type:
 
     def __str__(self) -> str:
         if self.name == "union":
-            return " | ".join(str(a) for a in self.args)
+            return " | ".join(str(a) for a in self.args) or "Never"
         if self.name == "literal":
             return f"Literal[{', '.join(self.values)}]"
         if self.name == "none":

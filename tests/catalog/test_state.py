@@ -308,3 +308,12 @@ def test_a_loop_that_failed_says_nothing_yet_of_iterations_whose_records_have_no
     assert states(state(of(loop), failed)) == {"l": "failed", "t": "pending"}
     assert states(state(of(loop), [*failed, decided("l", 1, 0)])) == {"l": "failed", "t": "pending"}
     assert states(state(of(loop), [*failed, over("failed")])) == {"l": "failed", "t": "skipped"}
+
+
+def test_a_loop_that_failed_says_nothing_yet_of_what_it_may_have_run_before() -> None:
+    test = Block((), (("test", Const("true")),))
+    loop = Loop("l", (Carry("result", Const("0")),), test, Block((call("t"),), (("result", Const("1")),)), 1)
+    failed = [START, done("l", outcome="failed")]
+    assert states(state(of(loop), failed)) == {"l": "failed", "t": "pending"}
+    assert states(state(of(loop), [*failed, decided("l", 1, 1)])) == {"l": "failed", "t": "pending"}
+    assert states(state(of(loop), [*failed, over("failed")])) == {"l": "failed", "t": "skipped"}
