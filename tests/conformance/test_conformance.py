@@ -7,6 +7,7 @@ of each program everywhere, some with faults. `make conformance` (`TEST_CONFORMA
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 from pathlib import Path
@@ -57,6 +58,16 @@ EVERYWHERE = [
     for module, name in (CASES if ALL else QUICK[place])
     if place not in ENGINE_PLACES or (module, name) not in LARGE
 ]
+
+
+def test_every_program_says_what_it_is_of() -> None:
+    assert len(programs()) >= 60
+    assert set(SMALL) | set(SCALE) == set(CASES)
+    assert len(SCALE) >= 4
+    for name in programs():
+        module = importlib.import_module(name)
+        assert module.__doc__, name
+        assert module.CASES, name
 
 
 @pytest.mark.parametrize(("module", "name"), as_params(CASES))

@@ -86,7 +86,9 @@ _STRICTER = {"sum", "min", "max", "sorted", "get", "contains", "mod", "as_dict",
 
 def _uncertain(op: str, types: list[Type]) -> bool:
     """Formatting with `%`, looking into sets of unhashable items, mixed items: left to the run."""
-    return op in ("mod", "contains", "get", "as_dict") or (op in ("sum", "min", "max", "sorted") and types[0].name == "tuple")
+    return op in ("mod", "contains", "get", "as_dict") or (
+        op in ("sum", "min", "max", "sorted") and types[0].name == "tuple"
+    )
 
 
 def test_every_operator_has_a_type_rule_and_a_meaning() -> None:
