@@ -13,11 +13,13 @@ if TYPE_CHECKING:
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
     from drawloom.compilers.base import Bundle
+    from drawloom.dsl.bounded import bounded
     from drawloom.dsl.control import branch, for_each, try_, while_loop
     from drawloom.dsl.expressions import and_, choose, contains, is_none, length, not_, or_
     from drawloom.dsl.markers import Codec, Static
     from drawloom.dsl.pipeline import Pipeline, pipeline
     from drawloom.dsl.run_facts import run_info
+    from drawloom.dsl.scope import call_options
     from drawloom.dsl.task import Cache, Retry, Task, task
     from drawloom.errors import (
         BoundReached,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
         RunRefused,
         Span,
         StoreError,
+        TaskFailed,
         ValueRefused,
     )
     from drawloom.runtimes.checkpoint import Checkpoint
@@ -75,9 +78,12 @@ __all__ = [
     "Static",
     "StoreError",
     "Task",
+    "TaskFailed",
     "ValueRefused",
     "and_",
+    "bounded",
     "branch",
+    "call_options",
     "check",
     "choose",
     "compile",
@@ -108,15 +114,17 @@ _MODULES = {
     "catalog.catalog": "Catalog",
     "catalog.run": "Run",
     "compilers.base": "Bundle",
+    "dsl.bounded": "bounded",
     "dsl.control": "branch for_each try_ while_loop",
     "dsl.expressions": "and_ choose contains is_none length not_ or_",
     "dsl.markers": "Codec Static",
     "dsl.pipeline": "Pipeline pipeline",
     "dsl.run_facts": "run_info",
+    "dsl.scope": "call_options",
     "dsl.task": "Cache Retry Task task",
     "errors": (
         "BoundReached CheckFailed CompileError CorruptObject DefinitionError Diagnostic DrawloomError NodeFailed "
-        "ProjectError RunCancelled RunFailed RunRefused Span StoreError ValueRefused"
+        "ProjectError RunCancelled RunFailed RunRefused Span StoreError TaskFailed ValueRefused"
     ),
     "runtimes.checkpoint": "Checkpoint",
     "runtimes.tracking": "log_artifact log_figure log_metric",

@@ -367,7 +367,8 @@ def check(
 
     Args:
         pipeline: what to check.
-        engine: also whether this engine can express it; None for the pipeline alone.
+        engine: also whether this engine can express it, each use of a feature that it refuses (E701) with the
+            feature's id and the engines that accept it; None for the pipeline alone.
         static: values of `Static` parameters that have no default.
 
     Returns:

@@ -13,6 +13,8 @@
     ├── ProjectError              drawloom.toml, a profile or the command line is wrong (P...)
     └── CompileError              an engine can't express a pipeline, or a bundle can't be built (E...)
 
+    TaskFailed                    a task failed by no exception of its own: its process was lost, or it took too long;
+                                  `except TaskFailed` in a pipeline handles that
     BoundReached                  a loop's test was still true after `max_iterations`; a failure of the user's program,
                                   like an exception of a task, so neither a DrawloomError nor with a Diagnostic
 
@@ -41,6 +43,7 @@ __all__ = [
     "RunRefused",
     "Span",
     "StoreError",
+    "TaskFailed",
     "ValueRefused",
     "did_you_mean",
 ]
@@ -69,6 +72,8 @@ class Diagnostic:
         where: the user's file and line, or None where no source is concerned.
         fix: what to do about it, in one sentence.
         excerpt: lines of the graph or of the source that show the place, "" if there is nothing to show.
+        feature: the id of the feature an engine doesn't have (E701), "" for other problems.
+        engines: the engines that have it.
     """
 
     code: str
@@ -76,6 +81,8 @@ class Diagnostic:
     where: Span | None
     fix: str
     excerpt: str = ""
+    feature: str = ""
+    engines: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         lines = [f"error[{self.code}] {self.what}"]
@@ -163,6 +170,13 @@ class ProjectError(DrawloomError):
 
 class CompileError(DrawloomError):
     """An engine can't express a pipeline, or its bundle can't be built."""
+
+
+class TaskFailed(Exception):
+    """A task failed by no exception of its own: its process was lost, or an attempt took too long.
+
+    `except TaskFailed` in a pipeline handles such failures, and no exception that a task raises.
+    """
 
 
 class BoundReached(Exception):

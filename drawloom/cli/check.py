@@ -17,7 +17,7 @@ __all__ = ["check"]
 
 @click.command(cls=TargetCommand, static_only=True)
 @click.argument("target")
-@click.option("--engine", metavar="NAME", help="Also whether this engine can express it.")
+@click.option("--engine", metavar="NAME", help="Also all that this engine can't express.")
 @param_option
 @json_option
 @click.pass_context

@@ -171,14 +171,17 @@ def function_document(version: FunctionVersion) -> dict[str, Any]:
 
 
 def diagnostic_document(diagnostic: Diagnostic) -> dict[str, Any]:
-    """A problem."""
-    return {
+    """A problem; what an engine refuses also with the feature and the engines that accept it."""
+    document: dict[str, Any] = {
         "code": diagnostic.code,
         "what": diagnostic.what,
         "where": _span(diagnostic.where),
         "fix": diagnostic.fix,
         "excerpt": diagnostic.excerpt,
     }
+    if diagnostic.feature:
+        document |= {"feature": diagnostic.feature, "engines": list(diagnostic.engines)}
+    return document
 
 
 def _span(span: Span | None) -> dict[str, Any] | None:

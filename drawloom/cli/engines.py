@@ -33,14 +33,15 @@ def engines(engine: str | None, why: bool, as_json: bool) -> None:
         ]
         write_json({"engines": [c.engine for c in compilers], "features": features})
         return
-    columns = [Column("feature"), *(Column(c.engine, state=True) for c in compilers)]
-    table(columns, [[what, *(support_word(c.support[name]) for c in compilers)] for name, what in FEATURES.items()])
+    columns = [Column("feature", whole=True), Column("what"), *(Column(c.engine, state=True) for c in compilers)]
+    rows = [[name, what, *(support_word(c.support[name]) for c in compilers)] for name, what in FEATURES.items()]
+    table(columns, rows)
     for compiler in compilers if why or engine is not None else ():
-        told = [(what, _reason(compiler.support[name])) for name, what in FEATURES.items()]
         write(f"\n{compiler.engine}")
-        for what, reason in told:
+        for name in FEATURES:
+            reason = _reason(compiler.support[name])
             if reason:
-                write(f"  {what}: {reason}")
+                write(f"  {name}: {reason}")
 
 
 def _document(support: Support) -> dict[str, Any]:

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import importlib
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from drawloom.compilers.features import FEATURES, Use, features_used
+from drawloom.compilers.features import ENGINE_NODE, FEATURES, Use, features_used
 from drawloom.errors import CompileError, Diagnostic, did_you_mean
-from drawloom.ir.nodes import EngineNode
+from drawloom.ir.nodes import EngineNode, Node
 from drawloom.ir.program import Program
-from drawloom.ir.text import excerpt
-from drawloom.ir.walk import walk
+from drawloom.ir.text import Printer, excerpt, excerpt_of, numbered
 
 __all__ = [
     "Bundle",
@@ -118,6 +117,14 @@ class Compiler:
 
 _BUILTIN: Final[dict[str, str]] = {"reference": "drawloom.compilers.reference"}
 _GROUP: Final = "drawloom.engines"
+# family of features -> what to do without them
+_WITHOUT: Final[dict[str, str]] = {
+    "node": "put a @task in its place",
+    "control": "do it within a @task",
+    "order": "pass a value along instead",
+    "policy": "leave it out",
+    "value": "pass a parameter of another kind",
+}
 
 
 def engine_names() -> list[str]:
@@ -163,41 +170,66 @@ def refuse_unsupported(program: Program, compiler: Compiler) -> None:
     Raises:
         CompileError: E701, one diagnostic for each use of a feature the engine doesn't have.
     """
-    found = [
-        _refusal(program, compiler.engine, use, support.reason)
-        for use in features_used(program.pipeline)
-        if isinstance(support := _support(program, compiler, use), Refused)
-    ]
+    found = list(_Refusals(program, compiler).found())
     if found:
         raise CompileError(found)
 
 
-def _support(program: Program, compiler: Compiler, use: Use) -> Support:
-    """Another engine's own node is refused by every engine, whatever it says of its own."""
-    if use.feature == "engine-node":
-        node = next(node for node in walk(program.pipeline.body) if node.id == use.node)
-        if isinstance(node, EngineNode) and node.engine != compiler.engine:
-            return Refused(f"the node is {node.engine}'s own")
-    return compiler.support[use.feature]
+class _Refusals:
+    """What an engine refuses of one program, and who accepts it."""
+
+    def __init__(self, program: Program, compiler: Compiler) -> None:
+        self._program = program
+        self._compiler = compiler
+        self._nodes: dict[str, tuple[int, Node]] = {}  # of use once something is refused
+        self._others: list[Compiler] = []
+
+    def found(self) -> Iterator[Diagnostic]:
+        """A diagnostic for each use that is refused, in the order of `features_used`."""
+        for use in features_used(self._program.pipeline):
+            declared = self._compiler.support[use.feature]
+            if isinstance(declared, Refused) or use.feature == ENGINE_NODE:
+                self._look_around()
+                support = self._support(self._compiler, use)
+                if isinstance(support, Refused):
+                    yield self._refusal(use, support.reason)
+
+    def _look_around(self) -> None:
+        if not self._nodes:
+            self._nodes = numbered(self._program.pipeline)
+            self._others = [compiler_of(name) for name in engine_names() if name != self._compiler.engine]
+
+    def _support(self, compiler: Compiler, use: Use) -> Support:
+        """Another engine's own node is refused by every engine, whatever it says of its own."""
+        if use.feature == ENGINE_NODE:
+            _, node = self._nodes[use.node]
+            if isinstance(node, EngineNode) and node.engine != compiler.engine:
+                return Refused(f"the node is {node.engine}'s own")
+        return compiler.support[use.feature]
+
+    def _refusal(self, use: Use, reason: str) -> Diagnostic:
+        engine, pipeline = self._compiler.engine, self._program.pipeline
+        accept = tuple(c.engine for c in self._others if not isinstance(self._support(c, use), Refused))
+        subject = f"node `{use.node}`" if use.node else f"pipeline `{pipeline.name}`"
+        return Diagnostic(
+            code="E701",
+            what=f"{subject} uses {FEATURES[use.feature]} ({use.feature}), which {engine} can't express: {reason}",
+            where=self._program.spans.get(use.node),
+            fix=_fix(use, accept),
+            excerpt=self._excerpt(use.node),
+            feature=use.feature,
+            engines=accept,
+        )
+
+    def _excerpt(self, node: str) -> str:
+        pipeline = self._program.pipeline
+        if not node:
+            return excerpt(pipeline)
+        return excerpt_of(Printer(pipeline, short=True), self._nodes[node][1], self._nodes)
 
 
-def _refusal(program: Program, engine: str, use: Use, reason: str) -> Diagnostic:
-    others = [name for name in engine_names() if name != engine and _can(program, name, use)]
-    subject = f"node `{use.node}`" if use.node else f"pipeline `{program.pipeline.name}`"
-    return Diagnostic(
-        code="E701",
-        what=f"{subject} uses {FEATURES[use.feature]}, which {engine} can't express: {reason}",
-        where=program.spans.get(use.node),
-        fix=_fix(use, others),
-        excerpt=excerpt(program.pipeline, use.node) if use.node else "",
-    )
-
-
-def _can(program: Program, engine: str, use: Use) -> bool:
-    return not isinstance(_support(program, compiler_of(engine), use), Refused)
-
-
-def _fix(use: Use, others: Iterable[str]) -> str:
-    can = ", ".join(others)
-    without = "put a @task in its place" if use.node else "leave it out"
-    return f"compile for an engine that can ({can}), or {without}" if can else f"{without}; no installed engine can"
+def _fix(use: Use, accept: Sequence[str]) -> str:
+    without = _WITHOUT[use.feature.partition(".")[0]]
+    if not accept:
+        return f"{without}; no installed engine accepts it"
+    return f"compile for an engine that accepts it ({', '.join(accept)}), or {without}"

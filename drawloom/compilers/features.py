@@ -1,4 +1,9 @@
-"""The features a pipeline uses, found in its IR: what an engine must have, natively or lowered, to run it."""
+"""The features a pipeline uses, found in its IR: what an engine must have, natively or lowered, to run it.
+
+A feature is a family, a name and a version: `control.map.nested@1`. It refines `control.map@1` and is used beside it,
+where engines that have the one differ in the other. The version goes up when a feature asks something else of engines:
+a compiler that declares the old one is then told that it doesn't cover the new one.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from drawloom.ir.nodes import (
+    Block,
     Branch,
     Call,
     ContainerCall,
@@ -19,44 +25,75 @@ from drawloom.ir.nodes import (
     Try,
 )
 from drawloom.ir.operands import Operand, RunInfo
-from drawloom.ir.policies import Policies
-from drawloom.ir.walk import operands, references, walk
+from drawloom.ir.policies import INFRA, TIMEOUT, Policies
+from drawloom.ir.types import Type
+from drawloom.ir.walk import blocks, operands, references
 
-__all__ = ["FEATURES", "Use", "features_used", "is_batched"]
+__all__ = ["ENGINE_NODE", "FEATURES", "LONG_LOOP", "Use", "features_used", "is_batched"]
+
+ENGINE_NODE: Final = "node.engine@1"
+LONG_LOOP: Final = 100  # Argo guards the depth of its recursion at about this; other engines unroll what is short
 
 # feature -> what it is, for the capability matrix
 FEATURES: Final[dict[str, str]] = {
-    "call": "Python tasks",
-    "container": "containers",
-    "engine-node": "nodes that one engine alone has",
-    "nested-pipeline": "nested pipelines",
-    "map": "fan-out over a list known at run time",
-    "map-batch": "several items of a fan-out in one step",
-    "map-batch-control": "several items in one step where the fan-out's body has control nodes",
-    "map-parallelism": "at most so many items of a fan-out at once",
-    "branch": "branches on run-time values",
-    "loop": "bounded loops",
-    "try": "handlers and clean-up after failures",
-    "order": "order without data",
-    "retry": "retries",
-    "retry-delay": "pauses before retries",
-    "attempt-timeout": "a time limit for each attempt",
-    "node-timeout": "a time limit for all attempts of a node",
-    "run-timeout": "a time limit for the run",
-    "cache": "answers from earlier commits",
-    "packages": "packages a task needs",
-    "logical-time": "a run's logical time and interval",
+    "node.call@1": "Python tasks",
+    "node.container@1": "containers",
+    ENGINE_NODE: "nodes that one engine alone has",
+    "node.pipeline@1": "nested pipelines",
+    "control.map@1": "fan-out over a list known at run time",
+    "control.map.nested@1": "fan-out within a fan-out",
+    "control.map.branch@1": "branches within a fan-out",
+    "control.map.try@1": "handlers or clean-up within a fan-out",
+    "control.map.batch@1": "several items of a fan-out in one step",
+    "control.map.batch_control@1": "several items in one step where the fan-out's body has control nodes",
+    "control.map.parallelism@1": "at most so many items of a fan-out at once",
+    "control.map.parallelism_steps@1": "at most so many items at once where an item takes several steps",
+    "control.branch@1": "branches on run-time values",
+    "control.loop@1": "bounded loops",
+    "control.loop.nested@1": "loops within a loop or a fan-out",
+    "control.loop.long@1": f"loops of more than {LONG_LOOP} iterations",
+    "control.loop.stop@1": "loops that end well at their bound",
+    "control.try@1": "blocks that contain their failures",
+    "control.try.handlers@1": "handlers by exception class",
+    "control.try.final@1": "clean-up in any case",
+    "order.after@1": "order without data",
+    "policy.retry@1": "retries",
+    "policy.retry.delay@1": "pauses before retries",
+    "policy.retry.backoff@1": "pauses that grow from retry to retry",
+    "policy.retry.by_class@1": "retries after certain classes of failure only",
+    "policy.retry.infra@1": "retries after a step was lost",
+    "policy.retry.timeout@1": "retries after an attempt took too long",
+    "policy.timeout.attempt@1": "a time limit for each attempt",
+    "policy.timeout.node@1": "a time limit for all attempts of a node",
+    "policy.timeout.run@1": "a time limit for the run",
+    "policy.cache@1": "answers from earlier commits",
+    "policy.packages@1": "packages a task needs",
+    "value.logical_time@1": "a run's logical time",
+    "value.interval@1": "the interval a run is for",
+    "value.file@1": "files and folders as parameters of a run",
 }
 _KINDS: Final[dict[type, str]] = {
-    Call: "call",
-    ContainerCall: "container",
-    EngineNode: "engine-node",
-    PipelineCall: "nested-pipeline",
-    Map: "map",
-    Branch: "branch",
-    Loop: "loop",
-    Try: "try",
+    Call: "node.call@1",
+    ContainerCall: "node.container@1",
+    EngineNode: ENGINE_NODE,
+    PipelineCall: "node.pipeline@1",
+    Map: "control.map@1",
+    Branch: "control.branch@1",
+    Loop: "control.loop@1",
+    Try: "control.try@1",
 }
+_WITHIN_MAP: Final[dict[type, str]] = {
+    Map: "control.map.nested@1",
+    Branch: "control.map.branch@1",
+    Try: "control.map.try@1",
+    Loop: "control.loop.nested@1",
+}
+_FACTS: Final[dict[str, str]] = {
+    "logical_time": "value.logical_time@1",
+    "interval_start": "value.interval@1",
+    "interval_end": "value.interval@1",
+}
+_Kinds = frozenset[type]  # of the nodes around a node, however far out
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +105,14 @@ class Use:
 
 
 def features_used(pipeline: Pipeline) -> Iterator[Use]:
-    """Every use of a feature, node after node in program order, then what the pipeline itself uses."""
+    """Every use of a feature, node after node in program order, then what the pipeline itself uses.
+
+    A node uses a feature once, however often; a policy is used by each call it holds for.
+    """
     tasks = {task.name: task.policies for task in pipeline.tasks}
-    for node in walk(pipeline.body):
-        for feature in _node_features(node, tasks):
-            yield Use(feature, node.id)
-    if pipeline.policies.run_timeout_seconds is not None:
-        yield Use("run-timeout", "")
-    if any(_asks_time(operand) for _, operand in pipeline.body.results):
-        yield Use("logical-time", "")
+    yield from _block_uses(pipeline.body, frozenset(), tasks)
+    for feature in _pipeline_features(pipeline):
+        yield Use(feature, "")
 
 
 def is_batched(node: Map) -> bool:
@@ -84,35 +120,103 @@ def is_batched(node: Map) -> bool:
     return node.batch_size > 1 and all(isinstance(inner, Call) for inner in node.body.nodes)
 
 
-def _node_features(node: Node, tasks: dict[str, Policies]) -> Iterator[str]:
+def _block_uses(block: Block, around: _Kinds, tasks: dict[str, Policies]) -> Iterator[Use]:
+    for node in block.nodes:
+        for feature in _node_features(node, around, tasks):
+            yield Use(feature, node.id)
+        for inner in blocks(node):
+            yield from _block_uses(inner, around | {type(node)}, tasks)
+
+
+def _node_features(node: Node, around: _Kinds, tasks: dict[str, Policies]) -> Iterator[str]:
     yield _KINDS[type(node)]
+    if Map in around and type(node) in _WITHIN_MAP:
+        yield _WITHIN_MAP[type(node)]
+    match node:
+        case Call():
+            yield from _policy_features(node.policies or tasks[node.task])
+        case ContainerCall():
+            yield from _policy_features(node.policies or Policies())
+        case Map():
+            yield from _map_features(node)
+        case Loop():
+            yield from _loop_features(node, around)
+        case Try():
+            yield from _try_features(node)
+        case _:
+            pass
     if node.after:
-        yield "order"
-    if isinstance(node, Call):
-        yield from _policy_features(node.policies or tasks[node.task])
-    if isinstance(node, Map):
-        if node.batch_size > 1:
-            yield "map-batch" if is_batched(node) else "map-batch-control"
-        if node.parallelism is not None:
-            yield "map-parallelism"
-    if any(_asks_time(operand) for operand in operands(node)):
-        yield "logical-time"
+        yield "order.after@1"
+    yield from _fact_features(operands(node))
+
+
+def _map_features(node: Map) -> Iterator[str]:
+    if node.batch_size > 1:
+        yield "control.map.batch@1" if is_batched(node) else "control.map.batch_control@1"
+    if node.parallelism is not None:
+        yield "control.map.parallelism@1"
+        if len(node.body.nodes) > 1 or any(blocks(inner) for inner in node.body.nodes):
+            yield "control.map.parallelism_steps@1"
+
+
+def _loop_features(node: Loop, around: _Kinds) -> Iterator[str]:
+    if Loop in around and Map not in around:  # within a map it is told already
+        yield "control.loop.nested@1"
+    if node.max_iterations > LONG_LOOP:
+        yield "control.loop.long@1"
+    if node.on_limit == "stop":
+        yield "control.loop.stop@1"
+
+
+def _try_features(node: Try) -> Iterator[str]:
+    if node.handlers:
+        yield "control.try.handlers@1"
+    if node.final is not None:
+        yield "control.try.final@1"
 
 
 def _policy_features(policies: Policies) -> Iterator[str]:
     if policies.retry.max_attempts > 1:
-        yield "retry"
-        if policies.retry.delay_seconds:
-            yield "retry-delay"
+        yield from _retry_features(policies)
     if policies.attempt_timeout_seconds is not None:
-        yield "attempt-timeout"
+        yield "policy.timeout.attempt@1"
     if policies.node_timeout_seconds is not None:
-        yield "node-timeout"
+        yield "policy.timeout.node@1"
     if policies.cache.enabled:
-        yield "cache"
+        yield "policy.cache@1"
     if policies.packages:
-        yield "packages"
+        yield "policy.packages@1"
 
 
-def _asks_time(operand: Operand) -> bool:
-    return any(isinstance(reference, RunInfo) and reference.field != "run_id" for reference in references(operand))
+def _retry_features(policies: Policies) -> Iterator[str]:
+    retry = policies.retry
+    yield "policy.retry@1"
+    if retry.delay_seconds:
+        yield "policy.retry.delay@1"
+        if retry.factor > 1 and retry.max_attempts > 2:
+            yield "policy.retry.backoff@1"
+    if retry.on:
+        yield "policy.retry.by_class@1"
+    if not retry.on or INFRA in retry.on:
+        yield "policy.retry.infra@1"
+    if policies.attempt_timeout_seconds is not None and (not retry.on or TIMEOUT in retry.on):
+        yield "policy.retry.timeout@1"
+
+
+def _pipeline_features(pipeline: Pipeline) -> Iterator[str]:
+    if pipeline.policies.run_timeout_seconds is not None:
+        yield "policy.timeout.run@1"
+    yield from _fact_features(operand for _, operand in pipeline.body.results)
+    if any(_holds_file(port.type) for port in pipeline.params):
+        yield "value.file@1"
+
+
+def _fact_features(found: Iterator[Operand]) -> Iterator[str]:
+    """The facts about the run that operands ask for, each once; its id is there on every engine."""
+    asked = (ref.field for operand in found for ref in references(operand) if isinstance(ref, RunInfo))
+    yield from dict.fromkeys(_FACTS[field] for field in asked if field in _FACTS)
+
+
+def _holds_file(type_: Type) -> bool:
+    inner = (*type_.args, *(field for _, field in type_.fields))
+    return type_.name in ("file", "directory") or any(map(_holds_file, inner))

@@ -20,6 +20,9 @@ Which engine can do what. Generated from the compilers' declarations (`make docs
 - **native**: the engine has it itself.
 - **lowered**: expressed by what the engine has, with the same results.
 - **refused**: `drawloom compile` says so, with the node and its line; nothing is dropped in silence.
+
+A feature is found in a pipeline's graph, and named by an id with a version: `control.map.nested@1` is used beside
+`control.map@1`. `drawloom check --engine NAME` lists each use that the engine refuses, and the engines that accept it.
 """
 
 
@@ -30,13 +33,13 @@ def matrix_page(compilers: Iterable[Compiler]) -> str:
         compilers: the engines' compilers, in the order of the columns.
     """
     columns = list(compilers)
-    head = ["feature", *(c.engine for c in columns)]
+    head = ["feature", "what", *(c.engine for c in columns)]
     lines = [_HEAD, _row(head), _row(["---"] * len(head))]
     for feature, what in FEATURES.items():
-        lines.append(_row([what, *(support_word(c.support[feature]) for c in columns)]))
+        lines.append(_row([f"`{feature}`", what, *(support_word(c.support[feature]) for c in columns)]))
     for compiler in columns:
         lines += ["", f"## {compiler.engine}", ""]
-        lines += [f"- {FEATURES[name]}: {told}" for name in FEATURES if (told := _told(compiler.support[name]))]
+        lines += [f"- `{name}`: {told}" for name in FEATURES if (told := _told(compiler.support[name]))]
     return "\n".join(lines) + "\n"
 
 

@@ -34,9 +34,25 @@ class OpenBlock:
         last_effect: the id of the last effect, or of the last control node with an effect in it; "" if none.
         has_effect: whether there is one that keeps its place in the order of effects.
         has_source: whether there is a call without upstream data that waits for effects.
+        lists: the user's lists that changed while the block was open, as they were when it was opened.
+        born: lists and dicts that were made while it was the innermost block.
+        read: lists that were read while it was open.
+        merged: the block around, once this one was given up and what was made in it belongs there.
     """
 
-    __slots__ = ("_tracer", "counts", "has_effect", "has_source", "last_effect", "nodes", "prefix")
+    __slots__ = (
+        "_tracer",
+        "born",
+        "counts",
+        "has_effect",
+        "has_source",
+        "last_effect",
+        "lists",
+        "merged",
+        "nodes",
+        "prefix",
+        "read",
+    )
 
     def __init__(self, tracer: Tracer, prefix: str, counts: dict[str, int]) -> None:
         self._tracer: Tracer | None = tracer
@@ -46,6 +62,10 @@ class OpenBlock:
         self.last_effect = ""
         self.has_effect = False
         self.has_source = False
+        self.lists: dict[int, tuple[list[Any], list[Any]]] = {}
+        self.born: dict[int, object] = {}
+        self.read: dict[int, object] = {}
+        self.merged: OpenBlock | None = None
 
     @property
     def tracer(self) -> Tracer:
@@ -54,6 +74,8 @@ class OpenBlock:
         Raises:
             DefinitionError: the block is closed, or another trace is under way, or none (D111).
         """
+        if self.merged is not None:
+            return self.merged.tracer
         if self._tracer is None or self._tracer is not CURRENT.get():
             raise refusal(
                 "D111",
@@ -64,11 +86,17 @@ class OpenBlock:
 
     def is_open_in(self, tracer: Tracer) -> bool:
         """Whether handles of this block may be used now."""
+        if self.merged is not None:
+            return self.merged.is_open_in(tracer)
         return self._tracer is tracer
 
     def close(self) -> None:
         """End the recording."""
         self._tracer = None
+
+    def reopen(self, tracer: Tracer) -> None:
+        """Let the handles of a closed block be used again."""
+        self._tracer = tracer
 
     def apply(self, op: str, values: tuple[Any, ...]) -> Handle:
         """The expression `op` over handles and known values.

@@ -7,10 +7,12 @@ from typing import Any
 from drawloom.dsl.annotations import Names, UnknownName, UnsupportedType, read_annotation
 from drawloom.dsl.handles import LEAK_MARK, Effect, Handle
 from drawloom.dsl.place import refusal
+from drawloom.dsl.splice import Splice
 from drawloom.ir.assign import union_of
 from drawloom.ir.canonical import canonical_json
 from drawloom.ir.envelope import NotEncodable, class_ref, encode
 from drawloom.ir.operands import Const
+from drawloom.ir.operators import iterated_type
 from drawloom.ir.types import ANY, BOOL, FLOAT, INT, NONE, STR, Type
 
 __all__ = ["constant", "holds_handle", "reference_leaf", "value_type"]
@@ -107,10 +109,18 @@ def holds_handle(value: Any) -> bool:
     """Whether a handle lies in `value` or in the lists, tuples and dicts in it."""
     kind = type(value)
     if kind is list or kind is tuple:
-        return any(isinstance(v, Handle) or holds_handle(v) for v in value)
+        return any(isinstance(v, _RUN_TIME) or holds_handle(v) for v in value)
     if kind is dict:
-        return any(isinstance(v, Handle) or holds_handle(v) for v in value.values())
+        return any(isinstance(v, _RUN_TIME) or holds_handle(v) for v in value.values())
     return False
+
+
+_RUN_TIME = (Handle, Splice)
+
+
+def _item_type(value: Any) -> Type:
+    """The type of an item of a list; of those that a run-time part stands for."""
+    return (iterated_type(value.handle._dl_type) or ANY) if type(value) is Splice else value_type(value)
 
 
 def value_type(value: Any) -> Type:
@@ -124,7 +134,7 @@ def value_type(value: Any) -> Type:
     if kind is tuple:
         return Type("tuple", tuple(value_type(v) for v in value))
     if kind in (list, set, frozenset):
-        return Type(kind.__name__, (union_of([value_type(v) for v in value]) if value else ANY,))
+        return Type(kind.__name__, (union_of([_item_type(v) for v in value]) if value else ANY,))
     if kind is dict:
         keys, items = [value_type(k) for k in value], [value_type(v) for v in value.values()]
         return Type("dict", (union_of(keys), union_of(items)) if value else (ANY, ANY))

@@ -15,6 +15,7 @@ from drawloom.dsl.constants import value_type
 from drawloom.dsl.current import CURRENT
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
+from drawloom.dsl.staging.convert import converted
 from drawloom.dsl.tracer import Recorded, Tracer, joined
 from drawloom.errors import BoundReached, DefinitionError
 from drawloom.ir.assign import assignable, union_of
@@ -61,6 +62,7 @@ def for_each(
     tracer = CURRENT.get()
     limited = parallelism is not None or batch_size != 1
     if tracer is None or not (_is_open_ended(items) or limited):
+        body = converted(body) if tracer is not None else body
         return [body(item) for item in items]
     source: Any = items if isinstance(items, Handle) else list(items)
     made: list[R] = _record_map(tracer, source, body, parallelism, batch_size, sys._getframe(1))
@@ -78,6 +80,7 @@ def _record_map(
     operand = tracer.operand(items, "`items` of `for_each`")
     item_type = iterated_type(value_type(items)) or ANY
     node = tracer.node_id(frame, "for_each")
+    body = converted(body)
     recorded = tracer.record_block(
         node,
         {},
@@ -115,6 +118,8 @@ def branch(test: object, then: Callable[[], Any], otherwise: Callable[[], Any] |
         DefinitionError: a function can't be traced (D1..).
     """
     tracer = CURRENT.get()
+    if tracer is not None:
+        then, otherwise = converted(then), converted(otherwise)
     if tracer is None or not isinstance(test, Handle):
         return then() if test else otherwise() if otherwise is not None else None
     operand = _truth(tracer, test, "the test of `branch`")
@@ -239,6 +244,7 @@ def _record_loop(
     frame: FrameType,
 ) -> Any:
     node = tracer.node_id(frame, "while_loop")
+    test, body = converted(test), converted(body)
     state = _State(tracer, node, initial)
     known = len(tracer.sites)
     for _ in range(_MOST_ROUNDS):
@@ -367,14 +373,14 @@ def _record_try(
 ) -> Any:
     node = tracer.node_id(frame, "try")
     counts: dict[str, int] = {}
-    arms = [tracer.record_block(node, counts, body, "the result of `try_`'s body")]
+    arms = [tracer.record_block(node, counts, converted(body), "the result of `try_`'s body")]
     for handler in handlers.values():
-        caught = _caught(tracer, node, handler)
+        caught = _caught(tracer, node, converted(handler))
         arms.append(tracer.record_block(node, counts, caught, "the result of a handler of `try_`"))
     ports, (tried, *handled) = joined(arms)
     final: Block | None = None
     if finally_ is not None:
-        last = tracer.record_block(node, counts, finally_, "the result of `finally_`")
+        last = tracer.record_block(node, counts, converted(finally_), "the result of `finally_`")
         final = last.block()
         arms.append(last)
     made = Try(

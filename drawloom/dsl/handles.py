@@ -78,7 +78,7 @@ class Handle:
 
     def __getitem__(self, key: Any) -> Any:  # Any: a known key, a handle, or a slice
         if isinstance(key, slice):
-            raise refusal("D118", f"a slice is taken of {_shown(self)}", "take the slice in a @task")
+            return self._dl_block.apply("slice", (self, key.start, key.stop, key.step))
         operand = self._dl_operand
         if isinstance(operand, Const) and not isinstance(key, Handle):
             # a part that isn't there is an error of the run, where a `try_` may catch it, not of tracing

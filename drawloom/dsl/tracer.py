@@ -7,16 +7,21 @@ be the staging of plain `if` and `for`.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
-from types import FrameType
+from functools import lru_cache, reduce
+from itertools import groupby
+from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
 from drawloom.dsl.blocks import OpenBlock, sized_expression
 from drawloom.dsl.constants import constant, holds_handle, value_type
 from drawloom.dsl.handles import Effect, Handle
+from drawloom.dsl.options import Options, policies
 from drawloom.dsl.place import OWN_MODULES, function_span, refusal, user_frame
 from drawloom.dsl.plans import MISSING, Plan, bind_values
+from drawloom.dsl.scope import scoped
 from drawloom.dsl.sites import Site, Targets
+from drawloom.dsl.splice import Splice
+from drawloom.dsl.staging.convert import converted
 from drawloom.ir.assign import union_of
 from drawloom.ir.nodes import Block, Call, Node, PipelineCall, Port
 from drawloom.ir.operands import Apply, Const, Operand, Output
@@ -51,6 +56,8 @@ class Tracer:
         self.tasks: dict[str, Task[..., Any]] = {}
         self._targets: dict[int, Targets] = {}
         self._recorded: dict[str, int] = {}
+        self.options: list[Options] = []  # of the `with call_options(...)` around, from the outside in
+        self.stage: Any = None  # a `staging.scopes.Stage`, once a converted function runs
 
     # names
 
@@ -66,12 +73,20 @@ class Tracer:
             if targets is None:
                 targets = self._targets[id(code)] = Targets(code)
             name = targets.name(offset)
-        name = name or fallback
+        return self.named_id(name or fallback, code, offset)
+
+    def named_id(self, name: str, code: CodeType, offset: int) -> str:
+        """A new id in the open block, made of a name and its ordinal there, for what stands at a place of the source."""
         block = self.block
         ordinal = block.counts[name] = block.counts.get(name, 0) + 1
         found = f"{block.prefix}{name}" if ordinal == 1 else f"{block.prefix}{name}-{ordinal}"
         self.sites[found] = (code, offset)
         return found
+
+    def release_id(self, node: str, name: str) -> None:
+        """Give back the newest id of the open block, whose node isn't recorded after all."""
+        self.block.counts[name] -= 1
+        del self.sites[node]
 
     # operands
 
@@ -87,6 +102,9 @@ class Tracer:
         """
         if isinstance(value, Handle):
             return self.checked(value, what)
+        if type(value) is list and self._outer:
+            for block in self.open_blocks:
+                block.read[id(value)] = value
         if not holds_handle(value):
             return constant(value, what)
         if type(value) is dict:
@@ -94,7 +112,20 @@ class Tracer:
             for key, item in value.items():
                 parts += (constant(key, f"a key of {what}"), self.operand(item, what))
             return Apply("dict", tuple(parts))
+        if any(type(item) is Splice for item in value):
+            return self._spliced(value, what)
         return Apply(type(value).__name__, tuple(self.operand(item, what) for item in value))
+
+    def _spliced(self, value: Sequence[Any], what: str) -> Operand:
+        """The operand of a list with run-time parts: the parts, one after the other."""
+        parts: list[Operand] = []
+        for run_time, items in groupby(value, lambda item: type(item) is Splice):
+            if run_time:
+                parts += [self.checked(item.handle, what) for item in items]
+            else:
+                parts.append(self.operand(list(items), what))
+        made = reduce(lambda first, second: Apply("add", (first, second)), parts)
+        return made if type(value) is list else Apply("as_tuple", (made,))
 
     def checked(self, handle: Handle, what: str) -> Operand:
         """The operand of a handle that may be used here."""
@@ -136,9 +167,10 @@ class Tracer:
                 refers = refers or not isinstance(operand, Const)
             inputs.append((name, operand))
         node = self.node_id(frame, plan.base)
-        independent = bool(task.options.get("independent"))
+        options = scoped(task.options, plan.task.options, self.options) if self.options else task.options
+        independent = bool(options.get("independent"))
         after = self._after(task.upstream, waits=(plan.effect or not refers) and not independent)
-        own = None if task.options is plan.task.options else task.policies
+        own = None if options is plan.task.options else policies(options)
         self._record(Call(node, plan.name, tuple(inputs), after, own))
         if not independent:
             self._keep_order(node, effect=plan.effect, source=not refers)
@@ -236,6 +268,23 @@ class Tracer:
         self.block.close()
         self.block = self._outer.pop()
 
+    def reopen_block(self, block: OpenBlock) -> None:
+        """Go on with a block that was closed and not recorded yet."""
+        self._outer.append(self.block)
+        block.reopen(self)
+        self.block = block
+
+    def give_up_block(self) -> None:
+        """End the innermost block, in which nothing was recorded: what was made in it belongs to the block around."""
+        given_up = self.block
+        self.close_block()
+        given_up.merged = self.block
+
+    @property
+    def open_blocks(self) -> list[OpenBlock]:
+        """The blocks inside the pipeline's own that are open, from the outside in."""
+        return [*self._outer, self.block][1:]
+
     def record_block(
         self, node: str, counts: dict[str, int], body: Callable[[], Any], what: str, declared: Type | None = None
     ) -> Recorded:
@@ -317,7 +366,7 @@ class Tracer:
             for port in signature.ports:
                 type_ = value_type(given[port.name]) if port.type == ANY else port.type
                 given[port.name] = Handle(self.block, operands[port.name], type_)
-            return pipeline.function(**given)
+            return converted(pipeline.function)(**given)
 
         self.depth += 1
         recorded = self.record_block(node, {}, body, f"the result of `{name}`", signature.result)

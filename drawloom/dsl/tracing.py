@@ -11,6 +11,7 @@ from drawloom.dsl.manifest import Sources
 from drawloom.dsl.place import function_span, refusal
 from drawloom.dsl.sites import Spans
 from drawloom.dsl.specs import task_spec
+from drawloom.dsl.staging.convert import converted
 from drawloom.dsl.tracer import Tracer
 from drawloom.errors import DefinitionError, Diagnostic, did_you_mean
 from drawloom.ir.nodes import Block, Port
@@ -64,7 +65,7 @@ def trace(pipeline: Pipeline[..., Any], static: Mapping[str, object] | None = No
     given |= _static_values(pipeline, static or {})
     token = CURRENT.set(tracer)
     try:
-        returned = pipeline.function(**given)
+        returned = converted(pipeline.function)(**given)
         operand, type_ = _result(tracer, pipeline, returned)
     finally:
         CURRENT.reset(token)

@@ -73,7 +73,7 @@ OPERATORS: Final[dict[str, Callable[..., Any]]] = {
     "all": all,
     "round": round,
     "range": lambda *limits: list(range(*limits)),
-    "zip": lambda *lists: list(zip(*map(_listed, lists))),  # noqa: B905  # as Python: the shortest decides
+    "zip": lambda *lists: list(zip(*map(_listed, lists))),  # as Python: the shortest decides
     "enumerate": lambda items, start: list(enumerate(_listed(items), start)),
     "reversed": lambda items: list(reversed(items)),
     "keys": lambda table: list(table.keys()),

@@ -35,8 +35,15 @@ _ARGUMENTS_LIMIT_BYTES = 65536  # exception arguments larger than this are not k
 _DRAWLOOM = __file__[: -len("runtimes/attempt.py")]
 # what handlers match for failures that are no exception of the task's: `except Exception` catches them
 _ENGINE_BASES = {
-    TIMEOUT: ("builtins:TimeoutError", "builtins:OSError", "builtins:Exception", "builtins:BaseException"),
+    TIMEOUT: (
+        "drawloom.errors:TaskFailed",
+        "builtins:TimeoutError",
+        "builtins:OSError",
+        "builtins:Exception",
+        "builtins:BaseException",
+    ),
     INFRA: (
+        "drawloom.errors:TaskFailed",
         "drawloom.errors:NodeFailed",
         "drawloom.errors:DrawloomError",
         "builtins:Exception",

@@ -1,15 +1,11 @@
-"""`drawloom graph` and `drawloom engines`."""
+"""`drawloom graph`."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-
-from drawloom.compilers.base import compiler_of, engine_names
-from drawloom.compilers.features import FEATURES
 
 
 def test_mermaid_on_stdout_is_the_default(drawloom: Any) -> None:
@@ -69,24 +65,3 @@ def test_what_is_neither_a_pipeline_nor_a_run(drawloom: Any) -> None:
     drawloom.ok("run", "flows_of_cli.py:twice", "--n", "1", "-q")
     assert drawloom("graph", "nonesuch").stderr.startswith("error[S451] there is no run `nonesuch`")
     assert drawloom("graph", "flows_of_cli.py:nonesuch").stderr.startswith("error[P613]")
-
-
-def test_the_matrix_of_engines_is_what_the_compilers_declare(drawloom: Any) -> None:
-    document = drawloom.json("engines")
-    assert document["engines"] == engine_names()
-    assert [feature["feature"] for feature in document["features"]] == list(FEATURES)
-    for feature in document["features"]:
-        for engine, support in feature["support"].items():
-            declared = compiler_of(engine).support[feature["feature"]]
-            assert support["support"] == type(declared).__name__.lower()
-            assert (support["reason"] is None) == (support["support"] == "native")
-    lines = drawloom.ok("engines").splitlines()
-    assert lines[0].split() == ["feature", *engine_names()]
-    assert len(lines) == len(FEATURES) + 1
-
-
-def test_one_engine_also_tells_why(drawloom: Any) -> None:
-    text = drawloom.ok("engines", "reference")
-    assert "  containers: refused, because it starts Python alone\n" in text
-    assert drawloom("engines", "refrence").stderr.startswith("error[E702]")
-    assert json.loads(drawloom.ok("engines", "reference", "--json"))["engines"] == ["reference"]

@@ -30,8 +30,8 @@ from drawloom.ir.tasks import FunctionRef, TaskSpec
 def test_a_compiler_says_something_of_every_feature():
     for name in engine_names():
         assert set(compiler_of(name).support) == set(FEATURES)
-    with pytest.raises(TypeError, match=r"the compiler for half doesn't say how it supports .*loop"):
-        Compiler("half", {"call": Native()}, compile_reference)
+    with pytest.raises(TypeError, match=r"the compiler for half doesn't say how it supports .*control\.loop@1, "):
+        Compiler("half", {"node.call@1": Native()}, compile_reference)
 
 
 def test_an_unknown_engine_is_refused_with_the_nearest_name():
@@ -49,26 +49,46 @@ def test_what_an_engine_cannot_express_is_refused_all_at_once_with_lines():
     with pytest.raises(CompileError) as caught:
         compile_reference(program)
     first, second, third = (str(diagnostic).splitlines() for diagnostic in caught.value.diagnostics)
-    assert first[0] == "error[E701] node `train` uses containers, which reference can't express: it starts Python alone"
-    assert first[1] == "  where  flow.py:4, flow"
-    assert "<- here" in "\n".join(first)
-    assert first[-1] == "  fix    put a @task in its place; no installed engine can"
-    assert "the node is airflow's own" in second[0]
+    assert first == [
+        "error[E701] node `train` uses containers (node.container@1), which reference can't express: it starts Python alone",
+        "  where  flow.py:4, flow",
+        '  graph  train = container("image:1"; )    <- here',
+        "  fix    put a @task in its place; no installed engine accepts it",
+    ]
+    assert second == [
+        (
+            "error[E701] node `wait` uses nodes that one engine alone has (node.engine@1), "
+            "which reference can't express: the node is airflow's own"
+        ),
+        '  graph  wait = engine("airflow", "{}"; )    <- here',
+        "  fix    put a @task in its place; no installed engine accepts it",
+    ]
     assert third == [
         (
-            "error[E701] pipeline `flow` uses a time limit for the run, which reference can't express: "
-            "it has no clock of its own"
+            "error[E701] pipeline `flow` uses a time limit for the run (policy.timeout.run@1), "
+            "which reference can't express: it has no clock of its own"
         ),
         "  where  flow.py:2, flow",
-        "  fix    leave it out; no installed engine can",
+        "  graph  pipeline flow() with run_timeout_seconds=5    <- here",
+        "  fix    leave it out; no installed engine accepts it",
     ]
+    facts = [(diagnostic.feature, diagnostic.engines) for diagnostic in caught.value.diagnostics]
+    assert facts == [("node.container@1", ()), ("node.engine@1", ()), ("policy.timeout.run@1", ())]
+
+
+def test_an_engines_own_node_is_refused_by_every_other_engine():
+    program = Program(Pipeline("flow", body=Block((EngineNode("wait", "airflow", "{}"),))), {})
+    everything = dict.fromkeys(FEATURES, Native())
+    with pytest.raises(CompileError, match="the node is airflow's own"):
+        refuse_unsupported(program, Compiler("tiny", everything, compile_reference))
+    refuse_unsupported(program, Compiler("airflow", everything, compile_reference))
 
 
 def test_the_refusal_names_the_engines_that_can(monkeypatch):
-    support = dict.fromkeys(FEATURES, Native()) | {"map": Refused("it counts to one")}
+    support = dict.fromkeys(FEATURES, Native()) | {"control.map@1": Refused("it counts to one")}
     program = trace(samples.deciding, {}).program
     with pytest.raises(
-        CompileError, match=r"compile for an engine that can \(reference\), or put a @task in its place"
+        CompileError, match=r"compile for an engine that accepts it \(reference\), or do it within a @task"
     ):
         refuse_unsupported(program, Compiler("tiny", support, compile_reference))
 
@@ -108,25 +128,18 @@ def test_batches_over_control_nodes_are_another_feature_than_batches():
     def features(pipeline):
         return {use.feature for use in features_used(trace(pipeline, {}).program.pipeline)}
 
-    assert features(samples.batched_over_control) == {"map", "map-batch-control", "branch", "call"}
+    assert features(samples.batched_over_control) == {
+        *("control.map@1", "control.map.batch_control@1", "control.branch@1", "control.map.branch@1", "node.call@1"),
+    }
     program = trace(samples.batched_over_control, {}).program
-    support = dict.fromkeys(FEATURES, Native()) | {"map-batch-control": Refused("it takes one item")}
+    support = dict.fromkeys(FEATURES, Native()) | {"control.map.batch_control@1": Refused("it takes one item")}
     with pytest.raises(CompileError, match="several items in one step where the fan-out's body has control nodes"):
         refuse_unsupported(program, Compiler("tiny", support, compile_reference))
-    assert compiler_of("reference").support["map-batch-control"] == Lowered(
+    assert compiler_of("reference").support["control.map.batch_control@1"] == Lowered(
         "each item goes in steps of its own; the results are the same"
     )
     each = next(entry for entry in lower_steps(program.pipeline).body if isinstance(entry, Each))
     assert each.batch_size == 1
-
-
-def test_features_are_found_in_nodes_and_policies():
-    assert {use.feature for use in features_used(trace(samples.deciding, {}).program.pipeline)} == {
-        *("map", "call", "loop", "branch"),
-    }
-    assert {use.feature for use in features_used(trace(samples.out_of_time, {}).program.pipeline)} == {
-        *("call", "retry", "node-timeout"),
-    }
 
 
 def test_compiling_twice_gives_the_same_bytes():

@@ -1,0 +1,34 @@
+"""A run-time part of a list that is known otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from drawloom.dsl.place import refusal
+
+if TYPE_CHECKING:
+    from drawloom.dsl.handles import Handle
+
+__all__ = ["Splice"]
+
+# Any: whatever a list is compared with or asked for
+
+
+class Splice:
+    """So many items of a list as a run-time list has."""
+
+    __slots__ = ("handle",)
+
+    def __init__(self, handle: Handle) -> None:
+        self.handle = handle
+
+    def _refuse(self, *_: object) -> Any:
+        raise refusal(
+            "D142",
+            "a list is looked into that holds as many items as a run will have put there",
+            "loop over it, pass it to a @task, or take `len()` of it",
+        )
+
+    __eq__ = __ne__ = __bool__ = __call__ = __iter__ = __len__ = __str__ = _refuse  # type: ignore[assignment]
+    __add__ = __radd__ = __lt__ = __gt__ = __le__ = __ge__ = __format__ = __getitem__ = _refuse  # type: ignore[assignment]
+    __hash__ = None  # type: ignore[assignment]

@@ -1,0 +1,177 @@
+"""What a converted function calls: tasks and pipelines as they are, the user's functions converted in turn, all else guarded."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from types import BuiltinMethodType, FunctionType, MethodType
+from typing import Any, Final
+
+from drawloom.dsl.constants import holds_handle
+from drawloom.dsl.handles import Handle
+from drawloom.dsl.pipeline import Pipeline
+from drawloom.dsl.place import refusal
+from drawloom.dsl.source import is_users
+from drawloom.dsl.staging.builtins import STAGED
+from drawloom.dsl.staging.convert import converted
+from drawloom.dsl.staging.lists import Splice, changing, has_splice
+from drawloom.dsl.staging.once import Once, taken
+from drawloom.dsl.staging.raising import StagedException
+from drawloom.dsl.staging.scopes import Stage, current_stage
+from drawloom.dsl.staging.values import computed, open_ended, run_time
+from drawloom.dsl.task import Task
+
+__all__ = ["fn"]
+
+# Any: whatever a user calls
+
+_OWN = "drawloom"
+_LIST_CHANGES: Final = ("append", "extend")
+_CHANGES: Final = {
+    list: frozenset(
+        {"insert", "pop", "remove", "clear", "sort", "reverse", "append", "extend", "__setitem__", "__delitem__"}
+    ),
+    dict: frozenset({"update", "setdefault", "pop", "popitem", "clear"}),
+    set: frozenset({"add", "discard", "remove", "pop", "clear", "update"}),
+}
+_TEXT: Final = ("print", "format", "join", "debug", "info", "warning", "error", "critical", "exception", "log")
+
+
+def fn(callee: Any) -> Any:
+    """What is to be called in the place of `callee`."""
+    kind = type(callee)
+    if kind is Task or kind is Pipeline:
+        return callee
+    stage = current_stage()
+    if stage is None or isinstance(callee, Handle):
+        return callee
+    staged = STAGED.get(id(callee))
+    if staged is not None:
+        return staged
+    if kind is FunctionType:
+        return _function(stage, callee)
+    if kind is MethodType:
+        return _method(stage, callee)
+    if kind is BuiltinMethodType and type(callee.__self__) in _CHANGES:
+        return _container_method(stage, callee)
+    if kind is functools.partial:
+        return functools.partial(fn(callee.func), *callee.args, **callee.keywords)
+    if isinstance(callee, type) and issubclass(callee, BaseException):
+        return _exception(callee)
+    called = getattr(kind, "__call__", None)
+    if type(called) is FunctionType and is_users(called.__code__.co_filename):
+        return MethodType(_function(stage, called), callee)
+    return _guarded(callee)
+
+
+def _function(stage: Stage, callee: FunctionType) -> Any:
+    if callee.__module__ is not None and callee.__module__.partition(".")[0] == _OWN:
+        return callee
+    if not is_users(callee.__code__.co_filename):
+        return _guarded(callee)
+    return converted(callee)
+
+
+def _method(stage: Stage, callee: MethodType) -> Any:
+    function = callee.__func__
+    if type(function) is FunctionType and is_users(function.__code__.co_filename):
+        made = _function(stage, function)
+        return made if made is function else MethodType(made, callee.__self__)
+    owner = type(callee.__self__)
+    if owner in (Task, Pipeline) or owner.__module__.partition(".")[0] == _OWN:
+        return callee
+    return _guarded(callee)
+
+
+def _exception(cls: type[BaseException]) -> Callable[..., Any]:
+    def make(*args: Any, **more: Any) -> Any:
+        if more:
+            return cls(*args, **more)
+        return StagedException(cls, args) if any(isinstance(a, Handle) or holds_handle(a) for a in args) else cls(*args)
+
+    return make
+
+
+# lists, dicts and sets
+
+
+def _container_method(stage: Stage, callee: Any) -> Any:
+    container, name = callee.__self__, callee.__name__
+    if name not in _CHANGES[type(container)]:
+        return _guarded(callee) if name not in ("get", "index", "count") else _guarded(callee)
+    if type(container) is list and name in _LIST_CHANGES:
+        return functools.partial(_grow, stage, container, name)
+    check_change(stage, container, f".{name}()")
+    return callee
+
+
+def _grow(stage: Stage, grown: list[Any], name: str, value: Any) -> None:
+    """`append` and `extend`."""
+    changing(stage.tracer, grown)
+    if name == "append":
+        grown.append(value)
+        return
+    value = taken(run_time(stage, value))
+    if open_ended(value):
+        grown.append(Splice(value if value._dl_type.name == "list" else computed(stage, "as_list", value)))
+    else:
+        grown.extend(value)
+
+
+def check_change(stage: Stage, changed: Any, how: str) -> None:
+    """Refuse a change that would be made whether or not a run comes here.
+
+    Raises:
+        DefinitionError: a region is being recorded, and `changed` is older than it (D144).
+    """
+    blocks = stage.tracer.open_blocks
+    if not blocks or id(changed) in blocks[-1].born:
+        return
+    raise refusal(
+        "D144",
+        f"`{how}` changes a {type(changed).__name__} under a run-time test or loop, but it would be changed in any case",
+        "assign a local name, or return the changed value from a @task",
+    )
+
+
+# everything else
+
+
+def _guarded(callee: Any) -> Callable[..., Any]:
+    def guarded(*args: Any, **more: Any) -> Any:
+        if any(_is_run_time(arg) for arg in args) or any(_is_run_time(arg) for arg in more.values()):
+            raise _foreign(callee)
+        return callee(*args, **more)
+
+    return guarded
+
+
+def _is_run_time(value: Any) -> bool:
+    return isinstance(value, (Handle, Once)) or holds_handle(value) or has_splice(value)
+
+
+def _foreign(callee: Any) -> Exception:
+    name = _named(callee)
+    if isinstance(callee, type):
+        return refusal(
+            "D152",
+            f"a `{name}` is made of a run-time value, which it would hide",
+            "pass the parts to a @task and make it there",
+        )
+    if name.rpartition(".")[2] in _TEXT:
+        return refusal(
+            "D143",
+            f"`{name}` is given a run-time value, whose text isn't known while the pipeline is traced",
+            "use an f-string or `str()`, which are part of the graph, or a @task",
+        )
+    return refusal(
+        "D141",
+        f"a run-time value is passed to `{name}`, which runs while the pipeline is traced",
+        "put the call in a @task",
+    )
+
+
+def _named(callee: Any) -> str:
+    name = getattr(callee, "__qualname__", None) or type(callee).__qualname__
+    module = getattr(callee, "__module__", None)
+    return f"{module}.{name}" if module and module != "builtins" else str(name)

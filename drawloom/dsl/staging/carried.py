@@ -1,0 +1,303 @@
+"""What a run-time loop carries from one iteration to the next: names, lists that grow, and how it is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from drawloom.dsl.handles import Handle
+from drawloom.dsl.staging.joins import UNSET, operand_of, plain
+from drawloom.dsl.staging.lists import Splice
+from drawloom.dsl.staging.scopes import BREAK, FALL, RETURN, UNBOUND, Exit, Label, Outcome
+from drawloom.dsl.staging.unbound import Unreadable, maybe_unbound
+from drawloom.errors import DefinitionError
+from drawloom.ir.assign import assignable, union_of
+from drawloom.ir.nodes import Block, Carry
+from drawloom.ir.operands import Apply, Carried, Const, Operand, Output
+from drawloom.ir.operators import NEVER
+from drawloom.ir.types import BOOL, INT, Type
+from drawloom.ir.walk import operands, references, walk
+
+if TYPE_CHECKING:
+    from drawloom.dsl.blocks import OpenBlock
+    from drawloom.dsl.tracer import Tracer
+
+__all__ = ["Carries"]
+
+# Any: names hold the user's values, or handles over them
+
+_INDEX, _ITEMS, _GO, _RETURNED, _VALUE = "the index", "the items", "going on", "returned", "the result"
+
+
+class _Role(NamedTuple):
+    """One carried value: a name, a list (`key` is its id), or one of the loop's own."""
+
+    kind: str  # "name", "list", "own"
+    key: Any
+
+
+class Carries:
+    """The carried values of a loop, as far as its rounds have told.
+
+    Args:
+        tracer: the trace.
+        node: the loop's id.
+        items: what the loop runs over, None for `bounded`.
+        may_end: whether the loop may end without being left.
+    """
+
+    def __init__(self, tracer: Tracer, node: str, items: Handle | None, *, may_end: bool) -> None:
+        self.tracer = tracer
+        self.node = node
+        self.over = items
+        self.may_end = may_end
+        self.initial: dict[str, tuple[Operand, Type]] = {}
+        self.types: dict[str, Type] = {}
+        self.roles: list[_Role] = []
+        self.given: dict[str, Any] = {}
+        self.lists: dict[int, list[Any]] = {}
+        self.before: Mapping[str, Any] = {}
+
+    def __str__(self) -> str:
+        return ", ".join(f"{role.key}: {self.types[role.key]}" for role in self.roles if role.kind == "name")
+
+    def consider(self, extended: Sequence[str]) -> None:
+        """Take the names that may have to be carried: those with a value that can be."""
+        for name, value in self.before.items():
+            grows = type(value) is list and name in extended
+            if value is UNBOUND or isinstance(value, Unreadable) or grows:
+                continue
+            try:
+                self.initial[name] = operand_of(self.tracer, value, f"`{name}`")
+            except DefinitionError:
+                continue  # a function, a class: looked at again if the loop binds another
+        self.types = {name: type_ for name, (_, type_) in self.initial.items()}
+        self.roles = [_Role("name", name) for name in self.initial] + [_Role("own", _INDEX)]
+        if self.over is not None and isinstance(self.over._dl_operand, Apply):
+            self.roles.append(_Role("own", _ITEMS))
+
+    # while a round is recorded
+
+    def _port(self, role: _Role) -> str:
+        return "state" if len(self.roles) == 1 else f"state_{self.roles.index(role)}"
+
+    def _carried(self, role: _Role, type_: Type) -> Handle:
+        return Handle(self.tracer.block, Carried(self.node, self._port(role)), type_)
+
+    def placeholder(self, name: str) -> Any:
+        """What a name is at the beginning of an iteration."""
+        role = _Role("name", name)
+        if role in self.roles:
+            self.given[name] = self._carried(role, self.types[name])
+            return self.given[name]
+        self.given.pop(name, None)
+        before = self.before[name]
+        return maybe_unbound(self.node) if before is UNBOUND else before
+
+    def is_unchanged(self, name: str, value: Any) -> bool:
+        """Whether a name is at the end of an iteration what it was at its beginning."""
+        return name in self.given and value is self.given[name]
+
+    def index(self) -> Handle:
+        """The number of the iteration."""
+        return self._carried(_Role("own", _INDEX), INT)
+
+    def items(self) -> Handle:
+        """The list that the loop runs over: carried, if it would be computed anew in each iteration."""
+        assert self.over is not None
+        role = _Role("own", _ITEMS)
+        return self._carried(role, self.over._dl_type) if role in self.roles else self.over
+
+    # what a round has told
+
+    def read_in(self, block: OpenBlock, outcome: Outcome) -> bool:
+        """Whether an iteration reads what the one before left."""
+        return self._is_referred_to(block, outcome, lambda _: True)
+
+    def _is_referred_to(self, block: OpenBlock, outcome: Outcome, wanted: Any) -> bool:
+        found = [operand for node in walk(Block(tuple(block.nodes))) for operand in operands(node)]
+        for left in outcome.values():
+            values = [plain(v) for name, v in left.values.items() if not self.is_unchanged(name, plain(v))]
+            values += [
+                content[len(block.lists[key][1]) :] for key, (_, content) in left.lists.items() if key in block.lists
+            ]
+            for value in values:
+                if value is UNBOUND or isinstance(value, Unreadable):
+                    continue
+                try:
+                    found.append(operand_of(self.tracer, value, "a value")[0])
+                except DefinitionError:
+                    continue
+        return any(
+            isinstance(ref, Carried) and ref.loop == self.node and wanted(ref.name)
+            for operand in found
+            for ref in references(operand)
+        )
+
+    def settled(self, block: OpenBlock, outcome: Outcome) -> bool:
+        """Whether a round carried just what it had to, of types that hold; else what the next one carries is set."""
+        roles = self._needed(block, outcome)
+        grown = self._widened(outcome)
+        if roles == self.roles and not grown:
+            return True
+        self.roles = roles
+        return False
+
+    def _needed(self, block: OpenBlock, outcome: Outcome) -> list[_Role]:
+        changed = [n for n in self.initial if any(not self._keeps(e, n) for e in outcome.values())]
+        roles = [_Role("name", name) for name in changed]
+        for left in outcome.values():
+            for key, (one, content) in left.lists.items():
+                start = len(block.lists[key][1]) if key in block.lists else len(content)
+                if len(content) > start and _Role("list", key) not in roles:
+                    self.lists[key] = one
+                    roles.append(_Role("list", key))
+        index = _Role("own", _INDEX)
+        used = index in self.roles and self._is_referred_to(block, outcome, lambda name: name == self._port(index))
+        if self.over is not None or used:
+            roles.append(index)
+        roles += [role for role in self.roles if role.key == _ITEMS]
+        if any(label[0] in (BREAK, RETURN) for label in outcome):
+            roles.append(_Role("own", _GO))
+        if any(label[0] == RETURN for label in outcome):
+            roles += [_Role("own", _RETURNED), _Role("own", _VALUE)]
+        return roles
+
+    def _keeps(self, left: Exit, name: str) -> bool:
+        if name not in left.values:
+            return True
+        value = plain(left.values[name])
+        if name in self.given:
+            return value is self.given[name]
+        return bool(value is self.before[name])
+
+    def _widened(self, outcome: Outcome) -> bool:
+        grown = False
+        for name in self.initial:
+            for left in outcome.values():
+                value = plain(left.values.get(name, UNBOUND))
+                if value is UNBOUND or isinstance(value, Unreadable) or self.is_unchanged(name, value):
+                    continue
+                type_ = operand_of(self.tracer, value, f"`{name}`")[1]
+                if not assignable(type_, self.types[name]):
+                    self.types[name] = union_of([self.types[name], type_])
+                    grown = True
+        return grown
+
+    # the node
+
+    def finish(self, block: OpenBlock, outcome: Outcome) -> tuple[tuple[Carry, ...], tuple[tuple[str, Operand], ...]]:
+        """The loop's carried values, and what its body gives for the next iteration."""
+        carries, results = [], []
+        for role in self.roles:
+            initial, operand, type_ = self._next(role, block, outcome)
+            carries.append(Carry(self._port(role), initial, type_))
+            results.append((self._port(role), operand))
+        return tuple(carries), tuple(results)
+
+    def _next(self, role: _Role, block: OpenBlock, outcome: Outcome) -> tuple[Operand, Operand, Type]:
+        if role.kind == "name":
+            unchanged = self.given[role.key]._dl_operand, self.types[role.key]
+            found = self._picked(outcome, lambda _, left: self._value(left, role.key, unchanged))
+            return self.initial[role.key][0], found[0], self.types[role.key]
+        if role.kind == "list":
+            return self._next_list(role, block, outcome)
+        if role.key == _INDEX:
+            return Const("0"), Apply("add", (self.index()._dl_operand, Const("1"))), INT
+        if role.key == _ITEMS:
+            assert self.over is not None
+            items = self.tracer.operand(self.over, "what the loop runs over")
+            return items, self.items()._dl_operand, self.over._dl_type
+        if role.key == _VALUE:
+            same = Carried(self.node, self._port(role)), NEVER
+            operand, type_ = self._picked(
+                outcome, lambda way, left: self._value(left, _VALUE, same) if way[0] == RETURN else same
+            )
+            self.types[_VALUE] = type_
+            return UNSET, operand, type_
+        wanted = FALL[0] if role.key == _GO else RETURN
+        told = {True: (Const("true"), BOOL), False: (Const("false"), BOOL)}
+        operand, _ = self._picked(outcome, lambda way, _: told[way[0] == wanted])
+        return told[role.key == _GO][0], operand, BOOL
+
+    def _value(self, left: Exit, name: str, unchanged: tuple[Operand, Type]) -> tuple[Operand, Type]:
+        if name not in left.values:
+            return unchanged
+        return operand_of(self.tracer, left.values[name], f"`{name}`" if name.isidentifier() else name)
+
+    def _next_list(self, role: _Role, block: OpenBlock, outcome: Outcome) -> tuple[Operand, Operand, Type]:
+        carried = Carried(self.node, self._port(role))
+        types = []
+
+        def grown(_: Label, left: Exit) -> tuple[Operand, Type]:
+            entry = left.lists.get(role.key)
+            tail = [] if entry is None else entry[1][len(block.lists[role.key][1]) :]
+            if not tail:
+                return carried, NEVER
+            operand, type_ = operand_of(self.tracer, tail, "what is appended")
+            types.append(type_)
+            return Apply("add", (carried, operand)), type_
+
+        operand, _ = self._picked(outcome, grown)
+        self.types[str(role.key)] = union_of(types)
+        return Const("[]"), operand, self.types[str(role.key)]
+
+    def _picked(self, outcome: Outcome, value: Any) -> tuple[Operand, Type]:
+        """The value of the way that is taken out of the body."""
+        *first, last = outcome.items()
+        made, type_ = value(*last)
+        types = [type_]
+        for label, left in reversed(first):
+            operand, type_ = value(label, left)
+            types.append(type_)
+            if operand != made:
+                flag = self.tracer.operand(left.flag, "how the loop is left")
+                made = Apply("select", (flag, operand, made))
+        return made, union_of([t for t in types if t != NEVER])
+
+    def go(self) -> Operand | None:
+        """Whether nothing has left the loop yet; None if nothing can."""
+        role = _Role("own", _GO)
+        return Carried(self.node, self._port(role)) if role in self.roles else None
+
+    # behind the loop
+
+    def _output(self, role: _Role, type_: Type) -> Handle:
+        return Handle(self.tracer.block, Output(self.node, self._port(role)), type_)
+
+    def go_after(self) -> Any:
+        """Whether the loop came to its end without being left."""
+        role = _Role("own", _GO)
+        return self._output(role, BOOL) if role in self.roles else True
+
+    def outcome_after(self, outcome: Outcome, names: Sequence[str]) -> Outcome:
+        """How control goes on behind the loop."""
+        lists = {
+            role.key: (
+                self.lists[role.key],
+                [*self.lists[role.key], Splice(self._output(role, self.types[str(role.key)]))],
+            )
+            for role in self.roles
+            if role.kind == "list"
+        }
+        returns = next((label for label in outcome if label[0] == RETURN), None)
+        after: Outcome = {}
+        if self.may_end or any(label[0] == BREAK for label in outcome) or returns is None:
+            after[FALL] = Exit({name: self._after(name, outcome) for name in names})
+        if returns is not None:
+            after[returns] = Exit({_VALUE: self._output(_Role("own", _VALUE), self.types[_VALUE])})
+        for left in after.values():
+            left.lists = dict(lists)
+        if len(after) > 1 and returns is not None:
+            flag = self._output(_Role("own", _RETURNED), BOOL)
+            after[returns].flag = flag
+            after[FALL].flag = Handle(self.tracer.block, Apply("not", (flag._dl_operand,)), BOOL)
+        return after
+
+    def _after(self, name: str, outcome: Outcome) -> Any:
+        role = _Role("name", name)
+        if role in self.roles:
+            return self._output(role, self.types[name])
+        before = self.before[name]
+        changed = any(name in left.values and plain(left.values[name]) is not before for left in outcome.values())
+        return maybe_unbound(self.node) if changed else before

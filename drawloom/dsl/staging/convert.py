@@ -1,0 +1,244 @@
+"""A function as a function that can be staged: its source rewritten, compiled in its place, run on its own variables.
+
+The file is parsed as a whole, so that lines and columns are the user's. The rewritten definition is compiled inside a
+function that binds its free variables, which never runs: its code object is taken out of it and made a function with
+the original's globals and cells. So names, closures, defaults and `super()` are what they were.
+"""
+
+from __future__ import annotations
+
+import ast
+import linecache
+import sys
+from types import CellType, CodeType, FunctionType, MethodType
+from typing import Any, Final
+
+from drawloom.dsl.place import function_span, refusal
+from drawloom.dsl.source import is_users
+from drawloom.dsl.staging.rewrite import rewrite_function, rewrite_lambda
+from drawloom.dsl.staging.straight import is_straight
+from drawloom.dsl.staging.trees import OPS
+from drawloom.errors import DefinitionError, Diagnostic, Span
+
+__all__ = ["converted", "remember_source"]
+
+# Any: functions of any signature
+
+_LAMBDA: Final = "<lambda>"
+_INNER: Final = "_dl_function"
+_refused: Final = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith, ast.TryStar)
+
+# by identity: equal text on equal lines of two files gives equal code objects
+_codes: dict[int, tuple[CodeType, CodeType | None]] = {}
+_made: set[int] = set()  # the ids of codes that were made here, functions inside functions too
+_kept: list[CodeType] = []
+_lines: dict[int, tuple[CodeType, list[str]]] = {}
+
+
+def remember_source(function: Any) -> None:
+    """Keep the lines of a function's file as they are when it is decorated; its file may change before it is traced."""
+    code = getattr(function, "__code__", None)
+    if code is not None:
+        _lines[id(code)] = (code, linecache.getlines(code.co_filename))
+
+
+def converted(function: Any) -> Any:
+    """A function that can be staged; the same one if nothing in it has to be, or if it isn't a function of the user's.
+
+    Raises:
+        DefinitionError: it is a generator or a coroutine (D149), or its source isn't there or isn't its own (D153).
+    """
+    if type(function) is MethodType:
+        return MethodType(converted(function.__func__), function.__self__)
+    code = getattr(function, "__code__", None)
+    if type(function) is not FunctionType or code is None or id(code) in _made or not is_users(code.co_filename):
+        return function
+    known = _codes.get(id(code))
+    if known is None:
+        known = _codes[id(code)] = (code, None if is_straight(function) else _converted_code(function))
+    if known[1] is None:
+        return function
+    return _with_code(function, known[1])
+
+
+def _with_code(function: FunctionType, code: CodeType) -> FunctionType:
+    from drawloom.dsl.staging import ops  # it imports this module
+
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    cells[OPS] = CellType(ops)
+    closure = tuple(cells[name] for name in code.co_freevars)
+    made = FunctionType(code, function.__globals__, function.__name__, function.__defaults__, closure)
+    made.__kwdefaults__ = function.__kwdefaults__
+    made.__qualname__ = function.__qualname__
+    made.__module__ = function.__module__
+    made.__dict__.update(function.__dict__)
+    return made
+
+
+def _converted_code(function: FunctionType) -> CodeType:
+    code = function.__code__
+    if code.co_flags & 0x2A0:  # generator, coroutine, asynchronous generator
+        raise refusal(
+            "D149",
+            f"`{function.__qualname__}` is a generator or a coroutine; a pipeline is traced in one go",
+            "return a list",
+            function_span(function),
+        )
+    lines = _source(code)
+    tree = _parsed(function, lines)
+    node = _definition(tree, code)
+    if node is None:
+        raise _no_source(function, "its source has changed since it was imported" if lines else "it has no source")
+    _refuse_inside(node, code)
+    rewritten = rewrite_lambda(node) if isinstance(node, ast.Lambda) else rewrite_function(node)
+    return _compiled(function, rewritten)
+
+
+def _source(code: CodeType) -> list[str]:
+    kept = _lines.get(id(code))
+    if kept is not None and kept[1]:
+        return kept[1]
+    return linecache.getlines(code.co_filename)
+
+
+def _parsed(function: FunctionType, lines: list[str]) -> ast.Module:
+    """The tree of a file; parsed anew each time, since rewriting changes it."""
+    try:
+        return ast.parse("".join(lines))
+    except SyntaxError:
+        raise _no_source(function, "its source has changed since it was imported") from None
+
+
+def _definition(tree: ast.Module, code: CodeType) -> Any:
+    names = list(code.co_varnames[: code.co_argcount + code.co_kwonlyargcount])
+    found = [node for node in ast.walk(tree) if _is_of(node, code) and _arguments(node) == names]
+    if len(found) > 1:
+        positions = {p[:2] + p[2:] for p in code.co_positions() if None not in p}
+        found = [node for node in found if _covers(node, positions)]
+    return found[0] if len(found) == 1 else None
+
+
+def _is_of(node: ast.AST, code: CodeType) -> bool:
+    if isinstance(node, ast.Lambda):
+        return code.co_name == _LAMBDA and node.lineno == code.co_firstlineno
+    if not isinstance(node, ast.FunctionDef) or node.name != code.co_name:
+        return False
+    return min([node.lineno, *(d.lineno for d in node.decorator_list)]) == code.co_firstlineno
+
+
+def _arguments(node: Any) -> list[str]:
+    arguments = node.args
+    return [a.arg for a in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs)]
+
+
+def _covers(node: Any, positions: set[Any]) -> bool:
+    """Whether a lambda's body is where its code says."""
+    body = node.body
+    return any(p[0] == body.lineno and p[2] == body.col_offset for p in positions)
+
+
+def _no_source(function: FunctionType, why: str) -> Exception:
+    return refusal(
+        "D153",
+        f"`{function.__qualname__}` can't be read: {why}, and it does more than call tasks one after the other",
+        "put it in a file and import it anew, or use `branch`, `for_each`, `while_loop` and `try_`",
+        function_span(function),
+    )
+
+
+def _refuse_inside(node: ast.AST, code: CodeType) -> None:
+    for inner in ast.walk(node):
+        if isinstance(inner, _refused) or (isinstance(inner, ast.comprehension) and inner.is_async):
+            what = "`except*`" if isinstance(inner, ast.TryStar) else "a generator or a coroutine"
+            line = getattr(inner, "lineno", code.co_firstlineno)
+            raise DefinitionError(
+                Diagnostic(
+                    "D149",
+                    f"`{code.co_name}` has {what} in it; a pipeline is traced in one go",
+                    Span(code.co_filename, line, code.co_qualname),
+                    "return a list" if not isinstance(inner, ast.TryStar) else "use `except`",
+                )
+            )
+
+
+# compiling
+
+
+def _compiled(function: FunctionType, node: Any) -> CodeType:
+    code = function.__code__
+    is_lambda = isinstance(node, ast.Lambda)
+    name = code.co_name
+    if is_lambda:
+        inner: ast.stmt = ast.copy_location(ast.Expr(node), node)
+    else:
+        # a constant for each decorator keeps the first line where it was; it never runs
+        node.decorator_list = [ast.copy_location(ast.Constant(None), d) for d in node.decorator_list]
+        node.name = name = _INNER
+        node.returns = None
+        for argument in ast.walk(node.args):
+            if isinstance(argument, ast.arg):
+                argument.annotation = None
+        node.args.defaults = [ast.copy_location(ast.Constant(None), d) for d in node.args.defaults]
+        node.args.kw_defaults = [
+            None if d is None else ast.copy_location(ast.Constant(None), d) for d in node.args.kw_defaults
+        ]
+        if hasattr(node, "type_params"):
+            node.type_params = []
+        inner = node
+    factory = _factory(function, inner)
+    module = ast.fix_missing_locations(ast.Module([factory], []))
+    whole = compile(module, code.co_filename, "exec", flags=_future_flags(code), dont_inherit=True)
+    found = _code_named(whole, _LAMBDA if is_lambda else name)
+    assert found is not None
+    found = found.replace(co_name=code.co_name, co_qualname=code.co_qualname)
+    _remember(found)
+    return found
+
+
+def _factory(function: FunctionType, inner: ast.stmt) -> ast.stmt:
+    """A function around, which binds the free variables; in a class of the owner's name, for private names."""
+    free = [name for name in function.__code__.co_freevars if name != "__class__"]
+    owner = function.__qualname__.split(".")[-2] if "." in function.__qualname__ else ""
+    body: ast.stmt = inner
+    if owner and owner != "<locals>":
+        body = ast.ClassDef(owner, [], [], [inner], [])
+        if sys.version_info >= (3, 12):
+            body.type_params = []
+    arguments = ast.arguments([], [ast.arg(name) for name in (*free, OPS)], None, [], [], None, [])
+    made = ast.FunctionDef("_dl_factory", arguments, [body], [], None)
+    if sys.version_info >= (3, 12):
+        made.type_params = []
+    for outer in (made, body):
+        if not hasattr(outer, "lineno"):
+            ast.copy_location(outer, inner)
+    return made
+
+
+def _future_flags(code: CodeType) -> int:
+    import __future__  # lazy: only here
+
+    flags = 0
+    for name in __future__.all_feature_names:
+        flag = getattr(__future__, name).compiler_flag
+        if code.co_flags & flag:
+            flags |= flag
+    return flags
+
+
+def _code_named(code: CodeType, name: str) -> CodeType | None:
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            if constant.co_name == name:
+                return constant
+            found = _code_named(constant, name)
+            if found is not None:
+                return found
+    return None
+
+
+def _remember(code: CodeType) -> None:
+    _kept.append(code)
+    _made.add(id(code))
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            _remember(constant)

@@ -1,0 +1,70 @@
+"""The function around: where its `return`s meet."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Any
+
+from drawloom.dsl.staging.scopes import RETURN, Exit, Leave, Outcome, Scope, Stage, current_stage
+
+__all__ = ["Function"]
+
+# Any: a function returns the user's value, or a handle over it
+
+_VALUE = "the result"
+
+
+class Function(Scope):
+    """One call of a converted function, while it is traced; plain, where nothing is traced."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stage = current_stage()
+        self.outcome: Outcome | None = None
+        self.label = (RETURN, self)
+
+    def __enter__(self) -> None:
+        if self.stage is not None:
+            self.stage.scopes.append(self)
+            self.depths = self.stage.depths()
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
+        stage = self.stage
+        if stage is None:
+            return False
+        stage.drop(self)
+        if error is not None:
+            stage.back_to(self.depths)
+        if isinstance(error, Leave):
+            self.outcome = error.outcome
+            return True
+        return False
+
+    def leave(self, value: Any) -> Any:
+        """What `return value` returns, where the function may be left natively.
+
+        Raises:
+            Leave: it may not, because something around is still to be recorded.
+        """
+        stage = self.stage
+        if stage is None:
+            return value
+        if any(scope.block is not None or scope.records for scope in stage.above(self)):
+            raise stage.leaving(self.label, {_VALUE: value})
+        stage.drop(self)
+        return self._joined(stage, {self.label: Exit({_VALUE: value})})
+
+    def result(self) -> Any:
+        """What the function returns at its end."""
+        if self.stage is None:
+            return None
+        return self._joined(self.stage, {self.label: Exit({_VALUE: None})} if self.outcome is None else self.outcome)
+
+    def _joined(self, stage: Stage, outcome: Outcome) -> Any:
+        if self.records:
+            outcome = stage.close_records(self, outcome)
+        found = outcome.get(self.label)
+        if found is None:  # every way through it raises
+            raise Leave(outcome)
+        stage.apply(found)
+        return found.values[_VALUE]

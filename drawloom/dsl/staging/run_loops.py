@@ -1,0 +1,253 @@
+"""`for` over what is known only at run time: its body is recorded once and becomes a map, or a loop if it carries values.
+
+The body is run in rounds. The first takes the loop for a map; if an iteration turns out to read what the one before
+left, or to jump out, the next takes it for a loop, until it is known what is carried and of which type.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import CodeType, TracebackType
+from typing import Any, Final
+
+from drawloom.dsl.blocks import OpenBlock
+from drawloom.dsl.bounded import Bounded
+from drawloom.dsl.handles import Handle
+from drawloom.dsl.place import refusal
+from drawloom.dsl.staging.carried import Carries
+from drawloom.dsl.staging.expressions_of import get_item
+from drawloom.dsl.staging.joins import plain
+from drawloom.dsl.staging.known import known_failure
+from drawloom.dsl.staging.lists import Splice, contents, restore
+from drawloom.dsl.staging.maps import MapNode
+from drawloom.dsl.staging.results import Result
+from drawloom.dsl.staging.scopes import BREAK, CONTINUE, FALL, UNBOUND, Exit, Outcome, Scope, Stage, relabelled
+from drawloom.dsl.staging.unbound import Unreadable, maybe_unbound
+from drawloom.dsl.staging.unpacking import unpack
+from drawloom.dsl.tracer import Recorded
+from drawloom.errors import DefinitionError
+from drawloom.ir.nodes import Block, Loop
+from drawloom.ir.operands import Apply, Const, Item, Operand
+from drawloom.ir.operators import iterated_type
+from drawloom.ir.types import ANY, NONE
+
+__all__ = ["RunLoop"]
+
+# Any: names hold the user's values, or handles over them
+
+_MANY: Final = 2**31 - 1  # the bound of a loop that ends with its list
+_MOST_ROUNDS: Final = 10
+
+
+class RunLoop(Scope):
+    """A `for` statement over a run-time list, or over `bounded(...)`.
+
+    Args:
+        stage: the stage of the trace.
+        source: a handle, or a `Bounded`.
+        names: the names the statement binds.
+        hint: what its node is named after.
+        extended: those names that only grow, by `+=`.
+        shape: how the target takes an item apart.
+        place: where the statement stands.
+
+    Attributes:
+        over: whether no further round is to be made.
+    """
+
+    staged = True
+    turning = True
+    joining = False
+
+    def __init__(
+        self,
+        stage: Stage,
+        source: Any,
+        names: tuple[str, ...],
+        hint: str,
+        extended: tuple[str, ...],
+        shape: object,
+        place: tuple[CodeType, int],
+    ) -> None:
+        super().__init__()
+        self.stage, self.tracer = stage, stage.tracer
+        self.names, self.extended, self.shape = names, extended, shape
+        self.bound = source if isinstance(source, Bounded) else None
+        self.items: Any = source
+        self.name = hint or ("while_loop" if self.bound else "for_each")
+        self.node = self.tracer.named_id(self.name, *place)
+        self.known = len(self.tracer.sites)
+        self.item_type = ANY if self.bound else iterated_type(source._dl_type) or ANY
+        self.as_map = self.bound is None
+        may_end = self.bound is None or self.bound.on_limit == "stop"
+        self.carries = Carries(self.tracer, self.node, None if self.bound else source, may_end=may_end)
+        self.outcome: Outcome | None = None
+        self.ended: Outcome = {}
+        self.over = False
+        self.rounds = 0
+        self.go: Any = True
+
+    # rounds
+
+    def begin(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Keep what the names are before, and begin the first round."""
+        self.carries.before = {name: held.get(name, UNBOUND) for name in self.names}
+        self.carries.consider(self.extended)
+        return self._begin_round()
+
+    def _begin_round(self) -> tuple[Any, ...]:
+        self.tracer.forget(self.known)
+        self.rounds += 1
+        if self.rounds > _MOST_ROUNDS:
+            raise refusal(
+                "D154",
+                f"what this loop carries doesn't settle in {_MOST_ROUNDS} rounds: {self.carries}",
+                "give the names it carries a value of their final type before the loop",
+            )
+        self.block = self.tracer.open_block(f"{self.node}/", {})
+        self.outcome = None
+        self.stage.scopes.append(self)
+        return tuple(self.carries.placeholder(name) for name in self.names)
+
+    def __iter__(self) -> Iterator[Any]:
+        while not self.over:
+            yield unpack(self._item(), self.shape)
+
+    def _item(self) -> Any:
+        block = self.tracer.block
+        if self.bound is not None:
+            return self.carries.index()
+        if self.as_map:
+            return Handle(block, Item(self.node), self.item_type)
+        return get_item(block, self.carries.items(), self.carries.index(), self.item_type)
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
+        if error is None:
+            return False
+        self.outcome = known_failure(error, at, "this loop's body")
+        return True
+
+    def breaks(self, held: Mapping[str, Any]) -> bool:
+        """`break`: never native."""
+        raise self.stage.leaving((BREAK, self), self.stage.fallen(self.names, held)[FALL].values)
+
+    def continues(self, held: Mapping[str, Any]) -> bool:
+        """`continue`: never native."""
+        raise self.stage.leaving((CONTINUE, self), self.stage.fallen(self.names, held)[FALL].values)
+
+    def turn(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
+        """End a round; gives the names as the next one, or what is behind the loop, finds them."""
+        again = (CONTINUE, self)
+        outcome = self.stage.fallen(self.names, held) if self.outcome is None else self.outcome
+        for record in self.records:
+            record.other = relabelled(record.other, again, FALL)
+        outcome = self.stage.close_records(self, relabelled(outcome, again, FALL))
+        self.stage.drop(self)
+        if FALL in outcome:
+            outcome[FALL].lists = contents(self.tracer.block) | outcome[FALL].lists
+        return self._judge(outcome)
+
+    def _judge(self, outcome: Outcome) -> tuple[Any, ...]:
+        """Look at what a round came to: make another one, or record the node."""
+        block = self.tracer.block
+        if any(key in block.read for key in block.lists):
+            raise refusal(
+                "D145",
+                "a list is read and extended in one run-time loop",
+                "write `out = out + [x]`, which makes the loop sequential",
+            )
+        if self.as_map and (any(label != FALL for label in outcome) or self.carries.read_in(block, outcome)):
+            self.as_map = False
+            self.carries.settled(block, outcome)
+            return self._again(block)
+        if not self.as_map and not self.carries.settled(block, outcome):
+            return self._again(block)
+        self.over = True
+        self.ended = self._record_map(outcome) if self.as_map else self._record_loop(outcome)
+        falls = self.ended.get(FALL)
+        return tuple(UNBOUND if falls is None else falls.values[name] for name in self.names)
+
+    def _again(self, block: OpenBlock) -> tuple[Any, ...]:
+        restore(block)
+        self.tracer.close_block()
+        return self._begin_round()
+
+    # as a map
+
+    def _record_map(self, outcome: Outcome) -> Outcome:
+        block = self.tracer.block
+        made = MapNode(self.stage, self.node, self.name, self.items, self.item_type)
+        falls = outcome.get(FALL) or Exit({})
+        finals = {name: self._final(made, name, falls.values) for name in self.names}
+        grown = []
+        for key, (one, content) in falls.lists.items():
+            tail = content[len(block.lists[key][1]) :] if key in block.lists else []
+            if tail:
+                grown.append((one, made.parts(tail)))
+        restore(block)
+        made.record()
+        after = Exit({n: self._behind(made, n, final) for n, final in finals.items()})
+        for one, result in grown:
+            after.lists[id(one)] = (one, [*one, Splice(made.listed(result))])
+        return {FALL: after}
+
+    def _final(self, made: MapNode, name: str, values: Mapping[str, Any]) -> Any:
+        """A name behind a map: as before if no item changed it, else the result that the last item gave."""
+        before = self.carries.before[name]
+        value = plain(values.get(name, before))
+        if value is before or self.carries.is_unchanged(name, value):
+            return before
+        if before is UNBOUND or isinstance(before, Unreadable) or value is UNBOUND or isinstance(value, Unreadable):
+            return maybe_unbound(self.node)
+        try:
+            return made.value(value, f"`{name}`")
+        except DefinitionError:
+            return maybe_unbound(self.node)
+
+    def _behind(self, made: MapNode, name: str, final: Any) -> Any:
+        return made.last(final, self.carries.before[name]) if isinstance(final, Result) else final
+
+    # as a loop
+
+    def _record_loop(self, outcome: Outcome) -> Outcome:
+        block = self.tracer.block
+        carried, results = self.carries.finish(block, outcome)
+        limit, on_limit = (self.bound.limit, self.bound.on_limit) if self.bound else (_MANY, "fail")
+        test = Block((), (("test", self._test()),))
+        restore(block)
+        self.tracer.close_block()
+        recorded = Recorded(block, None, None, NONE)
+        body = Block(tuple(block.nodes), results)
+        after = self.tracer.control_after([recorded])
+        self.tracer.record_control(Loop(self.node, carried, test, body, limit, on_limit, after), [recorded])
+        self.go = self.carries.go_after()
+        return self.carries.outcome_after(outcome, self.names)
+
+    def _test(self) -> Operand:
+        """Whether another iteration is made: there is an item, and nothing has left the loop."""
+        go = self.carries.go()
+        if self.bound is not None:
+            return go if go is not None else Const("true")
+        length = Apply("len", (self.tracer.operand(self.carries.items(), "what the loop runs over"),))
+        more = Apply("lt", (self.carries.index()._dl_operand, length))
+        return more if go is None else Apply("and", (go, more))
+
+    # behind it
+
+    def end(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Go on behind the loop.
+
+        Raises:
+            Leave: it returns in any case.
+        """
+        return self.stage.settle(self.ended, self.names)
+
+    def finished(self) -> Any:
+        """Whether the loop came to its end without `break`: known, or a handle."""
+        return self.go
+
+    def join(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Nothing is left to be joined: `end` has done it."""
+        return self.stage.fallen(self.names, held)[FALL].values.values()  # type: ignore[return-value]  # not reached

@@ -1,0 +1,69 @@
+"""Functions that needn't be converted: they call tasks and pipelines one after the other, and nothing else."""
+
+from __future__ import annotations
+
+import dis
+from types import FunctionType, ModuleType
+from typing import Any, Final
+
+from drawloom.dsl.pipeline import Pipeline
+from drawloom.dsl.task import Task
+
+__all__ = ["is_straight"]
+
+# Any: whatever a name of the user's stands for
+
+_ALLOWED: Final = frozenset(
+    ["CACHE", "RESUME", "NOP", "POP_TOP", "COPY", "SWAP", "PUSH_NULL", "PRECALL", "CALL", "KW_NAMES", "CALL_KW", "EXTENDED_ARG", "MAKE_CELL", "COPY_FREE_VARS", "LOAD_CONST", "LOAD_FAST", "LOAD_FAST_CHECK", "LOAD_FAST_LOAD_FAST", "LOAD_GLOBAL", "LOAD_DEREF", "LOAD_CLOSURE", "LOAD_METHOD", "LOAD_ATTR", "STORE_FAST", "STORE_FAST_LOAD_FAST", "STORE_FAST_STORE_FAST", "RETURN_VALUE", "RETURN_CONST", "RETURN_GENERATOR", "BUILD_TUPLE", "BUILD_LIST", "BUILD_MAP", "BUILD_CONST_KEY_MAP", "LIST_EXTEND", "UNPACK_SEQUENCE", "BINARY_OP", "BINARY_SUBSCR", "UNARY_NEGATIVE", "COMPARE_OP", "STORE_NAME", "LOAD_NAME"]
+) - {"RETURN_GENERATOR"}
+_METHODS: Final = frozenset({"after", "with_options"})
+
+
+def is_straight(function: FunctionType) -> bool:
+    """Whether a function can be traced as it is: no jump, no test, and nothing but tasks and pipelines is called."""
+    code = function.__code__
+    names: set[str] = set()
+    for instruction in dis.get_instructions(code):
+        if instruction.opname not in _ALLOWED:
+            return False
+        if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"):
+            names.add(str(instruction.argval))
+        if (
+            instruction.opname in ("LOAD_METHOD", "LOAD_ATTR")
+            and instruction.argval not in _METHODS
+            and _is_called(instruction)
+        ):
+            return False
+    return all(_is_plain(found) for found in _values(function, names))
+
+
+def _is_called(instruction: dis.Instruction) -> bool:
+    """Whether an attribute is loaded to be called, as far as the instruction tells (from Python 3.12 on it is LOAD_ATTR)."""
+    return instruction.opname == "LOAD_METHOD" or bool((instruction.arg or 0) & 1)
+
+
+def _values(function: FunctionType, names: set[str]) -> list[Any]:
+    cells = dict(zip(function.__code__.co_freevars, function.__closure__ or (), strict=True))
+    found = []
+    for name in names:
+        if name in cells:
+            try:
+                found.append(cells[name].cell_contents)
+            except ValueError:
+                found.append(None)
+        elif name in function.__globals__:
+            found.append(function.__globals__[name])
+        else:
+            found.append(len)  # a built-in function, or nothing
+    return found
+
+
+def _is_plain(value: Any) -> bool:
+    if type(value) in (Task, Pipeline):
+        return True
+    if type(value) is FunctionType:
+        return value.__module__.startswith("drawloom.dsl.") and value.__name__ not in _WITH_BODIES
+    return not callable(value) and not isinstance(value, ModuleType)
+
+
+_WITH_BODIES: Final = frozenset({"for_each", "branch", "while_loop", "try_", "bounded"})

@@ -1,0 +1,299 @@
+"""`try`, `except`, `finally`: native while nothing in the body is left to a run, else a node with a block for each part.
+
+The body is recorded into a block. If no node came of it, it has been run natively, and so is what follows. Else its
+handlers are run too, whether or not anything was raised: each into a block of its own.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any
+
+from drawloom.dsl.handles import Handle
+from drawloom.dsl.place import refusal
+from drawloom.dsl.staging.joins import Side, close_side, join_sides, plain
+from drawloom.dsl.staging.known import known_failure
+from drawloom.dsl.staging.raising import record_raise
+from drawloom.dsl.staging.scopes import ELSE, FALL, UNBOUND, Leave, Outcome, Scope, current_stage, relabelled
+from drawloom.dsl.staging.unbound import Unreadable
+from drawloom.dsl.tracer import Recorded
+from drawloom.errors import DrawloomError
+from drawloom.ir.envelope import class_ref
+from drawloom.ir.nodes import Block, Handler, Node
+from drawloom.ir.nodes import Try as TryNode
+from drawloom.ir.operands import Caught
+from drawloom.ir.tasks import Port
+from drawloom.ir.types import NONE, Type
+
+__all__ = ["Passing", "Try"]
+
+# Any: names hold the user's values, or handles over them
+
+Passing = (Leave, DrawloomError)  # what no handler of the user's may take while a pipeline is traced
+_BODY, _HANDLER, _FINAL, _ELSE = "body", "handler", "final", "else"
+
+
+class Try(Scope):
+    """One `try` statement.
+
+    Args:
+        names: the names it binds.
+        hint: what its node is named after.
+        has_else: whether it has an `else`.
+
+    Attributes:
+        staged: whether its body has a node, so that all its parts are recorded.
+        error: natively, the exception that the body raised.
+    """
+
+    def __init__(self, names: tuple[str, ...], hint: str, has_else: bool) -> None:
+        super().__init__()
+        self.stage: Any = current_stage()  # Any: all that needs it is reached in a trace only
+        self.names = names
+        self.has_else = has_else
+        self.staged = False
+        self.error: BaseException | None = None
+        self.handled = False
+        self.part = _BODY
+        self.outcome: Outcome | None = None
+        self.pending: Outcome | None = None
+        self.sides: list[Side] = []
+        self.kinds: list[tuple[str, ...]] = []
+        self.final: Side | None = None
+        self.aborted = False
+        self.changed: dict[str, Any] = {}
+        if self.stage is not None:
+            frame = sys._getframe(1)
+            self.place = (frame.f_code, frame.f_lasti)
+            self.hint = hint or "try"
+
+    def begin(self, held: Mapping[str, Any]) -> None:
+        """Keep what the names are before, and open the block of the body."""
+        self.before = {name: held.get(name, UNBOUND) for name in self.names}
+        if self.stage is None:
+            return
+        self.depths = self.stage.depths()
+        self.counts: dict[str, int] = {}
+        self.node = self.stage.tracer.named_id(self.hint, *self.place)
+        self._open()
+
+    def _open(self) -> None:
+        self.block = self.stage.tracer.open_block(f"{self.node}/", self.counts)
+        self.outcome = None
+        self.stage.scopes.append(self)
+
+    # parts
+
+    def __enter__(self) -> None:
+        if self.stage is None:
+            return
+        if self.part == _HANDLER and not self.staged:
+            self.stage.handled.append(self.error)
+        elif self.part in (_HANDLER, _FINAL) and self.staged:
+            self._open()
+            if self.part == _HANDLER:
+                self.stage.handled.append(self.exception)
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
+        if self.stage is None:
+            return False
+        if self.part == _HANDLER:
+            self.stage.handled.pop()
+        if error is None:
+            return False
+        if isinstance(error, DrawloomError):
+            self.aborted = True
+            return False
+        if self.part == _BODY:
+            return self._body_raised(error)
+        if self.part == _ELSE and not isinstance(error, Leave):
+            return False
+        if self.staged:
+            self.outcome = known_failure(error, at, f"this `{'finally' if self.part == _FINAL else 'except'}`")
+            return True
+        return False
+
+    def _body_raised(self, error: BaseException) -> bool:
+        if isinstance(error, Leave):
+            self.outcome = error.outcome
+            return True
+        if not isinstance(error, Exception):
+            return False
+        if self._is_recorded():  # what came before it is left to a run, and so is the exception
+            self.stage.back_to(self.depths)
+            self.outcome = record_raise(self.stage, error)
+            return True
+        self._give_up()
+        return False
+
+    def _is_recorded(self) -> bool:
+        tracer = self.stage.tracer
+        return tracer.block is not self.block or bool(self.block is not None and self.block.nodes)
+
+    def _give_up(self) -> None:
+        """The body was native: what was made in its block belongs to the one around it."""
+        self.stage.drop(self)
+        self.stage.tracer.give_up_block()
+        self.stage.tracer.release_id(self.node, self.hint)
+        self.block = None
+
+    def caught(self, error: BaseException) -> None:
+        """Keep an exception that the body raised natively, for the handlers to look at."""
+        self.error = error
+        if self.stage is not None:
+            self.stage.back_to(self.depths)
+
+    def _end(self, held: Mapping[str, Any]) -> Outcome:
+        outcome = self.stage.fallen(self.names, held) if self.outcome is None else self.outcome
+        outcome = self.stage.close_records(self, outcome)
+        self.stage.drop(self)
+        return outcome
+
+    @property
+    def ending(self) -> bool:
+        """Whether a part that was recorded is to be closed."""
+        return self.block is not None
+
+    def middle(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
+        """End the body or a handler; gives the names as the next part finds them."""
+        outcome = self._end(held)
+        if self.part == _BODY:
+            self._end_body(outcome)
+            if not self.staged:
+                return tuple(held.get(name, UNBOUND) for name in self.names)
+        else:
+            self._close(outcome)
+        self._note_changes(held)
+        return tuple(self._uncertain(name) for name in self.names)
+
+    def _end_body(self, outcome: Outcome) -> None:
+        if self.block is not None and self.block.nodes:
+            self.staged = True
+            self._close(relabelled(outcome, FALL, ELSE) if self.has_else else outcome)
+            return
+        self._give_up()
+        if list(outcome) != [FALL]:
+            self.pending = outcome
+
+    def _close(self, outcome: Outcome) -> None:
+        self.sides.append(close_side(self.stage.tracer, outcome))
+        self.block = None
+
+    def _note_changes(self, held: Mapping[str, Any]) -> None:
+        for name in self.names:
+            if plain(held.get(name, UNBOUND)) is not self.before[name]:
+                self.changed[name] = True
+
+    def _uncertain(self, name: str) -> Any:
+        if name not in self.changed:
+            return self.before[name]
+        return Unreadable("it is assigned in the `try`, which may have failed before that")
+
+    # handlers
+
+    def looks(self) -> bool:
+        """Whether a handler is to be looked at."""
+        self.part = _HANDLER
+        return self.staged or (self.error is not None and not self.handled)
+
+    def handles(self, kinds: Any) -> bool:
+        """Whether a handler of these classes is to be run.
+
+        Raises:
+            DefinitionError: they aren't exception classes (D124).
+        """
+        if not self.staged:
+            self.handled = isinstance(self.error, kinds)
+            return self.handled
+        classes = kinds if type(kinds) is tuple else (kinds,)
+        for cls in classes:
+            if not (isinstance(cls, type) and issubclass(cls, BaseException)):
+                raise refusal("D124", f"`except` names {cls!r}, which is no exception class", "name exception classes")
+        self.kinds.append(tuple(class_ref(cls) for cls in classes))
+        return True
+
+    @property
+    def exception(self) -> Any:
+        """What a handler's name is bound to."""
+        if not self.staged:
+            return self.error
+        return Handle(self.stage.tracer.block, Caught(self.node), Type("failure"))
+
+    @property
+    def unhandled(self) -> bool:
+        """Whether an exception of the body goes on."""
+        return self.error is not None and not self.handled
+
+    # the end
+
+    def cleans_up(self) -> bool:
+        """Whether `finally` is to be run."""
+        self.part = _FINAL
+        return not self.aborted
+
+    def ends_final(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
+        """End `finally`; gives the names as they are before the join."""
+        before = self._end(held)
+        self.final = close_side(self.stage.tracer, before)
+        self.block = None
+        if any(label != FALL for label in before) and before:
+            raise refusal(
+                "D156",
+                "a `finally` is left by `return`, `break` or `continue`, which would drop the exception under way",
+                "leave the function behind the `try`",
+            )
+        return tuple(held.get(name, UNBOUND) for name in self.names)
+
+    @property
+    def joining(self) -> bool:
+        """Whether the parts are to be joined."""
+        return self.staged or self.pending is not None
+
+    def join(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Join the parts; gives the names as they are behind the statement.
+
+        Raises:
+            Leave: no part goes on here.
+        """
+        stage = self.stage
+        if not self.staged:
+            raise Leave(self.pending or {})
+        joined = join_sides(stage.tracer, self.node, self.sides, self._record)
+        if ELSE in joined:
+            self.part, self.outcome = _ELSE, None
+            others = {label: found for label, found in joined.items() if label != ELSE}
+            stage.scopes.append(self)
+            return stage.go_on(joined[ELSE], others, self.names)  # type: ignore[no-any-return]  # the stage is Any
+        made: tuple[Any, ...] = stage.settle(joined, self.names)
+        return made
+
+    def _record(self, ports: tuple[Port, ...], blocks: list[Block]) -> tuple[Node, Sequence[Any]]:
+        body, *handled = blocks
+        handlers = tuple(Handler(kinds, block) for kinds, block in zip(self.kinds, handled, strict=True))
+        held = [Recorded(side.block, None, None, NONE) for side in self.sides]
+        final = None
+        if self.final is not None:
+            held.append(Recorded(self.final.block, None, None, NONE))
+            final = Block(tuple(self.final.block.nodes))
+        after = self.stage.tracer.control_after(held)
+        return TryNode(self.node, body, handlers, final, ports, after), held
+
+    def elses(self) -> bool:
+        """Whether `else` is to be run: behind the body, and in a run only if that has succeeded."""
+        if self.staged:
+            return self.part == _ELSE
+        self.part = _ELSE
+        return self.error is None and self.pending is None
+
+    @property
+    def ending_else(self) -> bool:
+        """Whether an `else` that was recorded is to be closed."""
+        return self.staged
+
+    def ends_else(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
+        """End `else`; gives the names as they are behind the statement."""
+        outcome = self._end(held)
+        made: tuple[Any, ...] = self.stage.settle(outcome, self.names)
+        return made

@@ -1,0 +1,60 @@
+"""Names that can't be read: bound on one side of a branch only, or to different things that no run can choose between."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drawloom.dsl.place import refusal
+from drawloom.errors import DefinitionError
+
+__all__ = ["Unreadable", "maybe_unbound", "read", "unjoinable"]
+
+
+class Unreadable:
+    """Stands under a name until it is bound again; reading it is refused.
+
+    Attributes:
+        why: completes "`name` may be unbound here: ".
+        error: what to say in its place, None for that.
+    """
+
+    __slots__ = ("error", "why")
+
+    def __init__(self, why: str, error: DefinitionError | None = None) -> None:
+        self.why = why
+        self.error = error
+
+    def __repr__(self) -> str:
+        return "<maybe unbound>"
+
+
+def maybe_unbound(node: str) -> Unreadable:
+    """A name that only some ways through the control node `node` bind."""
+    return Unreadable(f"only some ways through `{node}` assign it")
+
+
+def unjoinable(error: DefinitionError) -> Unreadable:
+    """A name that is bound to different things, of which one can't be a run-time value."""
+    return Unreadable("", error)
+
+
+def read(value: Any, name: str) -> Any:  # Any: the user's value, or a handle over it
+    """The value of a name, if it has one.
+
+    Raises:
+        DefinitionError: it may be unbound here (D138), or is a thing that only one side of a test has (D146).
+    """
+    if type(value) is not Unreadable:
+        return value
+    if value.error is not None:
+        raise refusal(
+            "D146",
+            f"which value `{name}` has is known only at run time, and one can't be handed on: "
+            f"{value.error.diagnostics[0].what}",
+            "use it inside each branch, or give `{name}` a run-time value in all of them".replace("{name}", name),
+        )
+    raise refusal(
+        "D138",
+        f"`{name}` may be unbound here: {value.why}",
+        f"give `{name}` a value before, or in every branch",
+    )
