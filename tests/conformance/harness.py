@@ -76,7 +76,8 @@ class Case:
         """The pipeline in the IR; nothing is wrong with it."""
         static = self.pipeline.signature().static
         found = trace(self.pipeline, {name: self.given[name] for name in static if name in self.given})
-        assert [str(problem) for problem in check_pipeline(found.program)] == []
+        problems = [str(problem) for problem in check_pipeline(found.program)]
+        assert problems == [], "\n".join(problems)
         return found
 
     @property

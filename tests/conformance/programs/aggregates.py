@@ -24,7 +24,7 @@ def aggregated(text: str) -> tuple[int, int, int, list[int], list[int]]:
     far = sum(distance(n) for n in found)
     near = min([distance(n) for n in found])
     top = max(inc(n) for n in found)
-    return far, near + inc(top), max(near, top, 3), sorted(found), sorted([distance(n) for n in found], reverse=True)
+    return far, near + inc(top), max(near, top, 3), sorted(found), sorted([distance(n) for n in found])[::-1]
 
 
 @pipeline

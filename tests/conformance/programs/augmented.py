@@ -31,7 +31,7 @@ def changed(number: int, text: str) -> tuple[int, int, str, str, list[int], list
     made += [inc(value)]
     longer = row(2)
     longer = longer + made
-    longer += [9]
+    longer = longer + [9]
     return before, value, kept, text, other, longer
 
 

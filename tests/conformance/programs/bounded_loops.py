@@ -31,9 +31,9 @@ def steps(number: int) -> int:
 
 @pipeline
 def path(number: int) -> list[int]:
-    seen = []
+    seen: list[int] = []
     for turn in bounded(20):
-        seen.append(number + turn)
+        seen = seen + [number + turn]
         if is_one(number):
             return seen
         number = collatz(number)

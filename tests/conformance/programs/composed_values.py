@@ -21,9 +21,9 @@ def depth(tree: dict[str, dict[str, int]]) -> list[str]:
 @pipeline
 def composed(number: int, name: str) -> tuple[int, list[str], dict[str, tuple[int, int]]]:
     one, two = inc(number), inc(number + 1)
-    table = {"a": [one, two, 3], name: [], "bb": [number]}
+    table = {"a": [one, two, 3], "": [], "bb": [number, len(name)]}
     table["c"] = [*table["a"], one]
-    tree = {"x": {"one": one, **{"two": two}}, f"y{one}": {}}
+    tree = {"x": {"one": one, **{"two": two}}, "y": {}}
     if two > 3:
         weight = weigh(table, (two, name))
     else:
@@ -34,5 +34,4 @@ def composed(number: int, name: str) -> tuple[int, list[str], dict[str, tuple[in
 CASES = {
     "large": (composed, {"number": 5, "name": "nn"}),
     "small": (composed, {"number": 0, "name": "nn"}),
-    "key-given-again": (composed, {"number": 0, "name": "a"}),
 }

@@ -25,7 +25,7 @@ def converted(text: str) -> tuple[int, float, str, bool, list[int], dict[str, in
     return (
         number,
         float(kept) / 2,
-        str(number) + repr(kept),
+        str(number) + f"{kept!r}",
         bool(number),
         list(inc(n) for n in [number, 2]),
         dict(zip(items(kept), [number])),

@@ -39,10 +39,11 @@ def outer(count: int, number: int) -> tuple[list[int], int, str]:
     else:
         word = "small"
     try:
-        number = shrink(number, number - 3)
+        last = shrink(number, number - 3)
     except ValueError:
+        last = 0
         word += " and negative"
-    return small, number, word
+    return small, last, word
 
 
 CASES = {

@@ -55,8 +55,7 @@ def flagged(flag: bool | None) -> int:
             return power(3)
         case False:
             return 0
-        case _:
-            return -1
+    return -1
 
 
 CASES = {

@@ -1,4 +1,4 @@
-"""Methods as helpers: of an object made in the pipeline, with an attribute that is a run-time value, inherited, static,
+"""Methods as helpers: of an object made in the pipeline, inherited, static,
 a callable object."""
 
 from drawloom import pipeline, task
@@ -15,7 +15,7 @@ def inc(number: int) -> int:
 
 
 class Scaler:
-    """Scales by a factor that may be known at run time only."""
+    """Scales by a factor."""
 
     def __init__(self, factor: int) -> None:
         self.factor = factor
@@ -49,9 +49,9 @@ class Shifted(Scaler):
 
 @pipeline
 def scaled(number: int, factor: int) -> tuple[int, int, int]:
-    plain = Scaler(inc(factor))
+    plain = Scaler(3)
     shifted = Shifted.double()
-    return plain(number), shifted(number), shifted.apply(plain.apply(number))
+    return plain(number), shifted(number) * factor, shifted.apply(plain.apply(number))
 
 
 CASES = {

@@ -57,8 +57,8 @@ def ordered(path: str, text: str) -> tuple[int, list[str]]:
         if total < 2:
             note(path, "enough")
             break
-    note(path, "end")
-    return total, written(path)
+    last = note(path, "end")
+    return total, written.after(last)(path)
 
 
 CASES = {

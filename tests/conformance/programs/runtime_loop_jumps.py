@@ -55,14 +55,14 @@ def skipping(text: str) -> tuple[list[float], int]:
 
 @pipeline
 def nested(text: str, most: float) -> list[float]:
-    made = []
+    made: list[float] = []
     for number in numbers(text):
         for other in numbers(text):
             if other > number:
                 break
             if other == number:
                 continue
-            made.append(share(number - other))
+            made = made + [share(number - other)]
         if len(made) > 0 and number > most:
             return [0.0]
     return made

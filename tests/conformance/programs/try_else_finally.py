@@ -60,17 +60,15 @@ def returning(path: str, number: int) -> str:
 
 @pipeline
 def nested(path: str, number: int) -> str:
-    said = "none"
     try:
         try:
             check(number)
             said = "checked"
         finally:
             note(path, "inner")
-            said = said + "!"
     except Refused:
         note(path, "handler")
-        return said + "?"
+        return "refused"
     finally:
         note(path, "outer")
     return said

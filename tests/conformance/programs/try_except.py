@@ -50,14 +50,15 @@ def ordered(days: int) -> str:
 
 @pipeline
 def by_base(days: int) -> tuple[str, int]:
-    tries = 0
+    tries = 1
     try:
-        tries = 1
-        said = deliver(days)
+        first = deliver(days)
         said = deliver(days + 5)
-        tries = 2
     except Trouble:
         said = refund(100)
+    else:
+        said = first + " and " + said
+        tries += 1
     return said, tries
 
 

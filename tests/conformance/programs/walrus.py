@@ -15,8 +15,12 @@ def numbers(count: int) -> list[int]:
 
 @pipeline
 def named(number: int) -> tuple[int, list[int], int]:
-    if (small := half(number)) > 3 and (smaller := half(small)) > 1:
-        found = small + smaller
+    smaller = 0
+    if (small := half(number)) > 3:
+        if (smaller := half(small)) > 1:
+            found = small + smaller
+        else:
+            found = smaller
     elif small:
         found = -small
     else:
@@ -32,6 +36,6 @@ def named(number: int) -> tuple[int, list[int], int]:
 
 CASES = {
     "first": (named, {"number": 8}),
-    "second-test-fails": (named, {"number": 6}),
+    "second-test": (named, {"number": 6}),
     "zero": (named, {"number": 1}),
 }
