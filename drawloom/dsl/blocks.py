@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from drawloom.dsl.constants import value_type
 from drawloom.dsl.current import CURRENT
 from drawloom.dsl.handles import Expression, Handle
-from drawloom.dsl.place import refusal
+from drawloom.dsl.place import refusal, user_frame
+from drawloom.dsl.standing import Standing, may_raise
 from drawloom.ir.nodes import Node
 from drawloom.ir.operands import Apply, Operand
 from drawloom.ir.types import Type
@@ -37,6 +38,8 @@ class OpenBlock:
         lists: the user's lists that changed while the block was open, as they were when it was opened.
         born: lists and dicts that were made while it was the innermost block.
         read: lists that were read while it was open.
+        standing: expressions that may raise, to be recorded where they stand if the block doesn't take them itself.
+        sites: node id -> place, of the trace.
         merged: the block around, once this one was given up and what was made in it belongs there.
     """
 
@@ -52,6 +55,8 @@ class OpenBlock:
         "nodes",
         "prefix",
         "read",
+        "sites",
+        "standing",
     )
 
     def __init__(self, tracer: Tracer, prefix: str, counts: dict[str, int]) -> None:
@@ -65,6 +70,8 @@ class OpenBlock:
         self.lists: dict[int, tuple[list[Any], list[Any]]] = {}
         self.born: dict[int, object] = {}
         self.read: dict[int, object] = {}
+        self.standing: list[Standing] = []
+        self.sites = tracer.sites
         self.merged: OpenBlock | None = None
 
     @property
@@ -107,7 +114,16 @@ class OpenBlock:
         """
         tracer = self.tracer
         args = tuple(tracer.operand(value, f"an operand of `{op}`") for value in values)
-        return tracer.expression(Apply(op, args), op, values)
+        made = tracer.expression(Apply(op, args), op, values)
+        if may_raise(op, args, tuple(map(value_type, values)), made._dl_type):
+            tracer.block.stand(made._dl_operand, made._dl_type)
+        return made
+
+    def stand(self, operand: Operand, type_: Type) -> None:
+        """Note that an expression that may raise stands here, the innermost open block."""
+        frame = user_frame()
+        assert frame is not None
+        self.standing.append(Standing(len(self.nodes), operand, type_, (frame.f_code, frame.f_lasti)))
 
     def known(self, value: Any) -> Handle:
         """A handle over a known value, for the parts of a nested pipeline's known arguments."""

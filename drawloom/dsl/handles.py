@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from drawloom.dsl.place import refusal
+from drawloom.dsl.standing import part_may_raise
 from drawloom.ir.envelope import decode
 from drawloom.ir.infer import TypeProblem, member_type
 from drawloom.ir.operands import (
@@ -98,7 +99,10 @@ class Handle:
             if self._dl_type.name != "union":  # a branch may have told the members apart; `ir.check` has the last word
                 raise refusal("D116", problem.what, problem.fix) from None
             type_ = ANY
-        return Handle(self._dl_block, _extend(operand, step), type_)
+        part = _extend(operand, step)
+        if part_may_raise(self._dl_type, step):
+            self._dl_block.tracer.block.stand(part, type_)
+        return Handle(self._dl_block, part, type_)
 
     def __iter__(self) -> Iterator[Any]:
         """The elements of a tuple of known length; so `a, b = split(table)` works."""

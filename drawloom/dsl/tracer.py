@@ -22,6 +22,7 @@ from drawloom.dsl.scope import scoped
 from drawloom.dsl.sites import Site, Targets
 from drawloom.dsl.splice import Splice
 from drawloom.dsl.staging.convert import converted
+from drawloom.dsl.standing import recorded_block
 from drawloom.ir.assign import union_of
 from drawloom.ir.nodes import Block, Call, Node, PipelineCall, Port
 from drawloom.ir.operands import Apply, Const, Operand, Output
@@ -48,10 +49,10 @@ class Tracer:
     """
 
     def __init__(self) -> None:
+        self.sites: dict[str, Site] = {}
         self.block = OpenBlock(self, "", {})
         self.depth = 0
         self._outer: list[OpenBlock] = []
-        self.sites: dict[str, Site] = {}
         self.plans: dict[Task[..., Any], Plan] = {}
         self.tasks: dict[str, Task[..., Any]] = {}
         self._targets: dict[int, Targets] = {}
@@ -278,7 +279,14 @@ class Tracer:
         """End the innermost block, in which nothing was recorded: what was made in it belongs to the block around."""
         given_up = self.block
         self.close_block()
+        self.merge_block(given_up)
+
+    def merge_block(self, given_up: OpenBlock) -> None:
+        """What was made in a closed block belongs to the open one: nothing was recorded in it."""
         given_up.merged = self.block
+        for standing in given_up.standing:
+            standing.position = len(self.block.nodes)
+            self.block.standing.append(standing)
 
     @property
     def open_blocks(self) -> list[OpenBlock]:
@@ -398,7 +406,7 @@ class Recorded:
 
     def block(self, results: Iterable[tuple[str, Operand]] = ()) -> Block:
         """The block in the IR, giving `results`."""
-        return Block(tuple(self.open.nodes), tuple(results))
+        return recorded_block(self.open, results)
 
 
 def joined(recorded: Sequence[Recorded]) -> tuple[tuple[Port, ...], list[Block]]:

@@ -12,10 +12,11 @@ from drawloom.dsl.place import function_span, refusal
 from drawloom.dsl.sites import Spans
 from drawloom.dsl.specs import task_spec
 from drawloom.dsl.staging.convert import converted
+from drawloom.dsl.standing import recorded_block
 from drawloom.dsl.tracer import Tracer
 from drawloom.errors import DefinitionError, Diagnostic, did_you_mean
-from drawloom.ir.nodes import Block, Port
 from drawloom.ir.nodes import Pipeline as PipelineNode
+from drawloom.ir.nodes import Port
 from drawloom.ir.operands import Operand, Param
 from drawloom.ir.program import Program
 from drawloom.ir.types import Type
@@ -74,7 +75,7 @@ def trace(pipeline: Pipeline[..., Any], static: Mapping[str, object] | None = No
         name=pipeline.name,
         params=signature.ports,
         tasks=tuple(task_spec(task) for _, task in sorted(tracer.tasks.items())),
-        body=Block(tuple(tracer.block.nodes), () if operand is None else (("result", operand),)),
+        body=recorded_block(tracer.block, () if operand is None else (("result", operand),)),
         results=() if operand is None else (Port("result", type_),),
         policies=pipeline.policies,
     )

@@ -16,6 +16,7 @@ from drawloom.dsl.staging.builtins import STAGED
 from drawloom.dsl.staging.convert import converted
 from drawloom.dsl.staging.lists import Splice, changing, has_splice
 from drawloom.dsl.staging.once import Once, taken
+from drawloom.dsl.staging.parts import DictMethod
 from drawloom.dsl.staging.raising import StagedException
 from drawloom.dsl.staging.scopes import Stage, current_stage
 from drawloom.dsl.staging.values import computed, open_ended, run_time
@@ -58,6 +59,8 @@ def fn(callee: Any) -> Any:
         return functools.partial(fn(callee.func), *callee.args, **callee.keywords)
     if isinstance(callee, type) and issubclass(callee, BaseException):
         return _exception(callee)
+    if kind is DictMethod:
+        return callee
     called = getattr(kind, "__call__", None)
     if type(called) is FunctionType and is_users(called.__code__.co_filename):
         return MethodType(_function(stage, called), callee)

@@ -75,6 +75,7 @@ class _Choice:
     def folded(self, op: str, *values: Any) -> Any:
         """An expression in the place of the branch; None where the values can't be in one."""
         tracer = self.stage.tracer
+        raising = any(side.block.standing for side in self.sides)
         for side in self.sides:
             side.block.merged = tracer.block
         try:
@@ -85,7 +86,10 @@ class _Choice:
                 side.block.merged = None
             return None
         tracer.release_id(self.branch.node, self.branch.name)
-        return computed(self.stage, op, *values)
+        made = computed(self.stage, op, *values)
+        if raising:
+            tracer.block.stand(made._dl_operand, made._dl_type)
+        return made
 
 
 def _begin(test: Any, hint: str) -> _Choice:

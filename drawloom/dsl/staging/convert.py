@@ -20,7 +20,7 @@ from drawloom.dsl.staging.straight import is_straight
 from drawloom.dsl.staging.trees import OPS
 from drawloom.errors import DefinitionError, Diagnostic, Span
 
-__all__ = ["converted", "remember_source"]
+__all__ = ["converted"]
 
 # Any: functions of any signature
 
@@ -32,14 +32,6 @@ _refused: Final = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncW
 _codes: dict[int, tuple[CodeType, CodeType | None]] = {}
 _made: set[int] = set()  # the ids of codes that were made here, functions inside functions too
 _kept: list[CodeType] = []
-_lines: dict[int, tuple[CodeType, list[str]]] = {}
-
-
-def remember_source(function: Any) -> None:
-    """Keep the lines of a function's file as they are when it is decorated; its file may change before it is traced."""
-    code = getattr(function, "__code__", None)
-    if code is not None:
-        _lines[id(code)] = (code, linecache.getlines(code.co_filename))
 
 
 def converted(function: Any) -> Any:
@@ -84,21 +76,18 @@ def _converted_code(function: FunctionType) -> CodeType:
             "return a list",
             function_span(function),
         )
-    lines = _source(code)
-    tree = _parsed(function, lines)
-    node = _definition(tree, code)
-    if node is None:
-        raise _no_source(function, "its source has changed since it was imported" if lines else "it has no source")
+    linecache.checkcache(code.co_filename)
+    lines = linecache.getlines(code.co_filename)
+    node = _definition(_parsed(function, lines), code)
+    if not lines:
+        raise _no_source(function, "it has no source")
+    if node is None or not _is_made_of(code, _compiled(function, node)):
+        raise _no_source(function, _CHANGED)
     _refuse_inside(node, code)
     rewritten = rewrite_lambda(node) if isinstance(node, ast.Lambda) else rewrite_function(node)
-    return _compiled(function, rewritten)
-
-
-def _source(code: CodeType) -> list[str]:
-    kept = _lines.get(id(code))
-    if kept is not None and kept[1]:
-        return kept[1]
-    return linecache.getlines(code.co_filename)
+    made = _compiled(function, rewritten)
+    _remember(made)
+    return made
 
 
 def _parsed(function: FunctionType, lines: list[str]) -> ast.Module:
@@ -106,7 +95,32 @@ def _parsed(function: FunctionType, lines: list[str]) -> ast.Module:
     try:
         return ast.parse("".join(lines))
     except SyntaxError:
-        raise _no_source(function, "its source has changed since it was imported") from None
+        raise _no_source(function, _CHANGED) from None
+
+
+_CHANGED: Final = "its source has changed since it was imported"
+
+
+def _is_made_of(code: CodeType, found: CodeType) -> bool:
+    """Whether a function was compiled of the source that is there now.
+
+    Other compilers may have added to it (pytest rewrites `assert`), so it need only have all that the source has.
+    """
+    names, constants = _parts(code)
+    found_names, found_constants = _parts(found)
+    return found_names <= names and found_constants <= constants
+
+
+def _parts(code: CodeType) -> tuple[set[str], set[tuple[str, str]]]:
+    names, constants = {*code.co_names, *code.co_varnames, *code.co_freevars}, set()
+    for constant in code.co_consts:
+        if isinstance(constant, CodeType):
+            inner = _parts(constant)
+            names |= inner[0]
+            constants |= inner[1]
+        else:
+            constants.add((type(constant).__name__, repr(constant)))
+    return names, constants
 
 
 def _definition(tree: ast.Module, code: CodeType) -> Any:
@@ -190,9 +204,7 @@ def _compiled(function: FunctionType, node: Any) -> CodeType:
     whole = compile(module, code.co_filename, "exec", flags=_future_flags(code), dont_inherit=True)
     found = _code_named(whole, _LAMBDA if is_lambda else name)
     assert found is not None
-    found = found.replace(co_name=code.co_name, co_qualname=code.co_qualname)
-    _remember(found)
-    return found
+    return _renamed(found, found.co_qualname, code.co_qualname).replace(co_name=code.co_name)
 
 
 def _factory(function: FunctionType, inner: ast.stmt) -> ast.stmt:
@@ -234,6 +246,12 @@ def _code_named(code: CodeType, name: str) -> CodeType | None:
             if found is not None:
                 return found
     return None
+
+
+def _renamed(code: CodeType, old: str, new: str) -> CodeType:
+    """A code with the qualified name that the user gave it, functions inside it too."""
+    inner = tuple(_renamed(c, old, new) if isinstance(c, CodeType) else c for c in code.co_consts)
+    return code.replace(co_qualname=new + code.co_qualname.removeprefix(old), co_consts=inner)
 
 
 def _remember(code: CodeType) -> None:

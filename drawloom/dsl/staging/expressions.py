@@ -6,7 +6,7 @@
 | `a if t else b` | `ops.chosen(ops.choice(t), ops.first(a if ops.enter() else None), b if ops.other() else None)` |
 | `a and b` | `ops.both(ops.left("and", a), b if ops.go_on() else None)` |
 | `a < f() < c` | the same with `a < ops.keep(f())` and `ops.kept() < c` |
-| `not x`, `x is None`, `x in y`, `x[k]`, f-strings | a function of `ops` |
+| `not x`, `x is None`, `x in y`, `x[k]`, `x.a`, f-strings | a function of `ops` |
 | `[e for x in it if p]` | `ops.done(ops.comp("list"), [ops.elem(e) for x in ops.each(it) if ops.where(p)])` |
 """
 
@@ -21,6 +21,7 @@ __all__ = ["Expressions", "shape_of"]
 
 _LISTED: Final = ("sum", "min", "max", "sorted", "list", "tuple", "set", "dict")
 _QUANTIFIED: Final = ("any", "all")
+_OF_DICTS: Final = ("items", "keys", "values", "get")
 _LEFT_ALONE: Final = ("super", "locals", "globals", "vars")
 _CONVERSIONS: Final = {-1: "", 115: "s", 114: "r", 97: "a"}
 
@@ -71,10 +72,13 @@ class Expressions(ast.NodeTransformer):
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
         value = self.visit(node.value)
-        node.value = (
-            value if isinstance(node.ctx, ast.Load) else operation("storable", value, constant(f".{node.attr}"))
-        )
-        return node
+        if not isinstance(node.ctx, ast.Load):
+            node.value = operation("storable", value, constant(f".{node.attr}"))
+            return node
+        if node.attr.startswith("__"):  # private to a class: only the compiler knows its name
+            node.value = value
+            return node
+        return operation("attribute", value, constant(node.attr))
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
         value = self.visit(node.value)
@@ -112,8 +116,8 @@ class Expressions(ast.NodeTransformer):
         return operation("new", node)
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
-        node.value = operation("named", self.expression(node.value, node.target.id), constant(node.target.id))
-        return node
+        node.value = self.expression(node.value, node.target.id)
+        return operation("named", node, constant(node.target.id))
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
         arguments = node.args
@@ -142,8 +146,16 @@ class Expressions(ast.NodeTransformer):
             keyword.value = self.visit(keyword.value)
             if keyword.arg is None:
                 keyword.value = operation("star", keyword.value)
-        node.func = ast.copy_location(operation("fn", self.visit(function)), function)
+        node.func = ast.copy_location(self._callee(function), function)
         return node
+
+    def _callee(self, function: ast.expr) -> ast.expr:
+        if not isinstance(function, ast.Attribute):
+            return operation("fn", self.visit(function))
+        function.value = self.visit(function.value)
+        if function.attr in _OF_DICTS:
+            return operation("fn", operation("dict_method", function.value, constant(function.attr)))
+        return operation("fn", function)
 
     # choices
 

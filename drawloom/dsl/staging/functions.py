@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from types import TracebackType
+import sys
+from types import CodeType, TracebackType
 from typing import Any
 
+from drawloom.dsl.place import refusal
 from drawloom.dsl.staging.scopes import RETURN, Exit, Leave, Outcome, Scope, Stage, current_stage
 
 __all__ = ["Function"]
@@ -12,6 +14,17 @@ __all__ = ["Function"]
 # Any: a function returns the user's value, or a handle over it
 
 _VALUE = "the result"
+_MOST_NESTED = 50  # calls of one function inside each other, behind a run-time test
+
+
+def _refuse_recursion(stage: Stage, code: CodeType) -> None:
+    inside = sum(isinstance(scope, Function) and scope.code is code for scope in stage.scopes)
+    if inside > _MOST_NESTED and stage.in_region:
+        raise refusal(
+            "D140",
+            f"`{code.co_name}` calls itself under a run-time test; a graph must be finite",
+            "write a `for _ in bounded(20):` loop, or one @task",
+        )
 
 
 class Function(Scope):
@@ -21,10 +34,12 @@ class Function(Scope):
         super().__init__()
         self.stage = current_stage()
         self.outcome: Outcome | None = None
+        self.code = sys._getframe(1).f_code
         self.label = (RETURN, self)
 
     def __enter__(self) -> None:
         if self.stage is not None:
+            _refuse_recursion(self.stage, self.code)
             self.stage.scopes.append(self)
             self.depths = self.stage.depths()
 

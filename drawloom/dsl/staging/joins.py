@@ -10,6 +10,7 @@ from drawloom.dsl.handles import Effect, Handle
 from drawloom.dsl.staging.lists import Splice, common_start, contents, restore
 from drawloom.dsl.staging.scopes import ELSE, FALL, UNBOUND, Exit, Label, Outcome
 from drawloom.dsl.staging.unbound import Unreadable, maybe_unbound, unjoinable
+from drawloom.dsl.standing import recorded_block
 from drawloom.errors import DefinitionError
 from drawloom.ir.assign import union_of
 from drawloom.ir.nodes import Block, Node
@@ -255,11 +256,10 @@ def join_sides(
     finally:
         for side in sides:
             side.block.close()
-    blocks = [Block(tuple(s.block.nodes), r) for s, r in zip(sides, results, strict=True)]
-    made = record(result_ports, blocks)
+    made = record(result_ports, [recorded_block(s.block, r) for s, r in zip(sides, results, strict=True)])
     if made is None:
         for side in sides:
-            side.block.merged = tracer.block
+            tracer.merge_block(side.block)
     else:
         tracer.record_control(*made)
     for found in joined.values():

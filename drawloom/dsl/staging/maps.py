@@ -10,8 +10,9 @@ from drawloom.dsl.staging.joins import operand_of
 from drawloom.dsl.staging.lists import Splice
 from drawloom.dsl.staging.results import Result, Results
 from drawloom.dsl.staging.scopes import Stage
+from drawloom.dsl.standing import recorded_block
 from drawloom.dsl.tracer import Recorded
-from drawloom.ir.nodes import Block, Map
+from drawloom.ir.nodes import Map
 from drawloom.ir.operands import Item, Output
 from drawloom.ir.policies import Parallelism
 from drawloom.ir.tasks import Port
@@ -59,7 +60,7 @@ class MapNode:
         """Close the body and record the map, unless nothing is in it; effects in it happen item after item."""
         tracer = self.stage.tracer
         block = tracer.block
-        if not self.results.found and not block.nodes:
+        if not self.results.found and not block.nodes and not block.standing:
             tracer.give_up_block()
             tracer.release_id(self.node, self.name)
             return False
@@ -67,7 +68,7 @@ class MapNode:
         recorded = Recorded(block, None, None, NONE)
         items = tracer.operand(self.items, "what a loop runs over")
         ports = tuple(Port(port.name, Type("list", (port.type,))) for port in self.results.ports())
-        body = Block(tuple(block.nodes), self.results.given())
+        body = recorded_block(block, self.results.given())
         ordered = Parallelism(1) if block.has_effect else None
         after = tracer.control_after([recorded])
         tracer.record_control(Map(self.node, items, body, ports, self.item_type, 1, ordered, after), [recorded])

@@ -16,6 +16,7 @@ from drawloom.dsl.staging.functions import Function
 from drawloom.dsl.staging.lists import Splice, changing, made_in
 from drawloom.dsl.staging.loops import While
 from drawloom.dsl.staging.managers import manager
+from drawloom.dsl.staging.parts import attribute, dict_method, item
 from drawloom.dsl.staging.raising import raised, reraised
 from drawloom.dsl.staging.scopes import UNBOUND, current_stage
 from drawloom.dsl.staging.texts import fstr
@@ -32,10 +33,12 @@ __all__ = [
     "Passing",
     "Try",
     "While",
+    "attribute",
     "both",
     "choice",
     "chosen",
     "comp",
+    "dict_method",
     "done",
     "each",
     "elem",
@@ -124,23 +127,6 @@ def in_(item: Any, container: Any) -> Any:
 def not_in(item: Any, container: Any) -> Any:
     """`item not in container`."""
     return not_(in_(item, container))
-
-
-def item(container: Any, key: Any) -> Any:
-    """`container[key]`."""
-    stage = current_stage()
-    if stage is None:
-        return container[key]
-    found = run_time(stage, container)
-    if isinstance(key, Handle) and not isinstance(found, Handle):
-        return computed(stage, "get", found, key)
-    if type(key) is slice and not isinstance(found, Handle) and any(map(_is_handle, (key.start, key.stop, key.step))):
-        return computed(stage, "slice", found, key.start, key.stop, key.step)
-    return found[key]
-
-
-def _is_handle(value: Any) -> bool:
-    return isinstance(value, Handle)
 
 
 def _holds_run_time(value: Any) -> bool:

@@ -24,6 +24,7 @@ from drawloom.dsl.staging.results import Result
 from drawloom.dsl.staging.scopes import BREAK, CONTINUE, FALL, UNBOUND, Exit, Outcome, Scope, Stage, relabelled
 from drawloom.dsl.staging.unbound import Unreadable, maybe_unbound
 from drawloom.dsl.staging.unpacking import unpack
+from drawloom.dsl.standing import recorded_block
 from drawloom.dsl.tracer import Recorded
 from drawloom.errors import DefinitionError
 from drawloom.ir.nodes import Block, Loop
@@ -219,7 +220,7 @@ class RunLoop(Scope):
         restore(block)
         self.tracer.close_block()
         recorded = Recorded(block, None, None, NONE)
-        body = Block(tuple(block.nodes), results)
+        body = recorded_block(block, results)
         after = self.tracer.control_after([recorded])
         self.tracer.record_control(Loop(self.node, carried, test, body, limit, on_limit, after), [recorded])
         self.go = self.carries.go_after()

@@ -18,6 +18,7 @@ from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.raising import record_raise
 from drawloom.dsl.staging.scopes import ELSE, FALL, UNBOUND, Leave, Outcome, Scope, current_stage, relabelled
 from drawloom.dsl.staging.unbound import Unreadable
+from drawloom.dsl.standing import recorded_block
 from drawloom.dsl.tracer import Recorded
 from drawloom.errors import DrawloomError
 from drawloom.ir.envelope import class_ref
@@ -130,7 +131,7 @@ class Try(Scope):
 
     def _is_recorded(self) -> bool:
         tracer = self.stage.tracer
-        return tracer.block is not self.block or bool(self.block is not None and self.block.nodes)
+        return tracer.block is not self.block or bool(tracer.block.nodes or tracer.block.standing)
 
     def _give_up(self) -> None:
         """The body was native: what was made in its block belongs to the one around it."""
@@ -169,7 +170,7 @@ class Try(Scope):
         return tuple(self._uncertain(name) for name in self.names)
 
     def _end_body(self, outcome: Outcome) -> None:
-        if self.block is not None and self.block.nodes:
+        if self.block is not None and (self.block.nodes or self.block.standing):
             self.staged = True
             self._close(relabelled(outcome, FALL, ELSE) if self.has_else else outcome)
             return
@@ -276,7 +277,7 @@ class Try(Scope):
         final = None
         if self.final is not None:
             held.append(Recorded(self.final.block, None, None, NONE))
-            final = Block(tuple(self.final.block.nodes))
+            final = recorded_block(self.final.block)
         after = self.stage.tracer.control_after(held)
         return TryNode(self.node, body, handlers, final, ports, after), held
 

@@ -1,0 +1,145 @@
+"""Expressions that may raise, and stand where nobody takes their value: they are recorded where they stand.
+
+In Python `q = 1 / x` raises there, whoever reads `q`. An expression of the IR is evaluated where it is used; so one that
+no node of its own block takes, and may raise, gets a node of its own: a nested pipeline without nodes, whose result it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, PipelineCall
+from drawloom.ir.operands import Apply, Const, Field, Key, Operand, Reference, RunInfo
+from drawloom.ir.tasks import Port
+from drawloom.ir.types import ANY, Type
+
+if TYPE_CHECKING:
+    from drawloom.dsl.blocks import OpenBlock
+
+__all__ = ["Standing", "may_raise", "part_may_raise", "recorded_block"]
+
+_NEVER: Final = frozenset("is_none not bool str eq ne select and or list tuple unset".split())
+# these don't, where the types are known and fit
+_TYPED: Final = frozenset(
+    "add sub mul neg pos abs lt le gt ge contains len sum any all zip enumerate reversed keys values items as_list "
+    "as_tuple as_set flatten sorted dict".split()
+)
+_LENIENT: Final = ("namedtuple", "dataclass", "pydantic", "failure", "datetime", "date", "time", "timedelta", "enum")
+
+
+class Standing:
+    """An expression that may raise.
+
+    Attributes:
+        position: how many nodes were in the block before it.
+        operand, type: the expression.
+        site: where it stands.
+    """
+
+    __slots__ = ("operand", "position", "site", "type")
+
+    def __init__(self, position: int, operand: Operand, type_: Type, site: Any) -> None:
+        self.position = position
+        self.operand = operand
+        self.type = type_
+        self.site = site
+
+
+def may_raise(op: str, args: Sequence[Operand], types: Sequence[Type], result: Type) -> bool:
+    """Whether an operator may raise on values of these types; huge numbers and broken classes aside."""
+    if op in _NEVER:
+        return False
+    if op in _TYPED:
+        return result == ANY or any(type_ == ANY for type_ in types)
+    if op == "float":
+        return types[0].name not in ("int", "float", "bool")
+    if op == "range":
+        return len(args) > 2 and not _is_nonzero(args[2])
+    if op == "slice":
+        return result == ANY or not (args[3] == Const("null") or _is_nonzero(args[3]))
+    if op == "format":
+        return any(spec != Const('""') for spec in args[3::4])
+    return True
+
+
+def _is_nonzero(operand: Operand) -> bool:
+    return isinstance(operand, Const) and operand.json.lstrip("-").isdigit() and operand.json not in ("0", "-0")
+
+
+def part_may_raise(type_: Type, step: Field | Key) -> bool:
+    """Whether a value of a type may be without a part."""
+    if isinstance(step, Field):
+        return type_.name not in _LENIENT or not (type_.fields or type_.name == "enum")
+    return type_.name not in ("tuple", "namedtuple")
+
+
+def recorded_block(block: OpenBlock, results: Iterable[tuple[str, Operand]] = ()) -> Block:
+    """A block that is closed, in the IR; expressions in it that may raise and that it doesn't take itself are nodes.
+
+    Args:
+        block: the block.
+        results: what it gives.
+    """
+    given = tuple(results)
+    if not block.standing:
+        return Block(tuple(block.nodes), given)
+    taken = set(_taken(block.nodes, given))
+    checks: list[tuple[int, Node]] = []
+    for standing in block.standing:
+        if standing.operand not in taken:
+            taken.update(_strict(standing.operand))
+            checks.append((standing.position, _check(block, standing)))
+    nodes = list(block.nodes)
+    for position, node in reversed(checks):
+        nodes.insert(position, node)
+    block.nodes[:] = nodes
+    block.standing.clear()
+    return Block(tuple(nodes), given)
+
+
+def _check(block: OpenBlock, standing: Standing) -> Node:
+    ordinal = block.counts["check"] = block.counts.get("check", 0) + 1
+    node = f"{block.prefix}check" if ordinal == 1 else f"{block.prefix}check-{ordinal}"
+    block.sites[node] = standing.site
+    inner = Block((), (("result", standing.operand),))
+    return PipelineCall(node, "expression", inner, results=(Port("result", standing.type),))
+
+
+def _taken(nodes: Iterable[Node], results: Iterable[tuple[str, Operand]]) -> Iterator[Operand]:
+    """The expressions that are evaluated if the nodes run and the block ends."""
+    for node in nodes:
+        for operand in _own(node):
+            yield from _strict(operand)
+    for _, operand in results:
+        yield from _strict(operand)
+
+
+def _own(node: Node) -> Iterator[Operand]:
+    if isinstance(node, Call):
+        yield from (operand for _, operand in node.inputs)
+    elif isinstance(node, Map):
+        yield node.items
+    elif isinstance(node, Branch):
+        yield node.cases[0].test
+    elif isinstance(node, Loop):
+        yield from (carry.initial for carry in node.carried)
+
+
+def _strict(operand: Operand) -> Iterator[Operand]:
+    """An operand and what is evaluated with it in any case."""
+    yield operand
+    if isinstance(operand, Apply):
+        args = operand.args[:1] if operand.op in ("and", "or", "select") else operand.args
+        for arg in args:
+            yield from _strict(arg)
+    elif not isinstance(operand, (Const, RunInfo)):
+        yield from _shorter(operand)
+
+
+def _shorter(reference: Reference) -> Iterator[Operand]:
+    from dataclasses import replace  # lazy: few expressions may raise
+
+    assert not isinstance(reference, RunInfo)
+    for length in range(1, len(reference.path)):
+        yield replace(reference, path=reference.path[:length])
