@@ -170,7 +170,13 @@ class Reading:
         self.nodes = {node.id: node for node in walk(pipeline.body)}
         self.depth = {source.id: source.depth for source in layout(pipeline).values()}
         self.leaf = catalog.values.decode
+        # what is asked for again and again, by the node's id
         self.level = cache(self._level)
+        self.output = cache(self._output)
+        self.items = cache(self._items)
+        self.arm = cache(self._arm)
+        self.carried = cache(self._carried)
+        self.made_of = cache(self._made_of)
 
     # values
 
@@ -186,16 +192,15 @@ class Reading:
                 return follow(self.params[name], path)
             case Item(map_id, path):
                 at = index[: self.depth[map_id] + 1]
-                items = self.evaluate(self.map_of(map_id).items, at[:-1])
-                return follow(list(map_items(items))[at[-1]], path)
+                return follow(self.items(map_id, at[:-1])[at[-1]], path)
             case Carried(loop, name, path):
-                operand, at = self.level(loop, index[: self.depth[loop] + 1], name)
-                return follow(self.evaluate(operand, at), path)
+                return follow(self.carried(loop, index[: self.depth[loop] + 1], name), path)
             case Output(node, port, path):
-                return follow(self._output(self.nodes[node], port, index[: self.depth[node]]), path)
+                return follow(self.output(node, port, index[: self.depth[node]]), path)
         raise AssertionError(f"a test of a program depends on {reference}")
 
-    def _output(self, node: Node, port: str, index: Index) -> Any:
+    def _output(self, name: str, port: str, index: Index) -> Any:
+        node = self.nodes[name]
         if isinstance(node, Call):
             made = self.outcome.commits[node.id, index]
             if isinstance(made, BaseException):
@@ -203,17 +208,20 @@ class Reading:
             return made
         if isinstance(node, Map):
             operand = dict(node.body.results)[port]
-            return [self.evaluate(operand, (*index, k)) for k in range(self.width(node, index))]
+            return [self.evaluate(operand, (*index, k)) for k in range(len(self.items(name, index)))]
         operand, at = self.passed(node, port, index)
         return self.evaluate(operand, at)
+
+    def _carried(self, loop: str, at: Index, name: str) -> Any:
+        return self.evaluate(*self.level(loop, at, name))
+
+    def _items(self, map_id: str, index: Index) -> list[Any]:
+        return list(map_items(self.evaluate(self.map_of(map_id).items, index)))
 
     def map_of(self, node: str) -> Map:
         found = self.nodes[node]
         assert isinstance(found, Map)
         return found
-
-    def width(self, node: Map, index: Index) -> int:
-        return len(list(map_items(self.evaluate(node.items, index))))
 
     # what was decided
 
@@ -223,7 +231,7 @@ class Reading:
             case PipelineCall():
                 return dict(node.body.results)[port], index
             case Branch():
-                return dict(self.arm(node, index).results)[port], index
+                return dict(self.arm(node.id, index).results)[port], index
             case Try():
                 return dict(self.tried(node, index).results)[port], index
             case Loop():
@@ -238,7 +246,9 @@ class Reading:
             return {carry.name: carry.initial for carry in node.carried}[name], at[:-1]
         return dict(node.body.results)[name], (*at[:-1], at[-1] - 1)
 
-    def arm(self, node: Branch, index: Index) -> Block:
+    def _arm(self, branch: str, index: Index) -> Block:
+        node = self.nodes[branch]
+        assert isinstance(node, Branch)
         return next((c.block for c in node.cases if self.evaluate(c.test, index)), node.otherwise)
 
     def iterations(self, node: Loop, index: Index) -> int:
@@ -293,12 +303,12 @@ class Reading:
                     return
                 yield from ((port, operand, index) for port, operand in node.inputs)
             case Map():
-                width = self.width(node, index)
+                width = len(self.items(node.id, index))
                 yield "items", node.items, index
                 for port, operand in node.body.results if state == "succeeded" else ():
                     yield from ((port, operand, (*index, k)) for k in range(width))
             case Branch():
-                chosen = self.arm(node, index)
+                chosen = self.arm(node.id, index)
                 for case in node.cases:
                     yield "test", case.test, index
                     if case.block is chosen:
@@ -320,9 +330,9 @@ class Reading:
 
     def origins(self, operand: Operand, index: Index) -> set[tuple[str, str]]:
         """(node, port) of the calls, maps and parameters that a value is made of; a parameter's node is ""."""
-        return {origin for reference in references(operand) for origin in self._origins(reference, index)}
+        return {origin for reference in references(operand) for origin in self.made_of(reference, index)}
 
-    def _origins(self, reference: Reference, index: Index) -> set[tuple[str, str]]:
+    def _made_of(self, reference: Reference, index: Index) -> set[tuple[str, str]]:
         match reference:
             case Param(name):
                 return {("", name)}
