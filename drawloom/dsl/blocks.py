@@ -9,6 +9,7 @@ from drawloom.dsl.current import CURRENT
 from drawloom.dsl.handles import Expression, Handle
 from drawloom.dsl.place import refusal, user_frame
 from drawloom.dsl.standing import Standing, may_raise
+from drawloom.ir.narrow import Facts, narrowed
 from drawloom.ir.nodes import Node
 from drawloom.ir.operands import Apply, Operand
 from drawloom.ir.types import Type
@@ -38,6 +39,7 @@ class OpenBlock:
         lists: the user's lists that changed while the block was open, as they were when it was opened.
         born: lists and dicts that were made while it was the innermost block.
         read: lists that were read while it was open.
+        facts: what the tests that lead here tell of operands (`ir.narrow`).
         standing: expressions that may raise, to be recorded where they stand if the block doesn't take them itself.
         sites: node id -> place, of the trace.
         merged: the block around, once this one was given up and what was made in it belongs there.
@@ -47,6 +49,7 @@ class OpenBlock:
         "_tracer",
         "born",
         "counts",
+        "facts",
         "has_effect",
         "has_source",
         "last_effect",
@@ -70,6 +73,7 @@ class OpenBlock:
         self.lists: dict[int, tuple[list[Any], list[Any]]] = {}
         self.born: dict[int, object] = {}
         self.read: dict[int, object] = {}
+        self.facts: Facts = {}
         self.standing: list[Standing] = []
         self.sites = tracer.sites
         self.merged: OpenBlock | None = None
@@ -118,6 +122,16 @@ class OpenBlock:
         if may_raise(op, args, tuple(map(value_type, values)), made._dl_type):
             tracer.block.stand(made._dl_operand, made._dl_type)
         return made
+
+    def known_type(self, operand: Operand, type_: Type) -> Type:
+        """The type of an operand, with what the tests around tell of it."""
+        if type_.name != "union":
+            return type_
+        for block in self.tracer.open_blocks:
+            is_none = block.facts.get(operand)
+            if is_none is not None:
+                type_ = narrowed(type_, is_none)
+        return type_
 
     def stand(self, operand: Operand, type_: Type) -> None:
         """Note that an expression that may raise stands here, the innermost open block."""

@@ -126,7 +126,10 @@ def _item_type(value: Any) -> Type:
 def value_type(value: Any) -> Type:
     """The type of a known value, or of lists, tuples and dicts of handles; `any` where nothing is known."""
     if isinstance(value, Handle):
-        return NONE if isinstance(value, Effect) else value._dl_type
+        if isinstance(value, Effect):
+            return NONE
+        type_ = value._dl_type
+        return type_ if type_.name != "union" else value._dl_block.known_type(value._dl_operand, type_)
     kind = type(value)
     known = _SCALARS.get(kind)
     if known is not None:

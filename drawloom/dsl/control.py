@@ -20,6 +20,7 @@ from drawloom.dsl.tracer import Recorded, Tracer, joined
 from drawloom.errors import BoundReached, DefinitionError
 from drawloom.ir.assign import assignable, union_of
 from drawloom.ir.envelope import class_ref, decode
+from drawloom.ir.narrow import facts
 from drawloom.ir.nodes import Block, Branch, Carry, Case, Handler, Loop, Map, Port, Try
 from drawloom.ir.operands import Apply, Carried, Caught, Item, Operand, Output
 from drawloom.ir.operators import iterated_type
@@ -126,8 +127,10 @@ def branch(test: object, then: Callable[[], Any], otherwise: Callable[[], Any] |
     node = tracer.node_id(sys._getframe(1), "branch")
     counts: dict[str, int] = {}
     arms = [
-        tracer.record_block(node, counts, then, "the result of `then`"),
-        tracer.record_block(node, counts, otherwise or _nothing, "the result of `otherwise`"),
+        tracer.record_block(node, counts, then, "the result of `then`", facts=facts(operand, truth=True)),
+        tracer.record_block(
+            node, counts, otherwise or _nothing, "the result of `otherwise`", facts=facts(operand, truth=False)
+        ),
     ]
     ports, (chosen, other) = joined(arms)
     made = Branch(node, (Case(operand, chosen),), other, ports, tracer.control_after(arms))

@@ -40,6 +40,11 @@ if TYPE_CHECKING:
 __all__ = ["LEAK_MARK", "Effect", "Expression", "Handle"]
 
 LEAK_MARK = "\u27e8run-time value"  # in every repr, so that a text that was made of one can be told
+_CHANGES = {
+    "list": ("append", "extend", "insert", "pop", "remove", "clear", "sort", "reverse"),
+    "dict": ("update", "setdefault", "pop", "popitem", "clear"),
+    "set": ("add", "discard", "remove", "pop", "clear", "update"),
+}
 _CHANGED_IN_PLACE = ("list", "set", "dict", "ndarray", "dataframe", "series", "object")
 _SIGNS = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", "mod": "%", "pow": "**"}
 
@@ -65,16 +70,12 @@ class Handle:
         if name == "after" and "after" not in dict(self._dl_type.fields):
             return self._dl_after
         operand = self._dl_operand
-        if isinstance(operand, RunInfo):
-            raise refusal("D116", f"`.{name}` is asked of {_shown(self)}", "take the part in a @task")
         if isinstance(operand, Const):
             return self._dl_block.known(getattr(decode(json.loads(operand.json)), name))
-        if isinstance(operand, Apply):
-            raise refusal(
-                "D116",
-                f"`.{name}` is asked of {_shown(self)}, an expression",
-                "put the expression and the attribute in a @task",
-            )
+        if isinstance(operand, (Apply, RunInfo)):
+            type_ = self._member(Field(name))
+            made = self._dl_block.apply("attr", (self, name))
+            return Handle(made._dl_block, made._dl_operand, type_)
         return self._part(operand, Field(name))
 
     def __getitem__(self, key: Any) -> Any:  # Any: a known key, a handle, or a slice
@@ -92,13 +93,24 @@ class Handle:
             return self._part(operand, Key(key))
         return self._dl_block.apply("get", (self, key))
 
-    def _part(self, operand: Reference, step: Field | Key) -> Handle:
+    def _member(self, step: Field | Key) -> Type:
+        """The type of a part."""
+        if isinstance(step, Field) and step.name in _CHANGES.get(self._dl_type.name, ()):
+            raise refusal(
+                "D118",
+                f"`.{step.name}()` would change {_shown(self)} in place",
+                "write `x = x + [y]`, which makes a new value" if self._dl_type.name == "list" else _CHANGED,
+            )
+        whole = self._dl_block.known_type(self._dl_operand, self._dl_type)
         try:
-            type_ = member_type(self._dl_type, step)
+            return member_type(whole, step)
         except TypeProblem as problem:
-            if self._dl_type.name != "union":  # a branch may have told the members apart; `ir.check` has the last word
+            if whole.name != "union":  # a test may have told the members apart; `ir.check` has the last word
                 raise refusal("D116", problem.what, problem.fix) from None
-            type_ = ANY
+            return ANY
+
+    def _part(self, operand: Reference, step: Field | Key) -> Handle:
+        type_ = self._member(step)
         part = _extend(operand, step)
         if part_may_raise(self._dl_type, step):
             self._dl_block.tracer.block.stand(part, type_)

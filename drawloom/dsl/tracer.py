@@ -24,8 +24,9 @@ from drawloom.dsl.splice import Splice
 from drawloom.dsl.staging.convert import converted
 from drawloom.dsl.standing import recorded_block
 from drawloom.ir.assign import union_of
+from drawloom.ir.narrow import Facts
 from drawloom.ir.nodes import Block, Call, Node, PipelineCall, Port
-from drawloom.ir.operands import Apply, Const, Operand, Output
+from drawloom.ir.operands import Apply, Const, Operand, Output, Param, RunInfo
 from drawloom.ir.operators import operator_type
 from drawloom.ir.problems import TypeProblem
 from drawloom.ir.types import ANY, NONE, Type
@@ -165,7 +166,7 @@ class Tracer:
                 operand: Operand = value
             else:
                 operand = self.operand(value, f"input `{name}` of `{plan.base}`")
-                refers = refers or not isinstance(operand, Const)
+                refers = refers or any(not isinstance(ref, (Param, RunInfo)) for ref in references(operand))
             inputs.append((name, operand))
         node = self.node_id(frame, plan.base)
         options = scoped(task.options, plan.task.options, self.options) if self.options else task.options
@@ -294,7 +295,13 @@ class Tracer:
         return [*self._outer, self.block][1:]
 
     def record_block(
-        self, node: str, counts: dict[str, int], body: Callable[[], Any], what: str, declared: Type | None = None
+        self,
+        node: str,
+        counts: dict[str, int],
+        body: Callable[[], Any],
+        what: str,
+        declared: Type | None = None,
+        facts: Facts | None = None,
     ) -> Recorded:
         """Run `body` once, with what it records going into a block of its own.
 
@@ -304,8 +311,10 @@ class Tracer:
             body: the user's function, its arguments bound.
             what: what it returns, for messages: "the result of `body`".
             declared: the type of what it returns where that is annotated.
+            facts: what the tests that lead there tell of operands.
         """
         block = self.open_block(f"{node}/", counts)
+        block.facts = facts or {}
         try:
             returned = body()
             operand, type_ = self.result_operand(returned, what, declared)

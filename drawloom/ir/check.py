@@ -103,7 +103,9 @@ class _Check:
             elif isinstance(operand, Param) and not operand.path:
                 source = context.params.get(operand.name)
             if source is None or (source is not expected and (id(source), id(expected)) not in fitting):
-                context.edge(f"input `{name}` of `{node.id}`", operand, expected, keep=source is not None)
+                context.edge(
+                    f"input `{name}` of `{node.id}`", operand, expected, keep=source is not None and not context.known
+                )
 
     def named_inputs(self, node: Call, interface: Interface) -> None:
         """Checks inputs that are not just the task's parameters in order."""

@@ -59,6 +59,7 @@ OPERATORS: Final[dict[str, Callable[..., Any]]] = {
     "is_none": lambda value: value is None,
     "not": operator.not_,
     "contains": operator.contains,
+    "attr": getattr,
     "get": operator.getitem,
     "len": len,
     "int": int,

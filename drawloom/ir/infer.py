@@ -6,10 +6,14 @@ would certainly raise in Python is a `TypeProblem`, so that a wrong edge is foun
 
 from __future__ import annotations
 
+import json
+from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Final, Protocol
 
 from drawloom.errors import did_you_mean
 from drawloom.ir.assign import RECORDS, assignable, const_type, union_of, widen
+from drawloom.ir.narrow import Facts, facts, narrowed
 from drawloom.ir.operands import Apply, Const, Field, Key, Operand, Reference, RunInfo
 from drawloom.ir.operators import operator_type
 from drawloom.ir.problems import TypeProblem
@@ -58,6 +62,15 @@ class Scope(Protocol):
         """The type a reference has before its path is followed; `any` if it leads nowhere (and that is reported)."""
         ...
 
+    @property
+    def known(self) -> Facts:
+        """What the tests around tell of operands."""
+        ...
+
+    def under(self, facts: Facts) -> AbstractContextManager[None]:
+        """Where these facts hold too."""
+        ...
+
     def problem(self, problem: TypeProblem) -> None:
         """Takes note of a path or an operator that can't be; the operand goes on as `any`."""
         ...
@@ -74,12 +87,48 @@ def operand_type(operand: Operand, scope: Scope) -> Type:
         if isinstance(operand, Const):
             return const_type(operand.json)
         if isinstance(operand, Apply):
-            return operator_type(operand.op, [operand_type(a, scope) for a in operand.args])
-        start = scope.reference(operand)
-        return start if isinstance(operand, RunInfo) else path_type(start, operand.path)
+            types = _argument_types(operand, scope)
+            if operand.op == "attr" and isinstance(operand.args[1], Const):
+                return _with_facts(member_type(types[0], Field(json.loads(operand.args[1].json))), operand, scope)
+            found = operator_type(operand.op, types)
+            return _with_facts(found, operand, scope)
+        return _reference_type(operand, scope)
     except TypeProblem as problem:
         scope.problem(problem)
         return ANY
+
+
+def _argument_types(operand: Apply, scope: Scope) -> list[Type]:
+    """The types of the arguments; of an operand that is evaluated only if another allows it, where that holds."""
+    if operand.op not in ("and", "or", "select"):
+        return [operand_type(a, scope) for a in operand.args]
+    test, *rest = operand.args
+    first = operand_type(test, scope)
+    if operand.op == "or":  # the first is the outcome only if it is true
+        first = narrowed(first, is_none=False)
+    truths = (True, False) if operand.op == "select" else (operand.op == "and",)
+    types = [first]
+    for truth, argument in zip(truths, rest, strict=True):
+        with scope.under(facts(test, truth)):
+            types.append(operand_type(argument, scope))
+    return types
+
+
+def _reference_type(reference: Reference, scope: Scope) -> Type:
+    start = scope.reference(reference)
+    if isinstance(reference, RunInfo):
+        return start
+    if not scope.known:
+        return path_type(start, reference.path)
+    found = _with_facts(start, replace(reference, path=()), scope)
+    for length, step in enumerate(reference.path, 1):
+        found = _with_facts(member_type(found, step), replace(reference, path=reference.path[:length]), scope)
+    return found
+
+
+def _with_facts(type_: Type, operand: Operand, scope: Scope) -> Type:
+    is_none = scope.known.get(operand) if scope.known else None
+    return type_ if is_none is None else narrowed(type_, is_none)
 
 
 def path_type(type_: Type, path: tuple[Field | Key, ...]) -> Type:

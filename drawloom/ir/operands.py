@@ -136,6 +136,7 @@ OPS: Final[dict[str, int | None]] = {
     "or": 2,
     "select": 3,  # select(test, a, b): `a if test else b`
     "contains": 2,  # contains(container, item)
+    "attr": 2,  # attr(value, name): `value.name`, of an expression; of a reference it is a path
     "get": 2,  # get(container, index) with an index known only at run time
     "len": 1,
     "int": 1,

@@ -434,6 +434,7 @@ _WHOLE: Final[dict[str, Callable[[list[Type]], Type]]] = {
     "ne": _equal,
     "unpack": _unpack,
     "unset": lambda _: NEVER,
+    "attr": lambda _: ANY,  # `ir.infer` knows the fields
 }
 _ALWAYS: Final = {"is_none": BOOL, "not": BOOL, "bool": BOOL, "str": STR}
 _RULES: Final[dict[str, Rule]] = {

@@ -13,6 +13,7 @@ from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.scopes import FALL, UNBOUND, Exit, Outcome, Scope, Stage, current_stage
 from drawloom.dsl.staging.values import run_time, truth
 from drawloom.dsl.tracer import Recorded
+from drawloom.ir.narrow import facts
 from drawloom.ir.nodes import Block, Branch, Case, Node
 from drawloom.ir.operands import Apply, Operand
 from drawloom.ir.tasks import Port
@@ -45,9 +46,9 @@ class BranchNode:
         self.place = place
         self.counts: dict[str, int] = {}
 
-    def open_side(self) -> None:
-        """Begin a side."""
-        self.tracer.open_block(f"{self.node}/", self.counts)
+    def open_side(self, taken: bool) -> None:
+        """Begin a side: that of a true test, or of a false one."""
+        self.tracer.open_block(f"{self.node}/", self.counts).facts = facts(self.operand, taken)
 
     def join(self, sides: Sequence[Side]) -> Outcome:
         """Record the node and give what its sides came to, or nothing if nothing is in it."""
@@ -92,9 +93,9 @@ def continue_with(stage: Stage, flag: Any, others: Outcome) -> BranchRecord:
     """What follows is recorded on the side of `flag`; the other side has left by `others`."""
     place = stage.tracer.sites[_last_site(stage)]
     branch = BranchNode(stage, flag, "branch", place)
-    branch.open_side()
+    branch.open_side(False)
     left = close_side(stage.tracer, others)
-    branch.open_side()
+    branch.open_side(True)
     return BranchRecord(branch, left, open_first=True)
 
 
@@ -151,7 +152,7 @@ class If(Scope):
             self._enter()
 
     def _enter(self) -> None:
-        self.branch.open_side()
+        self.branch.open_side(self.first is None)
         self.block = self.stage.tracer.block
         self.outcome = None
         self.stage.scopes.append(self)

@@ -13,7 +13,7 @@ from drawloom.dsl.staging.lists import has_splice, made_in
 from drawloom.dsl.staging.once import Once, taken
 from drawloom.dsl.staging.quantified import Answer
 from drawloom.dsl.staging.scopes import Stage, current_stage
-from drawloom.dsl.staging.texts import text_of
+from drawloom.dsl.staging.texts import fstr, text_of
 from drawloom.dsl.staging.values import computed, run_time
 from drawloom.ir.operators import iterated_type
 
@@ -75,6 +75,31 @@ def _too_many(function: Callable[..., Any]) -> Exception:
         f"`{function.__name__}()` is used on a run-time value with further arguments",
         "call it with the value alone, or in a @task",
     )
+
+
+def _sorted(*args: Any, **more: Any) -> Any:
+    """`sorted(...)`; in reverse, equal items stay in their order, as in Python."""
+    stage = current_stage()
+    if stage is not None and more.get("reverse") is True and set(more) == {"reverse"} and len(args) == 1:
+        items = _ready(stage, args[0])
+        if isinstance(items, Handle) or holds_handle(items):
+            listed = computed(stage, "as_list", items) if isinstance(items, Handle) else items
+            return computed(stage, "reversed", computed(stage, "sorted", computed(stage, "reversed", listed)))
+    if more.get("reverse") is False:
+        del more["reverse"]
+    return _in_order(*args, **more)
+
+
+_in_order = _one(sorted, "sorted")
+
+
+def _converted_text(function: Callable[..., Any], conversion: str) -> Callable[..., Any]:
+    def staged(value: Any) -> Any:
+        stage = current_stage()
+        found = value if stage is None else run_time(stage, value)
+        return fstr("", found, conversion, "", "") if _is_run_time(found) else function(value)
+
+    return staged
 
 
 def _length(value: Any) -> Any:
@@ -189,7 +214,9 @@ STAGED: Final[dict[int, Callable[..., Any]]] = {
     for function, staged in (
         (len, _length),
         (sum, _one(sum, "sum")),
-        (sorted, _one(sorted, "sorted")),
+        (sorted, _sorted),
+        (repr, _converted_text(repr, "r")),
+        (ascii, _converted_text(ascii, "a")),
         (int, _one(int, "int")),
         (float, _one(float, "float")),
         (bool, _one(bool, "bool")),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import sys
 from collections.abc import Callable
 from types import BuiltinMethodType, FunctionType, MethodType
 from typing import Any, Final
@@ -11,7 +12,7 @@ from drawloom.dsl.constants import holds_handle
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.pipeline import Pipeline
 from drawloom.dsl.place import refusal
-from drawloom.dsl.source import is_users
+from drawloom.dsl.source import is_users, is_users_module
 from drawloom.dsl.staging.builtins import STAGED
 from drawloom.dsl.staging.convert import converted
 from drawloom.dsl.staging.lists import Splice, changing, has_splice
@@ -61,6 +62,8 @@ def fn(callee: Any) -> Any:
         return _exception(callee)
     if kind is DictMethod:
         return callee
+    if isinstance(callee, type) and _is_made_here(callee):
+        return _class(stage, callee)
     called = getattr(kind, "__call__", None)
     if type(called) is FunctionType and is_users(called.__code__.co_filename):
         return MethodType(_function(stage, called), callee)
@@ -84,6 +87,31 @@ def _method(stage: Stage, callee: MethodType) -> Any:
     if owner in (Task, Pipeline) or owner.__module__.partition(".")[0] == _OWN:
         return callee
     return _guarded(callee)
+
+
+def _is_made_here(cls: type) -> bool:
+    """Whether objects of a class may be made while a pipeline is traced, and hold run-time values as they hold others."""
+    if type(cls) is not type or not is_users_module(sys.modules.get(cls.__module__)):
+        return False
+    if cls.__new__ is not object.__new__:
+        return issubclass(cls, tuple) and hasattr(cls, "_fields")  # a NamedTuple
+    if hasattr(cls, "__dataclass_fields__"):
+        return not hasattr(cls, "__post_init__")
+    return type(cls.__init__) is FunctionType and is_users(cls.__init__.__code__.co_filename)
+
+
+def _class(stage: Stage, cls: type) -> Callable[..., Any]:
+    """A class of the user's, its `__init__` converted."""
+    made = cls.__init__  # type: ignore[misc]  # a class's own
+    if type(made) is not FunctionType or not is_users(made.__code__.co_filename):
+        return cls
+
+    def make(*args: Any, **more: Any) -> Any:
+        new = cls.__new__(cls)
+        converted(made)(new, *args, **more)
+        return new
+
+    return make
 
 
 def _exception(cls: type[BaseException]) -> Callable[..., Any]:

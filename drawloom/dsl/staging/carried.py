@@ -6,16 +6,17 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drawloom.dsl.handles import Handle
+from drawloom.dsl.splice import Splice
 from drawloom.dsl.staging.joins import UNSET, operand_of, plain
-from drawloom.dsl.staging.lists import Splice
+from drawloom.dsl.staging.lists import changing
 from drawloom.dsl.staging.scopes import BREAK, FALL, RETURN, UNBOUND, Exit, Label, Outcome
 from drawloom.dsl.staging.unbound import Unreadable, maybe_unbound
 from drawloom.errors import DefinitionError
 from drawloom.ir.assign import assignable, union_of
 from drawloom.ir.nodes import Block, Carry
 from drawloom.ir.operands import Apply, Carried, Const, Operand, Output
-from drawloom.ir.operators import NEVER
-from drawloom.ir.types import BOOL, INT, Type
+from drawloom.ir.operators import NEVER, iterated_type
+from drawloom.ir.types import ANY, BOOL, INT, NONE, Type
 from drawloom.ir.walk import operands, references, walk
 
 if TYPE_CHECKING:
@@ -56,6 +57,9 @@ class Carries:
         self.roles: list[_Role] = []
         self.given: dict[str, Any] = {}
         self.lists: dict[int, list[Any]] = {}
+        self.starts: dict[int, Splice] = {}  # what a carried list begins an iteration with
+        self.items_of: dict[int, Type] = {}  # the type of its items
+        self.lists_before: dict[int, list[Any]] = {}  # what it holds before the loop
         self.before: Mapping[str, Any] = {}
 
     def __str__(self) -> str:
@@ -72,6 +76,9 @@ class Carries:
             except DefinitionError:
                 continue  # a function, a class: looked at again if the loop binds another
         self.types = {name: type_ for name, (_, type_) in self.initial.items()}
+        # what begins as None, or as an empty list, tells nothing of what it will be
+        self.open = {name for name, type_ in self.types.items() if type_ in (NONE, Type("list", (ANY,)))}
+        self.types |= dict.fromkeys(self.open, ANY)
         self.roles = [_Role("name", name) for name in self.initial] + [_Role("own", _INDEX)]
         if self.over is not None and isinstance(self.over._dl_operand, Apply):
             self.roles.append(_Role("own", _ITEMS))
@@ -93,6 +100,15 @@ class Carries:
         self.given.pop(name, None)
         before = self.before[name]
         return maybe_unbound(self.node) if before is UNBOUND else before
+
+    def fill_lists(self) -> None:
+        """Put what an iteration begins with into the lists that are carried; the open block puts them back."""
+        for role in self.roles:
+            if role.kind == "list":
+                one = self.lists[role.key]
+                changing(self.tracer, one)
+                self.starts[role.key] = Splice(self._carried(role, Type("list", (self.items_of.get(role.key, ANY),))))
+                one[:] = [self.starts[role.key]]
 
     def is_unchanged(self, name: str, value: Any) -> bool:
         """Whether a name is at the end of an iteration what it was at its beginning."""
@@ -118,9 +134,7 @@ class Carries:
         found = [operand for node in walk(Block(tuple(block.nodes))) for operand in operands(node)]
         for left in outcome.values():
             values = [plain(v) for name, v in left.values.items() if not self.is_unchanged(name, plain(v))]
-            values += [
-                content[len(block.lists[key][1]) :] for key, (_, content) in left.lists.items() if key in block.lists
-            ]
+            values += [self._added(block, key, content) for key, (_, content) in left.lists.items()]
             for value in values:
                 if value is UNBOUND or isinstance(value, Unreadable):
                     continue
@@ -137,7 +151,7 @@ class Carries:
     def settled(self, block: OpenBlock, outcome: Outcome) -> bool:
         """Whether a round carried just what it had to, of types that hold; else what the next one carries is set."""
         roles = self._needed(block, outcome)
-        grown = self._widened(outcome)
+        grown = self._widened(outcome) | self._lists_widened(block, outcome)
         if roles == self.roles and not grown:
             return True
         self.roles = roles
@@ -148,8 +162,7 @@ class Carries:
         roles = [_Role("name", name) for name in changed]
         for left in outcome.values():
             for key, (one, content) in left.lists.items():
-                start = len(block.lists[key][1]) if key in block.lists else len(content)
-                if len(content) > start and _Role("list", key) not in roles:
+                if self._added(block, key, content) and _Role("list", key) not in roles:
                     self.lists[key] = one
                     roles.append(_Role("list", key))
         index = _Role("own", _INDEX)
@@ -174,6 +187,9 @@ class Carries:
     def _widened(self, outcome: Outcome) -> bool:
         grown = False
         for name in self.initial:
+            if name in self.open:
+                grown = self._close_type(name, outcome) or grown
+                continue
             for left in outcome.values():
                 value = plain(left.values.get(name, UNBOUND))
                 if value is UNBOUND or isinstance(value, Unreadable) or self.is_unchanged(name, value):
@@ -183,6 +199,32 @@ class Carries:
                     self.types[name] = union_of([self.types[name], type_])
                     grown = True
         return grown
+
+    def _lists_widened(self, block: OpenBlock, outcome: Outcome) -> bool:
+        grown = False
+        for key in self.lists:
+            added = [self._added(block, key, left.lists[key][1]) for left in outcome.values() if key in left.lists]
+            before = self.lists_before.setdefault(key, list(block.lists[key][1]))
+            parts = [part for part in (before, *added) if part]
+            items = union_of([iterated_type(operand_of(self.tracer, part, "a list")[1]) or ANY for part in parts])
+            if items != self.items_of.get(key):
+                self.items_of[key] = items
+                grown = True
+        return grown
+
+    def _close_type(self, name: str, outcome: Outcome) -> bool:
+        """Give a name that began as None the type it takes on; whether that is another one than was assumed."""
+        values = [plain(left.values.get(name, UNBOUND)) for left in outcome.values()]
+        known = [
+            v for v in values if v is not UNBOUND and not isinstance(v, Unreadable) and not self.is_unchanged(name, v)
+        ]
+        types = [operand_of(self.tracer, value, f"`{name}`")[1] for value in known]
+        if not types:
+            return False
+        first = self.initial[name][1]
+        self.open.discard(name)
+        self.types[name] = union_of([*([first] if first == NONE else []), *types])
+        return self.types[name] != ANY
 
     # the node
 
@@ -201,7 +243,7 @@ class Carries:
             found = self._picked(outcome, lambda _, left: self._value(left, role.key, unchanged))
             return self.initial[role.key][0], found[0], self.types[role.key]
         if role.kind == "list":
-            return self._next_list(role, block, outcome)
+            return self._next_list(role, outcome)
         if role.key == _INDEX:
             return Const("0"), Apply("add", (self.index()._dl_operand, Const("1"))), INT
         if role.key == _ITEMS:
@@ -225,22 +267,21 @@ class Carries:
             return unchanged
         return operand_of(self.tracer, left.values[name], f"`{name}`" if name.isidentifier() else name)
 
-    def _next_list(self, role: _Role, block: OpenBlock, outcome: Outcome) -> tuple[Operand, Operand, Type]:
-        carried = Carried(self.node, self._port(role))
-        types = []
+    def _next_list(self, role: _Role, outcome: Outcome) -> tuple[Operand, Operand, Type]:
+        initial = self.tracer.operand(self.lists_before[role.key], "a list")
+        start = self.starts[role.key]
 
-        def grown(_: Label, left: Exit) -> tuple[Operand, Type]:
+        def after(_: Label, left: Exit) -> tuple[Operand, Type]:
             entry = left.lists.get(role.key)
-            tail = [] if entry is None else entry[1][len(block.lists[role.key][1]) :]
-            if not tail:
-                return carried, NEVER
-            operand, type_ = operand_of(self.tracer, tail, "what is appended")
-            types.append(type_)
-            return Apply("add", (carried, operand)), type_
+            return operand_of(self.tracer, [start] if entry is None else entry[1], "a list")
 
-        operand, _ = self._picked(outcome, grown)
-        self.types[str(role.key)] = union_of(types)
-        return Const("[]"), operand, self.types[str(role.key)]
+        return initial, self._picked(outcome, after)[0], Type("list", (self.items_of[role.key],))
+
+    def _added(self, block: OpenBlock, key: int, content: list[Any]) -> list[Any]:
+        """What an iteration has added to a list."""
+        if content and content[0] is self.starts.get(key):
+            return content[1:]
+        return content[len(block.lists[key][1]) :] if key in block.lists else []
 
     def _picked(self, outcome: Outcome, value: Any) -> tuple[Operand, Type]:
         """The value of the way that is taken out of the body."""
@@ -273,10 +314,7 @@ class Carries:
     def outcome_after(self, outcome: Outcome, names: Sequence[str]) -> Outcome:
         """How control goes on behind the loop."""
         lists = {
-            role.key: (
-                self.lists[role.key],
-                [*self.lists[role.key], Splice(self._output(role, self.types[str(role.key)]))],
-            )
+            role.key: (self.lists[role.key], [Splice(self._output(role, Type("list", (self.items_of[role.key],))))])
             for role in self.roles
             if role.kind == "list"
         }

@@ -55,8 +55,8 @@ class _Choice:
         self.branch = BranchNode(stage, value, hint or "branch", place)
         self.sides: list[Side] = []
 
-    def open(self) -> None:
-        self.branch.open_side()
+    def open(self, taken: bool) -> None:
+        self.branch.open_side(taken)
 
     def close(self, value: Any) -> None:
         self.sides.append(close_side(self.stage.tracer, {FALL: Exit({_VALUE: copied(value)})}))
@@ -124,7 +124,7 @@ def enter() -> bool:
     """Whether the first operand is to be made."""
     made = _top()
     if made.staged:
-        made.open()
+        made.open(True)
     return made.staged or made.known
 
 
@@ -140,7 +140,7 @@ def other() -> bool:
     """Whether the second operand is to be made."""
     made = _top()
     if made.staged:
-        made.open()
+        made.open(False)
     return made.staged or not made.known
 
 
@@ -172,7 +172,7 @@ def go_on() -> bool:
     """Whether the second operand is to be made."""
     made = _top()
     if made.staged:
-        made.open()
+        made.open(made.op == "and")
     going = made.staged or made.known == (made.op == "and")
     if made.chained and not going:
         kept()
@@ -189,7 +189,7 @@ def both(begun: None, second: Any) -> Any:
         found = made.folded(made.op, made.value, second)
         if found is not None:
             return found
-    made.open()
+    made.open(made.op != "and")
     made.close(made.value)
     if made.op == "or":
         made.sides.reverse()

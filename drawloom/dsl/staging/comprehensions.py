@@ -139,13 +139,13 @@ class _OpenTest:
         self.made = made
         self.parts: list[Any] = []
         self.branch = BranchNode(made.stage, test, made.name("branch"), made.place)
-        self.branch.open_side()
+        self.branch.open_side(True)
 
     def close(self) -> None:
         """Record the branch; what it gives goes into the comprehension around."""
         stage = self.made.stage
         taken = close_side(stage.tracer, {FALL: Exit({"an item": copied(self.parts)})})
-        self.branch.open_side()
+        self.branch.open_side(False)
         other = close_side(stage.tracer, {FALL: Exit({"an item": []})})
         joined = self.branch.join([taken, Side(other.block, other.outcome)])
         found = joined[FALL].values["an item"]

@@ -15,9 +15,15 @@ from __future__ import annotations
 import ast
 from typing import Any, Final
 
-from drawloom.dsl.staging.trees import constant, operation
+from drawloom.dsl.staging.trees import OPS, constant, load, operation
 
 __all__ = ["Expressions", "shape_of"]
+
+
+def load_unset() -> ast.expr:
+    """What stands for the key of `**table` in a dict display."""
+    return ast.Attribute(load(OPS), "UNBOUND", ast.Load())
+
 
 _LISTED: Final = ("sum", "min", "max", "sorted", "list", "tuple", "set", "dict")
 _QUANTIFIED: Final = ("any", "all")
@@ -103,17 +109,18 @@ class Expressions(ast.NodeTransformer):
         return node
 
     def visit_List(self, node: ast.List) -> ast.expr:
+        if isinstance(node.ctx, ast.Load) and any(isinstance(item, ast.Starred) for item in node.elts):
+            starred = constant(tuple(isinstance(item, ast.Starred) for item in node.elts))
+            items = [self.visit(item.value if isinstance(item, ast.Starred) else item) for item in node.elts]
+            return operation("listed", starred, *items)
         self.generic_visit(node)
         return operation("new", node) if isinstance(node.ctx, ast.Load) else node
 
     def visit_Dict(self, node: ast.Dict) -> ast.expr:
-        for i, key in enumerate(node.keys):
-            value = self.visit(node.values[i])
-            if key is None:
-                node.values[i] = operation("star", value)
-            else:
-                node.keys[i], node.values[i] = self.visit(key), value
-        return operation("new", node)
+        parts = []
+        for key, value in zip(node.keys, node.values, strict=True):
+            parts += [load_unset() if key is None else self.visit(key), self.visit(value)]
+        return operation("table", *parts)
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
         node.value = self.expression(node.value, node.target.id)

@@ -67,13 +67,19 @@ class Function(Scope):
         if any(scope.block is not None or scope.records for scope in stage.above(self)):
             raise stage.leaving(self.label, {_VALUE: value})
         stage.drop(self)
-        return self._joined(stage, {self.label: Exit({_VALUE: value})})
+        return self._joined(stage, self._exit(stage, value))
+
+    def _exit(self, stage: Stage, value: Any) -> Outcome:
+        """The end with a result, which is kept as it is now if what is open is still to be joined."""
+        return (
+            stage.leaving(self.label, {_VALUE: value}).outcome if self.records else {self.label: Exit({_VALUE: value})}
+        )
 
     def result(self) -> Any:
         """What the function returns at its end."""
         if self.stage is None:
             return None
-        return self._joined(self.stage, {self.label: Exit({_VALUE: None})} if self.outcome is None else self.outcome)
+        return self._joined(self.stage, self._exit(self.stage, None) if self.outcome is None else self.outcome)
 
     def _joined(self, stage: Stage, outcome: Outcome) -> Any:
         if self.records:

@@ -9,7 +9,7 @@ from drawloom.dsl.constants import holds_handle, value_type
 from drawloom.dsl.handles import Effect, Handle
 from drawloom.dsl.staging.lists import Splice, common_start, contents, restore
 from drawloom.dsl.staging.scopes import ELSE, FALL, UNBOUND, Exit, Label, Outcome
-from drawloom.dsl.staging.unbound import Unreadable, maybe_unbound, unjoinable
+from drawloom.dsl.staging.unbound import Unreadable, maybe_unbound, read, unjoinable
 from drawloom.dsl.standing import recorded_block
 from drawloom.errors import DefinitionError
 from drawloom.ir.assign import union_of
@@ -83,6 +83,7 @@ def operand_of(tracer: Tracer, value: Any, what: str) -> tuple[Operand, Type]:
     """The operand and the type of a value that leaves a side."""
     if isinstance(value, _Kept):
         value = value.content
+    value = read(value, what.strip("`"))
     if isinstance(value, Effect):
         return Const("null"), NONE
     return tracer.operand(value, what), value_type(value)
@@ -129,9 +130,7 @@ class Ports:
                 if unreadable
                 else maybe_unbound(self.node)
             )
-        if all(_same(v, given[0]) for v in given[1:]) and not (
-            _ABSENT in map(_absent, values) and self.is_inner(given[0])
-        ):
+        if all(_same(v, given[0]) for v in given[1:]) and not self.is_inner(given[0]):
             return plain(given[0])
         try:
             return self.add([self._part(name, v) for v in values])
@@ -197,10 +196,6 @@ class Slot:
     def __init__(self, ports: Ports, key: tuple[Operand, ...]) -> None:
         self.ports = ports
         self.key = key
-
-
-def _absent(value: Any) -> Any:
-    return _ABSENT if value is _ABSENT else None
 
 
 def _belongs(block: OpenBlock | None, side: OpenBlock) -> bool:

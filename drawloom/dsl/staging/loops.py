@@ -124,6 +124,11 @@ class KnownLoop(Scope):
         made: Leave = self.stage.leaving((kind, self), self.stage.fallen(self.names, held)[FALL].values)
         return made
 
+    @property
+    def last(self) -> _Last:
+        """What `else` is run in."""
+        return _Last(self)
+
     def finished(self) -> bool:
         """Whether the loop came to its end without `break`."""
         if self.stage is not None:
@@ -157,6 +162,21 @@ class KnownLoop(Scope):
             record.other = relabelled(record.other, left, FALL)
         made: tuple[Any, ...] = stage.settle(stage.close_records(self, relabelled(outcome, left, FALL)), self.names)
         return made
+
+
+class _Last:
+    """The `else` of a loop: what leaves it has left the loop."""
+
+    def __init__(self, loop: KnownLoop) -> None:
+        self.loop = loop
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
+        if isinstance(error, Leave) and self.loop.stage is not None:
+            self.loop.pending = error.outcome
+            return True
+        return False
 
 
 class While(KnownLoop):

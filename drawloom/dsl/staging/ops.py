@@ -11,9 +11,10 @@ from drawloom.dsl.staging.branches import If
 from drawloom.dsl.staging.calls import check_change, fn
 from drawloom.dsl.staging.choices import both, choice, chosen, enter, first, go_on, keep, kept, left, named, other
 from drawloom.dsl.staging.comprehensions import comp, done, each, elem, known_items, where
+from drawloom.dsl.staging.displays import listed, new, table
 from drawloom.dsl.staging.for_loops import For
 from drawloom.dsl.staging.functions import Function
-from drawloom.dsl.staging.lists import Splice, changing, made_in
+from drawloom.dsl.staging.lists import Splice, changing
 from drawloom.dsl.staging.loops import While
 from drawloom.dsl.staging.managers import manager
 from drawloom.dsl.staging.parts import attribute, dict_method, item
@@ -56,6 +57,7 @@ __all__ = [
     "known_subject",
     "known_test",
     "left",
+    "listed",
     "manager",
     "named",
     "new",
@@ -71,6 +73,7 @@ __all__ = [
     "slice",
     "star",
     "storable",
+    "table",
     "unpack",
     "where",
 ]
@@ -99,8 +102,14 @@ def same(one: Any, two: Any) -> Any:
     value, constant = (one, two) if isinstance(one, Handle) else (two, one)
     if constant is None:
         return computed(stage, "is_none", value)
-    if (constant is True or constant is False) and value._dl_type.name == "bool":
-        return value if constant else computed(stage, "not", value)
+    if constant is True or constant is False:
+        kinds = (
+            {member.name for member in value._dl_type.args} if value._dl_type.name == "union" else {value._dl_type.name}
+        )
+        if kinds == {"bool"}:
+            return value if constant else computed(stage, "not", value)
+        if kinds == {"bool", "none"}:
+            return computed(stage, "eq", value, constant)
     raise refusal(
         "D142",
         f"`is` asks whether {value!r} is a certain object, known only at run time",
@@ -150,12 +159,6 @@ def inplace(op: str, old: Any, value: Any) -> Any:
 
 
 _IN_PLACE = {"and_": "iand", "or_": "ior"}
-
-
-def new(made: Any) -> Any:
-    """A list or dict that the function makes."""
-    stage = current_stage()
-    return made if stage is None else made_in(stage.tracer, made)
 
 
 def storable(owner: Any, what: str) -> Any:

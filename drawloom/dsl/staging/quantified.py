@@ -86,7 +86,7 @@ class Quantifier:
                 self.found = self.deciding
             return value
         branch = BranchNode(self.stage, value, self.hint if not self.tests else self.kind, self.place)
-        branch.open_side()
+        branch.open_side(not self.deciding)
         self.tests.append((branch, value))
         return value
 
@@ -144,7 +144,7 @@ class Quantifier:
             told = computed(stage, "bool", value)
             return computed(stage, "or" if self.deciding else "and", told, rest)
         rest_side = close_side(stage.tracer, {FALL: Exit({self.kind: result})})
-        branch.open_side()
+        branch.open_side(self.deciding)
         decided = close_side(stage.tracer, {FALL: Exit({self.kind: self.deciding})})
         sides = [decided, rest_side] if self.deciding else [rest_side, decided]
         return branch.join(sides)[FALL].values[self.kind]

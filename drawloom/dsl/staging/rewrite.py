@@ -194,17 +194,24 @@ class _Statements:
         return self._branch(node.test, node.body, node.orelse)
 
     def _branch(
-        self, condition: ast.expr, body: Sequence[ast.stmt], orelse: Sequence[ast.stmt], *, rewritten: bool = False
+        self,
+        condition: ast.expr,
+        body: Sequence[ast.stmt],
+        orelse: Sequence[ast.stmt],
+        *,
+        rewritten: bool = False,
+        inside: ast.expr | None = None,
     ) -> list[ast.stmt]:
         names = self.names([condition, *body, *orelse])
         bound = self.names([*body, *orelse])
         hint = bound[0] if len(bound) == 1 else ""
         owner = self.temporary()
         value = condition if rewritten else self.expressions.expression(condition)
+        taken = self.block(body) if inside is None else [with_(inside, self.block(body))]
         made: list[ast.stmt] = [
             self.set(owner, operation("If", value, constant(names), constant(hint))),
             if_(test(owner, "staged"), [ast.Expr(method(owner, "begin", _locals()))]),
-            if_(method(owner, "then"), [with_(load(owner), self.block(body))]),
+            if_(method(owner, "then"), [with_(load(owner), taken)]),
             self.after(owner, "staged", "middle", names),
         ]
         if orelse:
@@ -259,7 +266,7 @@ class _Statements:
     def _loop_end(self, owner: str, names: Sequence[str], orelse: Sequence[ast.stmt]) -> list[ast.stmt]:
         made = [self.after(owner, "staged", "end", names)]
         if orelse:
-            made += self._branch(method(owner, "finished"), orelse, [], rewritten=True)
+            made += self._branch(method(owner, "finished"), orelse, [], rewritten=True, inside=test(owner, "last"))
         return [*made, self.after(owner, "joining", "join", names)]
 
     # exceptions

@@ -7,6 +7,7 @@ left, or to jump out, the next takes it for a loop, until it is known what is ca
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from types import CodeType, TracebackType
 from typing import Any, Final
 
@@ -108,6 +109,8 @@ class RunLoop(Scope):
         self.block = self.tracer.open_block(f"{self.node}/", {})
         self.outcome = None
         self.stage.scopes.append(self)
+        if not self.as_map:
+            self.carries.fill_lists()
         return tuple(self.carries.placeholder(name) for name in self.names)
 
     def __iter__(self) -> Iterator[Any]:
@@ -153,13 +156,8 @@ class RunLoop(Scope):
     def _judge(self, outcome: Outcome) -> tuple[Any, ...]:
         """Look at what a round came to: make another one, or record the node."""
         block = self.tracer.block
-        if any(key in block.read for key in block.lists):
-            raise refusal(
-                "D145",
-                "a list is read and extended in one run-time loop",
-                "write `out = out + [x]`, which makes the loop sequential",
-            )
-        if self.as_map and (any(label != FALL for label in outcome) or self.carries.read_in(block, outcome)):
+        reads = self.carries.read_in(block, outcome) or any(key in block.read for key in block.lists)
+        if self.as_map and (reads or any(label != FALL for label in outcome)):
             self.as_map = False
             self.carries.settled(block, outcome)
             return self._again(block)
@@ -244,6 +242,11 @@ class RunLoop(Scope):
             Leave: it returns in any case.
         """
         return self.stage.settle(self.ended, self.names)
+
+    @property
+    def last(self) -> AbstractContextManager[None]:
+        """What `else` is run in: behind the loop."""
+        return nullcontext()
 
     def finished(self) -> Any:
         """Whether the loop came to its end without `break`: known, or a handle."""

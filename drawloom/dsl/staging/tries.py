@@ -17,16 +17,17 @@ from drawloom.dsl.staging.joins import Side, close_side, join_sides, plain
 from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.raising import record_raise
 from drawloom.dsl.staging.scopes import ELSE, FALL, UNBOUND, Leave, Outcome, Scope, current_stage, relabelled
-from drawloom.dsl.staging.unbound import Unreadable
+from drawloom.dsl.staging.unbound import maybe_assigned
 from drawloom.dsl.standing import recorded_block
 from drawloom.dsl.tracer import Recorded
 from drawloom.errors import DrawloomError
 from drawloom.ir.envelope import class_ref
 from drawloom.ir.nodes import Block, Handler, Node
 from drawloom.ir.nodes import Try as TryNode
-from drawloom.ir.operands import Caught
+from drawloom.ir.operands import Caught, Output
 from drawloom.ir.tasks import Port
 from drawloom.ir.types import NONE, Type
+from drawloom.ir.walk import references
 
 __all__ = ["Passing", "Try"]
 
@@ -34,6 +35,10 @@ __all__ = ["Passing", "Try"]
 
 Passing = (Leave, DrawloomError)  # what no handler of the user's may take while a pipeline is traced
 _BODY, _HANDLER, _FINAL, _ELSE = "body", "handler", "final", "else"
+
+
+def _refers_to(value: Handle, node: str) -> bool:
+    return any(isinstance(ref, Output) and ref.node == node for ref in references(value._dl_operand))
 
 
 class Try(Scope):
@@ -64,7 +69,8 @@ class Try(Scope):
         self.kinds: list[tuple[str, ...]] = []
         self.final: Side | None = None
         self.aborted = False
-        self.changed: dict[str, Any] = {}
+        self.changed: dict[str, bool] = {}
+        self.certain: set[str] = set()
         if self.stage is not None:
             frame = sys._getframe(1)
             self.place = (frame.f_code, frame.f_lasti)
@@ -161,6 +167,7 @@ class Try(Scope):
         """End the body or a handler; gives the names as the next part finds them."""
         outcome = self._end(held)
         if self.part == _BODY:
+            self.certain = self._assigned_last(held)
             self._end_body(outcome)
             if not self.staged:
                 return tuple(held.get(name, UNBOUND) for name in self.names)
@@ -182,15 +189,25 @@ class Try(Scope):
         self.sides.append(close_side(self.stage.tracer, outcome))
         self.block = None
 
+    def _assigned_last(self, held: Mapping[str, Any]) -> set[str]:
+        """The names whose value the body's last node gives: if the body has failed, they weren't assigned."""
+        block = self.stage.tracer.block
+        if block is not self.block or not block.nodes or any(s.position == len(block.nodes) for s in block.standing):
+            return set()
+        last = block.nodes[-1].id
+        found = {name: held.get(name) for name in self.names}
+        return {name for name, value in found.items() if isinstance(value, Handle) and _refers_to(value, last)}
+
     def _note_changes(self, held: Mapping[str, Any]) -> None:
         for name in self.names:
-            if plain(held.get(name, UNBOUND)) is not self.before[name]:
+            if plain(held.get(name, UNBOUND)) is not self.before[name] and name not in self.certain:
                 self.changed[name] = True
+        self.certain = set()
 
     def _uncertain(self, name: str) -> Any:
         if name not in self.changed:
             return self.before[name]
-        return Unreadable("it is assigned in the `try`, which may have failed before that")
+        return maybe_assigned()
 
     # handlers
 

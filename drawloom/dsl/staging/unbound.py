@@ -7,21 +7,23 @@ from typing import Any
 from drawloom.dsl.place import refusal
 from drawloom.errors import DefinitionError
 
-__all__ = ["Unreadable", "maybe_unbound", "read", "unjoinable"]
+__all__ = ["Unreadable", "maybe_assigned", "maybe_unbound", "read", "unjoinable"]
 
 
 class Unreadable:
     """Stands under a name until it is bound again; reading it is refused.
 
     Attributes:
-        why: completes "`name` may be unbound here: ".
+        why: what it may be and why: "may be unbound here: only some ways through `branch` assign it".
+        fix: what to do about it.
         error: what to say in its place, None for that.
     """
 
-    __slots__ = ("error", "why")
+    __slots__ = ("error", "fix", "why")
 
-    def __init__(self, why: str, error: DefinitionError | None = None) -> None:
+    def __init__(self, why: str, fix: str, error: DefinitionError | None = None) -> None:
         self.why = why
+        self.fix = fix
         self.error = error
 
     def __repr__(self) -> str:
@@ -30,12 +32,22 @@ class Unreadable:
 
 def maybe_unbound(node: str) -> Unreadable:
     """A name that only some ways through the control node `node` bind."""
-    return Unreadable(f"only some ways through `{node}` assign it")
+    return Unreadable(
+        f"may be unbound here: only some ways through `{node}` assign it", "give it a value before, or in every branch"
+    )
+
+
+def maybe_assigned() -> Unreadable:
+    """A name that a `try` may or may not have bound when it failed."""
+    return Unreadable(
+        "may be either of two things here: it is assigned in the `try`, which may have failed before or after that",
+        "give it a value in the `except`, or in its own `try`",
+    )
 
 
 def unjoinable(error: DefinitionError) -> Unreadable:
     """A name that is bound to different things, of which one can't be a run-time value."""
-    return Unreadable("", error)
+    return Unreadable("", "", error)
 
 
 def read(value: Any, name: str) -> Any:  # Any: the user's value, or a handle over it
@@ -53,8 +65,4 @@ def read(value: Any, name: str) -> Any:  # Any: the user's value, or a handle ov
             f"{value.error.diagnostics[0].what}",
             "use it inside each branch, or give `{name}` a run-time value in all of them".replace("{name}", name),
         )
-    raise refusal(
-        "D138",
-        f"`{name}` may be unbound here: {value.why}",
-        f"give `{name}` a value before, or in every branch",
-    )
+    raise refusal("D138", f"`{name}` {value.why}", value.fix)

@@ -6,7 +6,8 @@ nowhere.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 from drawloom.errors import Diagnostic, Span, did_you_mean
@@ -15,6 +16,7 @@ from drawloom.ir.checks.cycles import components
 from drawloom.ir.checks.references import explain
 from drawloom.ir.infer import RUN_INFO, TypeProblem, operand_type
 from drawloom.ir.layout import layout
+from drawloom.ir.narrow import Facts
 from drawloom.ir.nodes import Block, Node, Pipeline, Port
 from drawloom.ir.notation import format_operand, format_type, printable
 from drawloom.ir.operands import Apply, Const, Item, Operand, Output, Param, Reference, RunInfo
@@ -57,6 +59,7 @@ class Context:
         self.visible: dict[str, Ports] = {}  # node id -> its ports, for the nodes that may be referred to here
         self.items: dict[str, Type] = {}  # the maps around the place, and their items' types
         self.carried: dict[str, dict[str, Type]] = {}  # the loops around the place
+        self.known: dict[Operand, bool] = {}  # what the tests around the place tell of operands (`ir.narrow`)
         self.caught: set[str] = set()  # the tries whose handler is around the place
         self.open: list[tuple[str, int]] = [("", 0)]  # the blocks around the place: (control node, arm)
         self.fitting: set[tuple[int | str, int]] = set()  # (source, target) that fit; see `edge`
@@ -138,6 +141,16 @@ class Context:
             self.report("G207", what, f"use one of its results: {names_of(list(ports))}")
             return ANY
         return found
+
+    @contextmanager
+    def under(self, facts: Facts) -> Iterator[None]:
+        """Where these facts hold too."""
+        before = self.known
+        self.known = {**before, **facts} if facts else before
+        try:
+            yield
+        finally:
+            self.known = before
 
     def problem(self, problem: TypeProblem) -> None:
         """Reports a path or an operator that can't be."""

@@ -9,7 +9,9 @@ from drawloom.errors import did_you_mean
 from drawloom.ir.assign import assignable
 from drawloom.ir.checks.context import UNKNOWN_PORTS, Context, Ports
 from drawloom.ir.checks.interface import check_map_policies, check_node_policies, repeated, sound
+from drawloom.ir.narrow import facts
 from drawloom.ir.nodes import Block, Branch, ContainerCall, EngineNode, Loop, Map, Node, PipelineCall, Port, Try
+from drawloom.ir.operands import Operand
 from drawloom.ir.operators import iterated_type
 from drawloom.ir.types import ANY, Type
 
@@ -112,12 +114,16 @@ _NOT_MAPPED: Final = frozenset({"str", "bytes", "literal", "dataframe", "series"
 
 def _check_branch(context: Context, node: Branch, nodes: Nodes) -> Ports:
     ports = _ports(context, node, node.results)
-    for case in node.cases:
-        context.type_of(case.test)
-    titles = [f"case {number} of `{node.id}`" for number in range(1, len(node.cases) + 1)]
-    arms = [(case.block, title) for case, title in zip(node.cases, titles, strict=True)]
-    arms.append((node.otherwise, f"the `otherwise` of `{node.id}`"))
-    _check_arms(context, node, arms, node.results, nodes)
+    untaken: dict[Operand, bool] = {}  # what is known once the cases before weren't taken
+    for arm, case in enumerate(node.cases):
+        with context.under(untaken):
+            context.type_of(case.test)
+            with context.under(facts(case.test, truth=True)):
+                _check_arms(context, node, [(case.block, f"case {arm + 1} of `{node.id}`")], node.results, nodes, arm)
+        untaken |= facts(case.test, truth=False)
+    with context.under(untaken):
+        last = [(node.otherwise, f"the `otherwise` of `{node.id}`")]
+        _check_arms(context, node, last, node.results, nodes, len(node.cases))
     return ports
 
 
