@@ -21,11 +21,12 @@ def depth(tree: dict[str, dict[str, int]]) -> list[str]:
 @pipeline
 def composed(number: int, name: str) -> tuple[int, list[str], dict[str, tuple[int, int]]]:
     one, two = inc(number), inc(number + 1)
-    table = {"a": [one, two, 3], "": [], "bb": [number, len(name)]}
+    table = {"a": [one, two, 3], "bb": [number]}
     table["c"] = [*table["a"], one]
-    tree = {"x": {"one": one, **{"two": two}}, "y": {}}
+    named = {**table, name: [two]}
+    tree = {"x": {"one": one, **{"two": two}}, f"y{one}": {}}
     if two > 3:
-        weight = weigh(table, (two, name))
+        weight = weigh(named, (two, name))
     else:
         weight = weigh({**table, "d": [two]}, (one, "short"))
     return weight, depth(tree), {"pair": (one, table["a"][1])}

@@ -32,7 +32,7 @@ def looped(path: str, text: str) -> list[str]:
             said = unsteady(path, name, len(name) if len(name) < 3 else 99)
         except Flaky:
             said = "gave up"
-        made = made + [said]
+        made = [*made, said]
     return made
 
 

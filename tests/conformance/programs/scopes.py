@@ -29,7 +29,7 @@ def scoped(text: str, number: int) -> list[int]:
         item = inc(item)
         n = item
     del max
-    return squares + [n, item, number, sum]
+    return [*squares, n, item, number, sum]
 
 
 @pipeline

@@ -58,7 +58,7 @@ def divisor(a: int, b: int) -> int:
 def digits(number: int) -> list[int]:
     made: list[int] = []
     for _ in bounded(8):
-        made = [rest(number, 10)] + made
+        made = [rest(number, 10), *made]
         number //= 10
         if number == 0:
             break

@@ -41,7 +41,7 @@ def tournament(players: list[str]) -> tuple[str, int, list[int]]:
         rest = left_over(players)
         players = [winner(one, other) for one, other in pair_up(players)]
         if rest is not None:
-            players = players + [rest]
+            players = [*players, rest]
         rounds += 1
         sizes = sizes + [len(players)]
     return players[0], rounds, sizes
