@@ -12,6 +12,7 @@ from drawloom.dsl.place import function_span, refusal
 from drawloom.dsl.sites import Spans
 from drawloom.dsl.specs import task_spec
 from drawloom.dsl.staging.convert import converted
+from drawloom.dsl.staging.scopes import Leave
 from drawloom.dsl.standing import recorded_block
 from drawloom.dsl.tracer import Tracer
 from drawloom.errors import DefinitionError, Diagnostic, did_you_mean
@@ -66,7 +67,10 @@ def trace(pipeline: Pipeline[..., Any], static: Mapping[str, object] | None = No
     given |= _static_values(pipeline, static or {})
     token = CURRENT.set(tracer)
     try:
-        returned = converted(pipeline.function)(**given)
+        try:
+            returned = converted(pipeline.function)(**given)
+        except Leave:  # every way through it raises
+            returned = None
         operand, type_ = _result(tracer, pipeline, returned)
     finally:
         CURRENT.reset(token)

@@ -409,6 +409,15 @@ def _format(args: list[Type]) -> Type:
     return STR
 
 
+def _get_whole(args: list[Type]) -> Type:
+    container, index = args
+    if container.name == "tuple" and index.name == "literal":
+        number = int(index.values[0]) if index.values[0].lstrip("-").isdigit() else len(container.args)
+        if -len(container.args) <= number < len(container.args):
+            return container.args[number]
+    return _by_members("get", [widen(a) for a in args])
+
+
 def _unpack(args: list[Type]) -> Type:
     value, count = args
     if count.name == "any":
@@ -432,6 +441,7 @@ _WHOLE: Final[dict[str, Callable[[list[Type]], Type]]] = {
     "format": _format,
     "eq": _equal,
     "ne": _equal,
+    "get": _get_whole,
     "unpack": _unpack,
     "unset": lambda _: NEVER,
     "attr": lambda _: ANY,  # `ir.infer` knows the fields

@@ -97,6 +97,7 @@ X, Y, S = Param("x"), Param("y"), "score"
         (lambda x, y, s: x != None, Apply("ne", (X, Const("null")))),  # noqa: E711
         (lambda x, y, s: y[0], Param("y", (Key(0),))),
         (lambda x, y, s: y[-1], Param("y", (Key(-1),))),
+        (lambda x, y, s: (x + 1).real, Apply("attr", (Apply("add", (X, Const("1"))), Const('"real"')))),
         (lambda x, y, s: y[x], Apply("get", (Param("y"), X))),
         (lambda x, y, s: (y.__add__([x]))[0], Apply("get", (Apply("add", (Y, Apply("list", (X,)))), Const("0")))),
         (lambda x, y, s: y[1:], Apply("slice", (Y, Const("1"), Const("null"), Const("null")))),
@@ -332,13 +333,7 @@ def test_what_needs_the_value_itself_is_refused(make: Callable[..., Any], text: 
                 "its fields are `value`, `name`; compute anything else in a @task"
             ),
         ),
-        (
-            lambda x, y, s: (x + 1).real,
-            (
-                "`.real` is asked of an expression (`add`) (int), an expression | "
-                "put the expression and the attribute in a @task"
-            ),
-        ),
+        (lambda x, y, s: (x + 1).reel, "int has no field `reel`, did you mean `real`? | compute it in a @task"),
         (lambda x, y, s: y["a"], "list[int] has no key 'a': it is indexed by int | index it with a number"),
     ],
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import AbstractContextManager, nullcontext
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from itertools import product
@@ -15,6 +16,7 @@ from drawloom.ir.canonical import canonical_json
 from drawloom.ir.envelope import decode, encode
 from drawloom.ir.evaluate import OPERATORS, evaluate
 from drawloom.ir.infer import member_type, operand_type, path_type
+from drawloom.ir.narrow import Facts
 from drawloom.ir.operands import OPS, Apply, Const, Field, Key, Operand, Param, Reference
 from drawloom.ir.operators import iterated_type, operator_type
 from drawloom.ir.problems import TypeProblem
@@ -86,7 +88,7 @@ _STRICTER = {"sum", "min", "max", "sorted", "get", "contains", "mod", "as_dict",
 
 def _uncertain(op: str, types: list[Type]) -> bool:
     """Formatting with `%`, looking into sets of unhashable items, mixed items: left to the run."""
-    return op in ("mod", "contains", "get", "as_dict") or (
+    return op in ("mod", "contains", "get", "attr", "as_dict") or (
         op in ("sum", "min", "max", "sorted") and types[0].name == "tuple"
     )
 
@@ -211,6 +213,11 @@ class _Scope:
 
     def reference(self, reference: Reference) -> Type:
         return {"n": INT, "text": STR}[reference.name] if isinstance(reference, Param) else ANY
+
+    known: Facts = {}
+
+    def under(self, facts: Facts) -> AbstractContextManager[None]:
+        return nullcontext()
 
     def problem(self, problem: TypeProblem) -> None:
         self.problems.append(problem)

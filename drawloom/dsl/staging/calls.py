@@ -103,7 +103,11 @@ def _is_made_here(cls: type) -> bool:
 def _class(stage: Stage, cls: type) -> Callable[..., Any]:
     """A class of the user's, its `__init__` converted."""
     made = cls.__init__  # type: ignore[misc]  # a class's own
-    if type(made) is not FunctionType or not is_users(made.__code__.co_filename):
+    if (
+        type(made) is not FunctionType
+        or hasattr(cls, "__dataclass_fields__")
+        or not is_users(made.__code__.co_filename)
+    ):
         return cls
 
     def make(*args: Any, **more: Any) -> Any:

@@ -118,6 +118,10 @@ class Carries:
         """The number of the iteration."""
         return self._carried(_Role("own", _INDEX), INT)
 
+    def number(self) -> Any:
+        """The number of the iteration, where it is known to be read."""
+        return self.index() if _Role("own", _INDEX) in self.roles else maybe_unbound(self.node)
+
     def items(self) -> Handle:
         """The list that the loop runs over: carried, if it would be computed anew in each iteration."""
         assert self.over is not None

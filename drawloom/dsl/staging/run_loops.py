@@ -120,7 +120,7 @@ class RunLoop(Scope):
     def _item(self) -> Any:
         block = self.tracer.block
         if self.bound is not None:
-            return self.carries.index()
+            return self.carries.number()
         if self.as_map:
             return Handle(block, Item(self.node), self.item_type)
         return get_item(block, self.carries.items(), self.carries.index(), self.item_type)
