@@ -23,7 +23,7 @@ def composed(number: int, name: str) -> tuple[int, list[str], dict[str, tuple[in
     one, two = inc(number), inc(number + 1)
     table = {"a": [one, two, 3], "bb": [number]}
     table["c"] = [*table["a"], one]
-    named = {**table, name: [two]}
+    named = {"a": table["a"], "bb": table["c"], name: [two]}
     tree = {"x": {"one": one, **{"two": two}}, f"y{one}": {}}
     if two > 3:
         weight = weigh(named, (two, name))
