@@ -1,7 +1,8 @@
 """Expressions that may raise, and stand where nobody takes their value: they are recorded where they stand.
 
-In Python `q = 1 / x` raises there, whoever reads `q`. An expression of the IR is evaluated where it is used; so one that
-no node of its own block takes, and may raise, gets a node of its own: a nested pipeline without nodes, whose result it is.
+In Python `q = 1 / x` raises there, whoever reads `q`. An expression of the IR is evaluated where it is used; so one
+that no node of its own block takes, and may raise, gets a node of its own: a nested pipeline without nodes, whose
+result it is.
 """
 
 from __future__ import annotations
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["Standing", "may_raise", "part_may_raise", "recorded_block"]
 
-_NEVER: Final = frozenset("is_none not bool str eq ne select and or list tuple unset".split())
+_NEVER: Final = frozenset(
+    {"is_none", "not", "bool", "str", "eq", "ne", "select", "and", "or", "list", "tuple", "unset"},
+)
 # these don't, where the types are known and fit
 _TYPED: Final = frozenset(
-    "add sub mul neg pos abs lt le gt ge contains len sum any all zip enumerate reversed keys values items as_list "
-    "as_tuple as_set flatten sorted dict".split()
+    {"add", "sub", "mul", "neg", "pos", "abs", "lt", "le", "gt", "ge", "contains", "len", "sum", "any", "all", "zip"}
+    | {"enumerate", "reversed", "keys", "values", "items", "as_list", "as_tuple", "as_set", "flatten", "sorted", "dict"}
 )
 _LENIENT: Final = ("namedtuple", "dataclass", "pydantic", "failure", "datetime", "date", "time", "timedelta", "enum")
 

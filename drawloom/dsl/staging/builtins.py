@@ -62,7 +62,8 @@ def _refuse_options(function: Callable[..., Any], more: dict[str, Any]) -> None:
     if "key" in more:
         raise refusal(
             "D148",
-            f"`{function.__name__}(key=...)` is used on a run-time list, but the function would run inside an expression",
+            f"`{function.__name__}(key=...)` is used on a run-time list, but the function would run "
+            "inside an expression",
             "use a comprehension that gives what is compared, or a @task",
         )
     if more:
@@ -152,7 +153,8 @@ def _check_iterable(function: Callable[..., Any], value: Any) -> None:
     if isinstance(value, Handle) and iterated_type(value._dl_type) is None:
         raise refusal(
             "D110",
-            f"`{function.__name__}()` is called on {value!r}, but a value of type {value._dl_type} can't be iterated over",
+            f"`{function.__name__}()` is called on {value!r}, but a value of type {value._dl_type} can't be "
+            "iterated over",
             "pass a list",
         )
 

@@ -232,16 +232,16 @@ class Carries:
 
     # the node
 
-    def finish(self, block: OpenBlock, outcome: Outcome) -> tuple[tuple[Carry, ...], tuple[tuple[str, Operand], ...]]:
+    def finish(self, outcome: Outcome) -> tuple[tuple[Carry, ...], tuple[tuple[str, Operand], ...]]:
         """The loop's carried values, and what its body gives for the next iteration."""
         carries, results = [], []
         for role in self.roles:
-            initial, operand, type_ = self._next(role, block, outcome)
+            initial, operand, type_ = self._next(role, outcome)
             carries.append(Carry(self._port(role), initial, type_))
             results.append((self._port(role), operand))
         return tuple(carries), tuple(results)
 
-    def _next(self, role: _Role, block: OpenBlock, outcome: Outcome) -> tuple[Operand, Operand, Type]:
+    def _next(self, role: _Role, outcome: Outcome) -> tuple[Operand, Operand, Type]:
         if role.kind == "name":
             unchanged = self.given[role.key]._dl_operand, self.types[role.key]
             found = self._picked(outcome, lambda _, left: self._value(left, role.key, unchanged))

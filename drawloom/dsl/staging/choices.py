@@ -55,6 +55,11 @@ class _Choice:
         self.branch = BranchNode(stage, value, hint or "branch", place)
         self.sides: list[Side] = []
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a run may leave out what is being made."""
+        return self.staged
+
     def open(self, taken: bool) -> None:
         self.branch.open_side(taken)
 
@@ -144,7 +149,7 @@ def other() -> bool:
     return made.staged or not made.known
 
 
-def chosen(begun: None, taken: None, second: Any) -> Any:
+def chosen(_begun: None, _taken: None, second: Any) -> Any:
     """The value of `x if t else y`."""
     made = _stack(current_stage()).pop()
     if not made.staged:
@@ -179,7 +184,7 @@ def go_on() -> bool:
     return going
 
 
-def both(begun: None, second: Any) -> Any:
+def both(_begun: None, second: Any) -> Any:
     """The value of `x and y`, or `x or y`."""
     made = _stack(current_stage()).pop()
     if not made.staged:

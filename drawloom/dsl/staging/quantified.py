@@ -63,6 +63,11 @@ class Quantifier:
         self.found: Any = not self.deciding
         self.depth = 0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether what is being made may be left out by a run."""
+        return bool(self.tests) or self.loop is not None
+
     def where(self, test: Any) -> bool:
         """Whether an item counts."""
         value = run_time(self.stage, test)

@@ -1,4 +1,4 @@
-"""`for` over what is known only at run time: its body is recorded once and becomes a map, or a loop if it carries values.
+"""`for` over what is known only at run time: its body is recorded and becomes a map, or a loop if it carries values.
 
 The body is run in rounds. The first takes the loop for a map; if an iteration turns out to read what the one before
 left, or to jump out, the next takes it for a loop, until it is known what is carried and of which type.
@@ -212,7 +212,7 @@ class RunLoop(Scope):
 
     def _record_loop(self, outcome: Outcome) -> Outcome:
         block = self.tracer.block
-        carried, results = self.carries.finish(block, outcome)
+        carried, results = self.carries.finish(outcome)
         limit, on_limit = (self.bound.limit, self.bound.on_limit) if self.bound else (_MANY, "fail")
         test = Block((), (("test", self._test()),))
         restore(block)
@@ -235,7 +235,7 @@ class RunLoop(Scope):
 
     # behind it
 
-    def end(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
+    def end(self, _: Mapping[str, Any]) -> tuple[Any, ...]:
         """Go on behind the loop.
 
         Raises:
