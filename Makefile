@@ -7,7 +7,7 @@ DEMO_NEEDS := --editable '.[tables,models]' matplotlib
 DEV_NEEDS := --editable '.[dev]'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check-types unit torture bench docs clean
+.PHONY: help demo test lint check-types unit conformance torture bench docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,6 +46,9 @@ check-types: $(VENV)/.dev ## mypy --strict and pyright over the package
 
 unit: $(VENV)/.dev ## pytest
 	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+conformance: $(VENV)/.dev ## every program of the suite, with all its parameters, on every executor and engine, faults too
+	TEST_CONFORMANCE=all $(BIN)/python -m pytest -n auto tests/conformance/test_conformance.py
 
 torture: $(VENV)/.dev ## generated programs, 5 times as many as in `make test`; 500 kills -9 under load and what else may befall a store
 	TEST_EXAMPLES=5 $(BIN)/python -m pytest -n auto tests/conformance
