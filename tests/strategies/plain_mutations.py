@@ -149,7 +149,7 @@ def mutated(draw: st.DrawFn) -> Mutated:
 def mutated_source(random: Random) -> Mutated:
     """A module with one thing wrong in it, by what `random` gives."""
     choices = Choices(random)
-    plain = plain_source(random, sets=1)
+    plain = plain_source(random, sets=1, depths=(1, 1, 2))
     line = choices.pick(sorted(plain.marks))
     name = choices.pick(tuple(MUTATIONS))
     return mutation(plain, line, plain.marks[line], name)

@@ -49,13 +49,13 @@ def plain_sources(draw: st.DrawFn, sets: int = 5) -> Plain:
     return plain_source(draw(st.randoms(use_true_random=False)), sets)
 
 
-def plain_source(random: Random, sets: int = 5) -> Plain:
-    """A module made by what `random` gives."""
-    return _Module(random).module(sets)
+def plain_source(random: Random, sets: int = 5, depths: tuple[int, ...] = (1, 2, 2, 3)) -> Plain:
+    """A module made by what `random` gives, with `sets` parameter sets; `depths`: how deep its blocks may nest."""
+    return _Module(random).module(sets, depths)
 
 
 class _Module(Loops):
-    def module(self, sets: int) -> Plain:
+    def module(self, sets: int, depths: tuple[int, ...]) -> Plain:
         parts = [self.function(f"inner_{i}", pipeline=True) for i in range(self.pick((0, 0, 1)))]
         parts += [self.function(f"helper_{i}", pipeline=False) for i in range(self.pick((0, 1, 2)))]
         if self.chance(8):
