@@ -47,12 +47,17 @@ check-types: $(VENV)/.dev ## mypy --strict and pyright over the package
 unit: $(VENV)/.dev ## pytest
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
-conformance: $(VENV)/.dev ## every program of the suite, with all its parameters, on every executor and engine, faults too
-	TEST_CONFORMANCE=all $(BIN)/python -m pytest -n auto tests/conformance/test_conformance.py
-
 torture: $(VENV)/.dev ## generated programs, 5 times as many as in `make test`; 500 kills -9 under load and what else may befall a store
 	TEST_EXAMPLES=5 $(BIN)/python -m pytest -n auto tests/conformance
 	TEST_KILLS=500 $(BIN)/python -m pytest -n auto tests/durability
+
+PLAIN_EXAMPLES ?= 50000
+PLAIN_SHARES ?= $(shell getconf _NPROCESSORS_ONLN)
+PLAIN_SEED ?= 1
+conformance: $(VENV)/.dev ## every program of the suite on every executor and engine, with faults; then 50,000 generated ones
+	TEST_CONFORMANCE=all $(BIN)/python -m pytest -n auto tests/conformance/test_conformance.py
+	@seq $$(( $(PLAIN_SEED) * 1000 )) $$(( $(PLAIN_SEED) * 1000 + $(PLAIN_SHARES) - 1 )) | xargs -P $(PLAIN_SHARES) -I{} env PLAIN_SEED={} \
+	    PLAIN_EXAMPLES=$$(( $(PLAIN_EXAMPLES) / $(PLAIN_SHARES) )) $(BIN)/python -m pytest -q -p no:cacheprovider tests/conformance/test_generated_plain.py
 
 bench: $(VENV)/.dev ## the figures of docs/performance.md, beside their floor
 	$(BIN)/python -m benchmarks.run
