@@ -20,7 +20,7 @@ from drawloom.dsl.staging.straight import is_straight
 from drawloom.dsl.staging.trees import OPS
 from drawloom.errors import DefinitionError, Diagnostic, Span
 
-__all__ = ["converted"]
+__all__ = ["converted", "converted_code"]
 
 # Any: functions of any signature
 
@@ -47,7 +47,7 @@ def converted(function: Any) -> Any:
         return function
     known = _codes.get(id(code))
     if known is None:
-        known = _codes[id(code)] = (code, None if is_straight(function) else _converted_code(function))
+        known = _codes[id(code)] = (code, None if is_straight(function) else converted_code(function))
     if known[1] is None:
         return function
     return _with_code(function, known[1])
@@ -67,7 +67,12 @@ def _with_code(function: FunctionType, code: CodeType) -> FunctionType:
     return made
 
 
-def _converted_code(function: FunctionType) -> CodeType:
+def converted_code(function: FunctionType) -> CodeType:
+    """The code of a function, rewritten.
+
+    Raises:
+        DefinitionError: as `converted`.
+    """
     code = function.__code__
     if code.co_flags & 0x2A0:  # generator, coroutine, asynchronous generator
         raise refusal(
@@ -265,8 +270,16 @@ def _code_named(code: CodeType, name: str) -> CodeType | None:
 
 def _renamed(code: CodeType, old: str, new: str) -> CodeType:
     """A code with the qualified name that the user gave it, functions inside it too."""
-    inner = tuple(_renamed(c, old, new) if isinstance(c, CodeType) else c for c in code.co_consts)
+    inner = tuple(_renamed_constant(c, old, new) for c in code.co_consts)
     return code.replace(co_qualname=new + code.co_qualname.removeprefix(old), co_consts=inner)
+
+
+def _renamed_constant(constant: Any, old: str, new: str) -> Any:
+    if isinstance(constant, CodeType):
+        return _renamed(constant, old, new)
+    if isinstance(constant, str) and constant.startswith(f"{old}.<locals>."):  # the name of a class inside
+        return new + constant.removeprefix(old)
+    return constant
 
 
 def _remember(code: CodeType) -> None:

@@ -7,6 +7,7 @@ from types import CodeType, TracebackType
 from typing import Any
 
 from drawloom.dsl.place import refusal
+from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.scopes import RETURN, Exit, Leave, Outcome, Scope, Stage, current_stage
 
 __all__ = ["Function"]
@@ -47,8 +48,11 @@ class Function(Scope):
         stage = self.stage
         if stage is None:
             return False
+        recorded = any(scope.records for scope in (self, *stage.above(self)))
         stage.drop(self)
-        if error is not None:
+        if error is not None and not isinstance(error, Leave):
+            if recorded or stage.is_in_operand(self.depths):
+                known_failure(error, at, "this way through the function" if recorded else "this operand")
             stage.back_to(self.depths)
         if isinstance(error, Leave):
             self.outcome = error.outcome

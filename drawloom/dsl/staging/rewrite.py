@@ -20,7 +20,7 @@ import ast
 from collections.abc import Iterable, Sequence
 
 from drawloom.dsl.staging.expressions import Expressions, shape_of
-from drawloom.dsl.staging.names import appended_names, bound_names, declared_outside, only_extended
+from drawloom.dsl.staging.names import appended_names, bound_names, declared_outside, only_extended, read_names
 from drawloom.dsl.staging.patterns import simple_cases
 from drawloom.dsl.staging.trees import OPS, PREFIX, assigned, constant, if_, load, method, operation, test, with_
 
@@ -69,6 +69,7 @@ class _Statements:
         arguments = {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
         self.joined = frozenset(bound_names(inner)) | (around - arguments - set(bound_names(node.body)))
         self.outside = declared_outside(node)
+        self.reads = read_names(node.body)
         self.expressions = Expressions(self.joined)
         self.count = 0
         self.loops: list[str] = []
@@ -85,11 +86,11 @@ class _Statements:
         return self.node
 
     def block(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
-        made: list[ast.stmt] = []
-        for statement in statements:
-            for new in self.statement(statement):
-                made.append(ast.copy_location(new, statement) if not hasattr(new, "lineno") else new)
-        return made
+        return [
+            new if hasattr(new, "lineno") else ast.copy_location(new, statement)
+            for statement in statements
+            for new in self.statement(statement)
+        ]
 
     def statement(self, node: ast.stmt) -> list[ast.stmt]:
         rewrite = getattr(self, f"_{type(node).__name__.lower()}", None)
@@ -156,6 +157,8 @@ class _Statements:
 
     def _guard(self, targets: Sequence[ast.expr]) -> list[ast.stmt]:
         """A look, before a name of another scope is bound, at whether that may be."""
+        if not self.outside:
+            return []
         outer = [name for name in bound_names(targets) if name in self.outside]
         return [ast.Expr(operation("outside", constant(name))) for name in outer]
 
@@ -235,12 +238,15 @@ class _Statements:
     # loops
 
     def _for(self, node: ast.For) -> list[ast.stmt]:
-        owner, names = self.temporary(), self.names([node.target, *node.body])
+        owner, names = self.temporary(), self.names([node.target, *node.body, *node.orelse])
         grown = appended_names(node.body)
         hint = grown[0] if len(grown) == 1 else ""
         extended = tuple(sorted(only_extended(node.body)))
         source = self.expressions.expression(node.iter)
-        about = (names, hint, extended, shape_of(node.target))
+        inside = read_names([node.target, *node.body])
+        # a loop in a loop may read, the next time, what it left
+        behind = tuple(name for name in names if self.loops or self.reads[name] > inside[name])
+        about = (names, behind, hint, extended, shape_of(node.target), bool(node.orelse))
         made: list[ast.stmt] = [
             self.set(owner, operation("For", source, *map(constant, about))),
             self.after(owner, "staged", "begin", names),
@@ -250,7 +256,7 @@ class _Statements:
         return [*made, *self._loop_end(owner, names, node.orelse)]
 
     def _while(self, node: ast.While) -> list[ast.stmt]:
-        owner, names = self.temporary(), self.names([node.test, *node.body])
+        owner, names = self.temporary(), self.names([node.test, *node.body, *node.orelse])
         endless = isinstance(node.test, ast.Constant)
         tested = method(owner, "test", self.expressions.expression(node.test))
         made: list[ast.stmt] = [self.set(owner, operation("While", constant(names), constant(endless)))]
@@ -282,7 +288,7 @@ class _Statements:
         guarded = self._guarded(node, owner, names)
         if node.finalbody:
             cleaned = [with_(load(owner), self.block(node.finalbody)), self.after(owner, "ending", "ends_final", names)]
-            guarded = [ast.Try(guarded, [], [], [if_(method(owner, "cleans_up"), cleaned)])]
+            guarded = [ast.Try(guarded, [], [], [if_(method(owner, "cleans_up", _locals()), cleaned)])]
         made: list[ast.stmt] = [
             self.set(owner, operation("Try", constant(names), constant(hint), constant(bool(node.orelse)))),
             ast.Expr(method(owner, "begin", _locals())),
@@ -298,7 +304,7 @@ class _Statements:
         """The body, and its handlers as what they are to a staged body: blocks beside it."""
         error = f"{PREFIX}e"
         passing = ast.Attribute(load(OPS), "Passing", ast.Load())
-        caught = [ast.Expr(method(owner, "caught", load(error)))]
+        caught: list[ast.stmt] = [ast.Expr(method(owner, "caught", load(error)))]
         made: list[ast.stmt] = [
             ast.Try(
                 [with_(load(owner), self.block(node.body))],

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from drawloom.dsl.current import CURRENT
 from drawloom.dsl.staging.lists import contents, copied
+from drawloom.dsl.staging.unbound import UNBOUND
 
 if TYPE_CHECKING:
     from drawloom.dsl.blocks import OpenBlock
@@ -46,16 +47,6 @@ RETURN: Final = "return"
 BREAK: Final = "break"
 CONTINUE: Final = "continue"
 ELSE: Final[Label] = ("else", None)
-
-
-class _Unbound:
-    """Stands for a name that isn't bound."""
-
-    def __repr__(self) -> str:
-        return "<unbound>"
-
-
-UNBOUND: Final = _Unbound()
 
 
 class Exit:
@@ -162,6 +153,11 @@ class Stage:
         """Forget the operators that an exception has left."""
         for stack, depth in zip((self.choices, self.kept, self.comprehensions, self.handled), depths, strict=True):
             del stack[depth:]
+
+    def is_in_operand(self, depths: tuple[int, int, int, int]) -> bool:
+        """Whether an operand that a run may not reach is being made, begun after `depths`."""
+        operands = (*self.choices[depths[0] :], *self.comprehensions[depths[2] :])
+        return any(operand.is_open for operand in operands)
 
     @property
     def in_region(self) -> bool:
