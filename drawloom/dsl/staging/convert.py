@@ -26,7 +26,7 @@ __all__ = ["converted", "converted_code"]
 
 _LAMBDA: Final = "<lambda>"
 _INNER: Final = "_dl_function"
-_refused: Final = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith, ast.TryStar)
+_refused: Final = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.TryStar)
 
 # by identity: equal text on equal lines of two files gives equal code objects
 _codes: dict[int, tuple[CodeType, CodeType | None]] = {}
@@ -75,10 +75,12 @@ def converted_code(function: FunctionType) -> CodeType:
     """
     code = function.__code__
     if code.co_flags & 0x2A0:  # generator, coroutine, asynchronous generator
+        is_generator = code.co_flags & 0x20
         raise refusal(
             "D149",
-            f"`{function.__qualname__}` is a generator or a coroutine; a pipeline is traced in one go",
-            "return a list",
+            f"`{function.__qualname__}` is a {'generator' if is_generator else 'coroutine'}, "
+            "but a pipeline is traced in one go",
+            "return a list" if is_generator else _PLAIN_CALL,
             function_span(function),
         )
     linecache.checkcache(code.co_filename)
@@ -168,16 +170,28 @@ def _no_source(function: FunctionType, why: str) -> Exception:
 def _refuse_inside(node: ast.AST, code: CodeType) -> None:
     for inner in ast.walk(node):
         if isinstance(inner, _refused) or (isinstance(inner, ast.comprehension) and inner.is_async):
-            what = "`except*`" if isinstance(inner, ast.TryStar) else "a generator or a coroutine"
+            what, fix = _refused_form(inner)
             line = getattr(inner, "lineno", code.co_firstlineno)
             raise DefinitionError(
                 Diagnostic(
                     "D149",
-                    f"`{code.co_name}` has {what} in it; a pipeline is traced in one go",
+                    f"`{code.co_name}` has {what} in it, but a pipeline is traced in one go",
                     Span(code.co_filename, line, code.co_qualname),
-                    "return a list" if not isinstance(inner, ast.TryStar) else "use `except`",
+                    fix,
                 )
             )
+
+
+def _refused_form(node: ast.AST) -> tuple[str, str]:
+    """What a part of a function is that can't be staged, and what to write in its place."""
+    if isinstance(node, (ast.Yield, ast.YieldFrom)):
+        return "a `yield`", "return a list"
+    if isinstance(node, ast.TryStar):
+        return "an `except*`", "use `except`"
+    return "an `async` or `await`", _PLAIN_CALL
+
+
+_PLAIN_CALL: Final = "write a plain `def` and plain calls; tasks run beside each other anyway"
 
 
 # compiling
