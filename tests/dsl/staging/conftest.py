@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Callable
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -13,7 +14,7 @@ from drawloom.errors import DefinitionError, Diagnostic
 
 MARK = "  # <-"  # at the line that a refusal names
 _IMPORTS = "import functools, logging, math, os, zlib; from typing import Any; from work import *\n"
-_WORK = '''
+_WORK = """
 from typing import Any
 
 from drawloom import bounded, call_options, pipeline, task
@@ -60,7 +61,7 @@ def anything(n: int) -> Any:
 
 @task
 def note(n: int) -> None: ...
-'''
+"""
 
 
 @pytest.fixture
@@ -88,6 +89,6 @@ def refused(program: Callable[[str], ModuleType]) -> Callable[[str], tuple[Diagn
         (found,) = caught.value.diagnostics
         assert found.where is not None
         assert found.where.file == flows.__file__
-        return found, (open(found.where.file).read().splitlines())[found.where.line - 1]
+        return found, Path(found.where.file).read_text(encoding="utf-8").splitlines()[found.where.line - 1]
 
     return diagnosed
