@@ -22,6 +22,7 @@ from drawloom.dsl.scope import scoped
 from drawloom.dsl.sites import Site, Targets
 from drawloom.dsl.splice import Splice
 from drawloom.dsl.staging.convert import converted
+from drawloom.dsl.staging.scopes import Leave
 from drawloom.dsl.standing import recorded_block
 from drawloom.ir.assign import union_of
 from drawloom.ir.narrow import Facts
@@ -384,8 +385,14 @@ class Tracer:
             for port in signature.ports:
                 type_ = value_type(given[port.name]) if port.type == ANY else port.type
                 given[port.name] = Handle(self.block, operands[port.name], type_)
-            return converted(pipeline.function)(**given)
+            try:
+                return converted(pipeline.function)(**given)
+            except Leave:  # every way through it raises
+                leaves.append(True)
+                never = Handle(self.block, Apply("unset", ()), signature.result or NONE)
+                return None if signature.result in (None, NONE) else never
 
+        leaves: list[bool] = []
         self.depth += 1
         recorded = self.record_block(node, {}, body, f"the result of `{name}`", signature.result)
         self.depth -= 1
@@ -393,6 +400,8 @@ class Tracer:
         after = self.control_after([recorded], pipeline.upstream)
         inputs = tuple(operands.items())
         self.record_control(PipelineCall(node, pipeline.name, block, inputs, ports, after), [recorded])
+        if leaves:
+            raise Leave({})
         return self.result(node, ports)
 
 
