@@ -219,7 +219,7 @@ def p(n: int) -> int:
     )
     before = list(module.EVALUATED)
     same(module, {"n": 0}, {"n": 2})
-    assert module.EVALUATED == before
+    assert before == module.EVALUATED
 
 
 def test_globals_are_live(user_module: Load) -> None:
@@ -262,7 +262,7 @@ def p(n: int) -> int:
 def test_annotations_of_the_future(user_module: Load, same: Same) -> None:
     module = user_module(
         f"from __future__ import annotations\n{TASKS}"
-        + """
+        """
 def helper(n: Nowhere, k: Nothing = 2) -> Nobody:
     made: Unknown = inc(n) if n > k else n
     return made
