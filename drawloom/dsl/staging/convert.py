@@ -18,7 +18,7 @@ from drawloom.dsl.place import function_span, refusal
 from drawloom.dsl.source import is_users
 from drawloom.dsl.staging.rewrite import rewrite_function, rewrite_lambda
 from drawloom.dsl.staging.straight import is_straight
-from drawloom.dsl.staging.trees import OPS
+from drawloom.dsl.staging.trees import OPS, PREFIX
 from drawloom.errors import DefinitionError, Diagnostic, Span
 
 __all__ = ["converted"]
@@ -216,6 +216,9 @@ def _compiled(function: FunctionType, node: Any) -> CodeType:
         inner = node
     factory = _factory(function, inner)
     module = ast.fix_missing_locations(ast.Module([factory], []))
+    for made in ast.walk(module):  # a call of an attribute is told at the line that the attribute ends in
+        if isinstance(made, ast.Attribute) and isinstance(made.value, ast.Name) and made.value.id.startswith(PREFIX):
+            made.end_lineno, made.end_col_offset = made.lineno, made.col_offset
     whole = compile(module, code.co_filename, "exec", flags=_future_flags(code), dont_inherit=True)
     found = _code_named(whole, _LAMBDA if is_lambda else name)
     assert found is not None
