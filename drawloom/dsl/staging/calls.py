@@ -36,7 +36,7 @@ _CHANGES: Final[dict[type, frozenset[str]]] = {
     dict: frozenset({"update", "setdefault", "pop", "popitem", "clear"}),
     set: frozenset({"add", "discard", "remove", "pop", "clear", "update"}),
 }
-_TEXT: Final = ("print", "format", "join", "debug", "info", "warning", "error", "critical", "exception", "log")
+_TEXT: Final = ("print", "format", "str.format", "str.format_map", "str.join")
 
 
 def fn(callee: Any) -> Any:
@@ -165,8 +165,7 @@ def check_change(stage: Stage, changed: Any, how: str) -> None:
         return
     raise refusal(
         "D144",
-        f"`{how}` changes a {type(changed).__name__} under a run-time test or loop, "
-        "but it would be changed in any case",
+        f"`{how}` stands under a run-time test or loop, but would change the {type(changed).__name__} in any case",
         "assign a local name, or return the changed value from a @task",
     )
 
@@ -192,10 +191,10 @@ def _foreign(callee: Any) -> Exception:
     if isinstance(callee, type):
         return refusal(
             "D152",
-            f"a `{name}` is made of a run-time value, which it would hide",
+            f"`{name}` is made of a run-time value, which it would hide",
             "pass the parts to a @task and make it there",
         )
-    if name.rpartition(".")[2] in _TEXT:
+    if name in _TEXT or name.startswith("logging."):
         return refusal(
             "D143",
             f"`{name}` is given a run-time value, whose text isn't known while the pipeline is traced",
@@ -211,4 +210,4 @@ def _foreign(callee: Any) -> Exception:
 def _named(callee: Any) -> str:
     name = getattr(callee, "__qualname__", None) or type(callee).__qualname__
     module = getattr(callee, "__module__", None)
-    return f"{module}.{name}" if module and module != "builtins" else str(name)
+    return f"{module.lstrip('_')}.{name}" if module and module != "builtins" else str(name)
