@@ -127,7 +127,8 @@ class OpenBlock:
         """The type of an operand, with what the tests around tell of it."""
         if type_.name != "union":
             return type_
-        for block in self.tracer.open_blocks:
+        tracer = self.tracer
+        for block in (*tracer.open_blocks, *([tracer.joining] if tracer.joining is not None else [])):
             is_none = block.facts.get(operand)
             if is_none is not None:
                 type_ = narrowed(type_, is_none)

@@ -29,6 +29,6 @@ class Splice:
             "loop over it, pass it to a @task, or take `len()` of it",
         )
 
-    __eq__ = __ne__ = __bool__ = __call__ = __iter__ = __len__ = __str__ = _refuse  # type: ignore[assignment]
-    __add__ = __radd__ = __lt__ = __gt__ = __le__ = __ge__ = __format__ = __getitem__ = _refuse  # type: ignore[assignment]
+    __eq__ = __ne__ = __bool__ = __call__ = __iter__ = __len__ = __str__ = _refuse
+    __add__ = __radd__ = __lt__ = __gt__ = __le__ = __ge__ = __format__ = __getitem__ = _refuse
     __hash__ = None  # type: ignore[assignment]

@@ -59,6 +59,7 @@ class Tracer:
         self._targets: dict[int, Targets] = {}
         self._recorded: dict[str, int] = {}
         self.options: list[Options] = []  # of the `with call_options(...)` around, from the outside in
+        self.joining: OpenBlock | None = None  # the block of a side whose results are being made
         self.stage: Any = None  # a `staging.scopes.Stage`, once a converted function runs
 
     # names
@@ -78,7 +79,7 @@ class Tracer:
         return self.named_id(name or fallback, code, offset)
 
     def named_id(self, name: str, code: CodeType, offset: int) -> str:
-        """A new id in the open block, made of a name and its ordinal there, for what stands at a place of the source."""
+        """A new id in the open block, made of a name and its ordinal there, for what stands at a place of the code."""
         block = self.block
         ordinal = block.counts[name] = block.counts.get(name, 0) + 1
         found = f"{block.prefix}{name}" if ordinal == 1 else f"{block.prefix}{name}-{ordinal}"

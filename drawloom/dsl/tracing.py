@@ -18,9 +18,9 @@ from drawloom.dsl.tracer import Tracer
 from drawloom.errors import DefinitionError, Diagnostic, did_you_mean
 from drawloom.ir.nodes import Pipeline as PipelineNode
 from drawloom.ir.nodes import Port
-from drawloom.ir.operands import Operand, Param
+from drawloom.ir.operands import Apply, Operand, Param
 from drawloom.ir.program import Program
-from drawloom.ir.types import Type
+from drawloom.ir.types import NONE, Type
 
 if TYPE_CHECKING:
     from drawloom.dsl.pipeline import Pipeline
@@ -69,9 +69,10 @@ def trace(pipeline: Pipeline[..., Any], static: Mapping[str, object] | None = No
     try:
         try:
             returned = converted(pipeline.function)(**given)
+            operand, type_ = _result(tracer, pipeline, returned)
         except Leave:  # every way through it raises
-            returned = None
-        operand, type_ = _result(tracer, pipeline, returned)
+            type_ = signature.result or NONE
+            operand = None if type_ == NONE else Apply("unset", ())
     finally:
         CURRENT.reset(token)
         tracer.block.close()

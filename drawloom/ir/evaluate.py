@@ -38,6 +38,20 @@ def _unpack(value: Any, count: int) -> tuple[Any, ...]:
     return found
 
 
+def map_items(value: Any) -> list[Any]:
+    """The items a map runs over, as Python iterates; those of a set in the order in which its envelope is written.
+
+    Raises:
+        TypeError: `value` can't be iterated over.
+    """
+    if isinstance(value, (set, frozenset)):
+        from drawloom.ir.canonical import canonical_json  # sets are rare: steps without one don't pay
+        from drawloom.ir.envelope import encode
+
+        return sorted(value, key=lambda item: canonical_json(encode(item)))
+    return list(value)
+
+
 # `and`, `or` and `select` are not here: `evaluate` runs them lazily
 OPERATORS: Final[dict[str, Callable[..., Any]]] = {
     "add": operator.add,
@@ -74,14 +88,14 @@ OPERATORS: Final[dict[str, Callable[..., Any]]] = {
     "all": all,
     "round": round,
     "range": lambda *limits: list(range(*limits)),
-    "zip": lambda *lists: list(zip(*map(_listed, lists))),  # as Python: the shortest decides
-    "enumerate": lambda items, start: list(enumerate(_listed(items), start)),
+    "zip": lambda *lists: list(zip(*map(map_items, lists))),  # as Python: the shortest decides
+    "enumerate": lambda items, start: list(enumerate(map_items(items), start)),
     "reversed": lambda items: list(reversed(items)),
     "keys": lambda table: list(table.keys()),
     "values": lambda table: list(table.values()),
     "items": lambda table: list(table.items()),
-    "as_list": lambda items: _listed(items),
-    "as_tuple": lambda items: tuple(_listed(items)),
+    "as_list": map_items,
+    "as_tuple": lambda items: tuple(map_items(items)),
     "as_set": set,
     "as_dict": dict,
     "flatten": lambda lists: [item for items in lists for item in items],
@@ -129,20 +143,3 @@ def follow(value: Any, path: Path) -> Any:
     for step in path:
         value = getattr(value, step.name) if isinstance(step, Field) else value[step.key]
     return value
-
-
-def map_items(value: Any) -> list[Any]:
-    """The items a map runs over, as Python iterates; those of a set in the order in which its envelope is written.
-
-    Raises:
-        TypeError: `value` can't be iterated over.
-    """
-    if isinstance(value, (set, frozenset)):
-        from drawloom.ir.canonical import canonical_json  # sets are rare: steps without one don't pay
-        from drawloom.ir.envelope import encode
-
-        return sorted(value, key=lambda item: canonical_json(encode(item)))
-    return list(value)
-
-
-_listed = map_items

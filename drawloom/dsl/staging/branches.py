@@ -8,6 +8,7 @@ from types import CodeType, TracebackType
 from typing import Any
 
 from drawloom.dsl.handles import Handle
+from drawloom.dsl.place import user_frame
 from drawloom.dsl.staging.joins import Side, close_side, join_sides, plain
 from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.scopes import FALL, UNBOUND, Exit, Outcome, Scope, Stage, current_stage
@@ -91,16 +92,13 @@ class BranchRecord:
 
 def continue_with(stage: Stage, flag: Any, others: Outcome) -> BranchRecord:
     """What follows is recorded on the side of `flag`; the other side has left by `others`."""
-    place = stage.tracer.sites[_last_site(stage)]
-    branch = BranchNode(stage, flag, "branch", place)
+    frame = user_frame()
+    assert frame is not None
+    branch = BranchNode(stage, flag, "branch", (frame.f_code, frame.f_lasti))
     branch.open_side(False)
     left = close_side(stage.tracer, others)
     branch.open_side(True)
     return BranchRecord(branch, left, open_first=True)
-
-
-def _last_site(stage: Stage) -> str:
-    return next(reversed(stage.tracer.sites))
 
 
 class If(Scope):

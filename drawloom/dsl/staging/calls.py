@@ -1,4 +1,4 @@
-"""What a converted function calls: tasks and pipelines as they are, the user's functions converted in turn, all else guarded."""
+"""What a converted function calls: tasks as they are, the user's functions converted in turn, all else guarded."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ __all__ = ["fn"]
 
 _OWN = "drawloom"
 _LIST_CHANGES: Final = ("append", "extend")
-_CHANGES: Final = {
+_CHANGES: Final[dict[type, frozenset[str]]] = {
     list: frozenset(
         {"insert", "pop", "remove", "clear", "sort", "reverse", "append", "extend", "__setitem__", "__delitem__"}
     ),
@@ -51,9 +51,9 @@ def fn(callee: Any) -> Any:
     if staged is not None:
         return staged
     if kind is FunctionType:
-        return _function(stage, callee)
+        return _function(callee)
     if kind is MethodType:
-        return _method(stage, callee)
+        return _method(callee)
     if kind is BuiltinMethodType and type(callee.__self__) in _CHANGES:
         return _container_method(stage, callee)
     if kind is functools.partial:
@@ -63,14 +63,14 @@ def fn(callee: Any) -> Any:
     if kind is DictMethod:
         return callee
     if isinstance(callee, type) and _is_made_here(callee):
-        return _class(stage, callee)
-    called = getattr(kind, "__call__", None)
+        return _class(callee)
+    called = getattr(kind, "__call__", None)  # noqa: B004  # it is the function itself that is wanted
     if type(called) is FunctionType and is_users(called.__code__.co_filename):
-        return MethodType(_function(stage, called), callee)
+        return MethodType(_function(called), callee)
     return _guarded(callee)
 
 
-def _function(stage: Stage, callee: FunctionType) -> Any:
+def _function(callee: FunctionType) -> Any:
     if callee.__module__ is not None and callee.__module__.partition(".")[0] == _OWN:
         return callee
     if not is_users(callee.__code__.co_filename):
@@ -78,11 +78,11 @@ def _function(stage: Stage, callee: FunctionType) -> Any:
     return converted(callee)
 
 
-def _method(stage: Stage, callee: MethodType) -> Any:
+def _method(callee: MethodType) -> Any:
     function = callee.__func__
     if type(function) is FunctionType and is_users(function.__code__.co_filename):
-        made = _function(stage, function)
-        return made if made is function else MethodType(made, callee.__self__)
+        made = _function(function)
+        return callee if made is function else MethodType(made, callee.__self__)
     owner = type(callee.__self__)
     if owner in (Task, Pipeline) or owner.__module__.partition(".")[0] == _OWN:
         return callee
@@ -90,17 +90,18 @@ def _method(stage: Stage, callee: MethodType) -> Any:
 
 
 def _is_made_here(cls: type) -> bool:
-    """Whether objects of a class may be made while a pipeline is traced, and hold run-time values as they hold others."""
+    """Whether objects of a class may be made while a pipeline is traced, and hold run-time values like any other."""
     if type(cls) is not type or not is_users_module(sys.modules.get(cls.__module__)):
         return False
-    if cls.__new__ is not object.__new__:
+    if getattr(cls, "__new__", None) is not getattr(object, "__new__", None):
         return issubclass(cls, tuple) and hasattr(cls, "_fields")  # a NamedTuple
     if hasattr(cls, "__dataclass_fields__"):
         return not hasattr(cls, "__post_init__")
-    return type(cls.__init__) is FunctionType and is_users(cls.__init__.__code__.co_filename)
+    made = vars(cls).get("__init__", getattr(cls, "__init__", None))
+    return type(made) is FunctionType and is_users(made.__code__.co_filename)
 
 
-def _class(stage: Stage, cls: type) -> Callable[..., Any]:
+def _class(cls: type) -> Callable[..., Any]:
     """A class of the user's, its `__init__` converted."""
     made = cls.__init__  # type: ignore[misc]  # a class's own
     if (
@@ -111,7 +112,7 @@ def _class(stage: Stage, cls: type) -> Callable[..., Any]:
         return cls
 
     def make(*args: Any, **more: Any) -> Any:
-        new = cls.__new__(cls)
+        new: Any = object.__new__(cls)
         converted(made)(new, *args, **more)
         return new
 
@@ -133,7 +134,7 @@ def _exception(cls: type[BaseException]) -> Callable[..., Any]:
 def _container_method(stage: Stage, callee: Any) -> Any:
     container, name = callee.__self__, callee.__name__
     if name not in _CHANGES[type(container)]:
-        return _guarded(callee) if name not in ("get", "index", "count") else _guarded(callee)
+        return _guarded(callee)
     if type(container) is list and name in _LIST_CHANGES:
         return functools.partial(_grow, stage, container, name)
     check_change(stage, container, f".{name}()")
@@ -164,7 +165,8 @@ def check_change(stage: Stage, changed: Any, how: str) -> None:
         return
     raise refusal(
         "D144",
-        f"`{how}` changes a {type(changed).__name__} under a run-time test or loop, but it would be changed in any case",
+        f"`{how}` changes a {type(changed).__name__} under a run-time test or loop, "
+        "but it would be changed in any case",
         "assign a local name, or return the changed value from a @task",
     )
 

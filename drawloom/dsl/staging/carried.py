@@ -9,7 +9,7 @@ from drawloom.dsl.handles import Handle
 from drawloom.dsl.splice import Splice
 from drawloom.dsl.staging.joins import UNSET, operand_of, plain
 from drawloom.dsl.staging.lists import changing
-from drawloom.dsl.staging.scopes import BREAK, FALL, RETURN, UNBOUND, Exit, Label, Outcome
+from drawloom.dsl.staging.scopes import BREAK, ELSE, FALL, RETURN, UNBOUND, Exit, Label, Outcome
 from drawloom.dsl.staging.unbound import Unreadable, maybe_unbound
 from drawloom.errors import DefinitionError
 from drawloom.ir.assign import assignable, union_of
@@ -35,6 +35,10 @@ class _Role(NamedTuple):
 
     kind: str  # "name", "list", "own"
     key: Any
+
+
+def _is_readable(value: Any) -> bool:
+    return value is not UNBOUND and not isinstance(value, Unreadable)
 
 
 class Carries:
@@ -94,7 +98,7 @@ class Carries:
     def placeholder(self, name: str) -> Any:
         """What a name is at the beginning of an iteration."""
         role = _Role("name", name)
-        if role in self.roles:
+        if role in self.roles and name in self.initial:
             self.given[name] = self._carried(role, self.types[name])
             return self.given[name]
         self.given.pop(name, None)
@@ -136,6 +140,7 @@ class Carries:
 
     def _is_referred_to(self, block: OpenBlock, outcome: Outcome, wanted: Any) -> bool:
         found = [operand for node in walk(Block(tuple(block.nodes))) for operand in operands(node)]
+        found += [standing.operand for standing in block.standing]
         for left in outcome.values():
             values = [plain(v) for name, v in left.values.items() if not self.is_unchanged(name, plain(v))]
             values += [self._added(block, key, content) for key, (_, content) in left.lists.items()]
@@ -163,6 +168,9 @@ class Carries:
 
     def _needed(self, block: OpenBlock, outcome: Outcome) -> list[_Role]:
         changed = [n for n in self.initial if any(not self._keeps(e, n) for e in outcome.values())]
+        changed += [
+            name for name in self.before if name not in self.initial and self._is_bound_by_breaks(name, outcome)
+        ]
         roles = [_Role("name", name) for name in changed]
         for left in outcome.values():
             for key, (one, content) in left.lists.items():
@@ -179,6 +187,11 @@ class Carries:
         if any(label[0] == RETURN for label in outcome):
             roles += [_Role("own", _RETURNED), _Role("own", _VALUE)]
         return roles
+
+    def _is_bound_by_breaks(self, name: str, outcome: Outcome) -> bool:
+        """Whether a name without a value before has one wherever `break` leads to."""
+        breaks = [left for label, left in outcome.items() if label[0] == BREAK]
+        return bool(breaks) and all(_is_readable(left.values.get(name, UNBOUND)) for left in breaks)
 
     def _keeps(self, left: Exit, name: str) -> bool:
         if name not in left.values:
@@ -232,16 +245,18 @@ class Carries:
 
     # the node
 
-    def finish(self, block: OpenBlock, outcome: Outcome) -> tuple[tuple[Carry, ...], tuple[tuple[str, Operand], ...]]:
+    def finish(self, outcome: Outcome) -> tuple[tuple[Carry, ...], tuple[tuple[str, Operand], ...]]:
         """The loop's carried values, and what its body gives for the next iteration."""
         carries, results = [], []
         for role in self.roles:
-            initial, operand, type_ = self._next(role, block, outcome)
+            initial, operand, type_ = self._next(role, outcome)
             carries.append(Carry(self._port(role), initial, type_))
             results.append((self._port(role), operand))
         return tuple(carries), tuple(results)
 
-    def _next(self, role: _Role, block: OpenBlock, outcome: Outcome) -> tuple[Operand, Operand, Type]:
+    def _next(self, role: _Role, outcome: Outcome) -> tuple[Operand, Operand, Type]:
+        if role.kind == "name" and role.key not in self.initial:
+            return UNSET, *self._bound_at_last(role, outcome)
         if role.kind == "name":
             unchanged = self.given[role.key]._dl_operand, self.types[role.key]
             found = self._picked(outcome, lambda _, left: self._value(left, role.key, unchanged))
@@ -265,6 +280,16 @@ class Carries:
         told = {True: (Const("true"), BOOL), False: (Const("false"), BOOL)}
         operand, _ = self._picked(outcome, lambda way, _: told[way[0] == wanted])
         return told[role.key == _GO][0], operand, BOOL
+
+    def _bound_at_last(self, role: _Role, outcome: Outcome) -> tuple[Operand, Type]:
+        """The next value of a name that has none before: what `break` leaves it with."""
+        same = Carried(self.node, self._port(role)), NEVER
+
+        def value(way: Label, left: Exit) -> tuple[Operand, Type]:
+            return self._value(left, role.key, same) if way[0] == BREAK else same
+
+        operand, self.types[role.key] = self._picked(outcome, value)
+        return operand, self.types[role.key]
 
     def _value(self, left: Exit, name: str, unchanged: tuple[Operand, Type]) -> tuple[Operand, Type]:
         if name not in left.values:
@@ -310,35 +335,38 @@ class Carries:
     def _output(self, role: _Role, type_: Type) -> Handle:
         return Handle(self.tracer.block, Output(self.node, self._port(role)), type_)
 
-    def go_after(self) -> Any:
-        """Whether the loop came to its end without being left."""
-        role = _Role("own", _GO)
-        return self._output(role, BOOL) if role in self.roles else True
-
-    def outcome_after(self, outcome: Outcome, names: Sequence[str]) -> Outcome:
-        """How control goes on behind the loop."""
+    def outcome_after(self, outcome: Outcome, names: Sequence[str], *, has_else: bool) -> Outcome:
+        """How control goes on behind the loop: it came to its end, it was left by `break`, it returns."""
         lists = {
             role.key: (self.lists[role.key], [Splice(self._output(role, Type("list", (self.items_of[role.key],))))])
             for role in self.roles
             if role.kind == "list"
         }
+        breaks = any(label[0] == BREAK for label in outcome)
         returns = next((label for label in outcome if label[0] == RETURN), None)
+        ends = self.may_end or not (breaks or returns)
         after: Outcome = {}
-        if self.may_end or any(label[0] == BREAK for label in outcome) or returns is None:
-            after[FALL] = Exit({name: self._after(name, outcome) for name in names})
+        if ends and breaks and has_else:
+            after[ELSE] = Exit({name: self._after(name, outcome, broken=False) for name in names}, self._own(_GO))
+        if ends or breaks:
+            broken = breaks and (has_else or not ends)
+            after[FALL] = Exit({name: self._after(name, outcome, broken=broken) for name in names})
         if returns is not None:
-            after[returns] = Exit({_VALUE: self._output(_Role("own", _VALUE), self.types[_VALUE])})
+            after[returns] = Exit(
+                {_VALUE: self._output(_Role("own", _VALUE), self.types[_VALUE])}, self._own(_RETURNED)
+            )
+            if FALL in after:
+                after[FALL].flag = Handle(self.tracer.block, Apply("not", (self._own(_RETURNED)._dl_operand,)), BOOL)
         for left in after.values():
             left.lists = dict(lists)
-        if len(after) > 1 and returns is not None:
-            flag = self._output(_Role("own", _RETURNED), BOOL)
-            after[returns].flag = flag
-            after[FALL].flag = Handle(self.tracer.block, Apply("not", (flag._dl_operand,)), BOOL)
         return after
 
-    def _after(self, name: str, outcome: Outcome) -> Any:
+    def _own(self, key: str) -> Handle:
+        return self._output(_Role("own", key), BOOL)
+
+    def _after(self, name: str, outcome: Outcome, *, broken: bool) -> Any:
         role = _Role("name", name)
-        if role in self.roles:
+        if role in self.roles and (broken or name in self.initial):
             return self._output(role, self.types[name])
         before = self.before[name]
         changed = any(name in left.values and plain(left.values[name]) is not before for left in outcome.values())

@@ -9,6 +9,8 @@ import sys
 from types import CodeType
 from typing import Any
 
+from drawloom.dsl.blocks import sized_expression
+from drawloom.dsl.constants import value_type
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
 from drawloom.dsl.staging.branches import BranchNode
@@ -18,6 +20,9 @@ from drawloom.dsl.staging.scopes import FALL, Exit, Stage, current_stage
 from drawloom.dsl.staging.unbound import read
 from drawloom.dsl.staging.values import computed, run_time
 from drawloom.errors import DefinitionError
+from drawloom.ir.assign import union_of
+from drawloom.ir.narrow import narrowed
+from drawloom.ir.types import Type
 
 __all__ = ["both", "choice", "chosen", "enter", "first", "go_on", "keep", "kept", "left", "named", "other"]
 
@@ -55,6 +60,11 @@ class _Choice:
         self.branch = BranchNode(stage, value, hint or "branch", place)
         self.sides: list[Side] = []
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a run may leave out what is being made."""
+        return self.staged
+
     def open(self, taken: bool) -> None:
         self.branch.open_side(taken)
 
@@ -89,7 +99,17 @@ class _Choice:
         made = computed(self.stage, op, *values)
         if raising:
             tracer.block.stand(made._dl_operand, made._dl_type)
-        return made
+        return sized_expression(tracer.block, made._dl_operand, self._type_of(op, values), values)
+
+    def _type_of(self, op: str, values: tuple[Any, ...]) -> Type:
+        """The type of the operand that is taken, with what its side tells of it."""
+        types = [narrowed(value_type(values[0]), is_none=False)] if op == "or" else []
+        types += [value_type(values[0])] if op == "and" else []
+        for side, value in zip(self.sides, values[-len(self.sides) :], strict=True):
+            self.stage.tracer.joining = side.block
+            types.append(value_type(value))
+        self.stage.tracer.joining = None
+        return union_of(types)
 
 
 def _begin(test: Any, hint: str) -> _Choice:
@@ -144,7 +164,7 @@ def other() -> bool:
     return made.staged or not made.known
 
 
-def chosen(begun: None, taken: None, second: Any) -> Any:
+def chosen(_begun: None, _taken: None, second: Any) -> Any:
     """The value of `x if t else y`."""
     made = _stack(current_stage()).pop()
     if not made.staged:
@@ -179,7 +199,7 @@ def go_on() -> bool:
     return going
 
 
-def both(begun: None, second: Any) -> Any:
+def both(_begun: None, second: Any) -> Any:
     """The value of `x and y`, or `x or y`."""
     made = _stack(current_stage()).pop()
     if not made.staged:

@@ -1,7 +1,7 @@
 """Comprehensions, and the generators that `any` and `all` are given.
 
-`ops.done(ops.comp("list", ""), [ops.elem(e) for x in ops.each(it) if ops.where(p)])`: the iterators and tests open blocks,
-which are closed when the iterator goes on; the list that Python makes itself is of no account.
+`ops.done(ops.comp("list", ""), [ops.elem(e) for x in ops.each(it) if ops.where(p)])`: the iterators and tests open
+blocks, which are closed when the iterator goes on; the list that Python makes itself is of no account.
 """
 
 from __future__ import annotations
@@ -55,6 +55,11 @@ class Comprehension:
         self.place = place
         self.parts: list[Any] = []
         self.open: list[_OpenMap | _OpenTest] = []
+
+    @property
+    def is_open(self) -> bool:
+        """Whether what is being made is made for each item of a run, or perhaps not at all."""
+        return bool(self.open)
 
     def name(self, fallback: str) -> str:
         """What the next node is named after: the outermost one after the variable."""

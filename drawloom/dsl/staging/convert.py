@@ -250,8 +250,16 @@ def _code_named(code: CodeType, name: str) -> CodeType | None:
 
 def _renamed(code: CodeType, old: str, new: str) -> CodeType:
     """A code with the qualified name that the user gave it, functions inside it too."""
-    inner = tuple(_renamed(c, old, new) if isinstance(c, CodeType) else c for c in code.co_consts)
+    inner = tuple(_renamed_constant(c, old, new) for c in code.co_consts)
     return code.replace(co_qualname=new + code.co_qualname.removeprefix(old), co_consts=inner)
+
+
+def _renamed_constant(constant: Any, old: str, new: str) -> Any:
+    if isinstance(constant, CodeType):
+        return _renamed(constant, old, new)
+    if isinstance(constant, str) and constant.startswith(f"{old}.<locals>."):  # the name of a class inside
+        return new + constant.removeprefix(old)
+    return constant
 
 
 def _remember(code: CodeType) -> None:

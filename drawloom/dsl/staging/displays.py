@@ -41,7 +41,9 @@ def listed(starred: tuple[bool, ...], *items: Any) -> list[Any]:
             made.extend(found)
         else:
             made.append(item)
-    return made if stage is None else made_in(stage.tracer, made)  # type: ignore[no-any-return]  # it is `made`
+    if stage is not None:
+        made_in(stage.tracer, made)
+    return made
 
 
 def table(*parts: Any) -> Any:

@@ -29,6 +29,14 @@ _LISTED: Final = ("sum", "min", "max", "sorted", "list", "tuple", "set", "dict")
 _QUANTIFIED: Final = ("any", "all")
 _OF_DICTS: Final = ("items", "keys", "values", "get")
 _LEFT_ALONE: Final = ("super", "locals", "globals", "vars")
+_NAMED: Final[dict[type, str]] = {  # expressions whose nodes may be named after a variable
+    ast.Call: "_called",
+    ast.IfExp: "_ifexp",
+    ast.BoolOp: "_boolop",
+    ast.ListComp: "_listcomp",
+    ast.SetComp: "_setcomp",
+    ast.DictComp: "_dictcomp",
+}
 _CONVERSIONS: Final = {-1: "", 115: "s", 114: "r", 97: "a"}
 
 
@@ -61,12 +69,9 @@ class Expressions(ast.NodeTransformer):
 
     def visit(self, node: ast.AST) -> Any:
         hint = self.hint
-        if isinstance(node, (ast.IfExp, ast.BoolOp, ast.ListComp, ast.SetComp, ast.DictComp, ast.Call)):
-            self.hint = ""
-            made = getattr(self, f"visit_{type(node).__name__}")(node, hint)
-        else:
-            self.hint = ""
-            made = super().visit(node)
+        self.hint = ""
+        name = _NAMED.get(type(node))
+        made = super().visit(node) if name is None else getattr(self, name)(node, hint)
         return ast.copy_location(made, node) if made is not node and isinstance(made, ast.expr) else made
 
     # names and parts
@@ -135,7 +140,7 @@ class Expressions(ast.NodeTransformer):
 
     # calls
 
-    def visit_Call(self, node: ast.Call, hint: str) -> ast.expr:
+    def _called(self, node: ast.Call, hint: str) -> ast.expr:
         function = node.func
         named = function.id if isinstance(function, ast.Name) else ""
         if named in _LEFT_ALONE and named not in self.joined:
@@ -166,12 +171,12 @@ class Expressions(ast.NodeTransformer):
 
     # choices
 
-    def visit_IfExp(self, node: ast.IfExp, hint: str) -> ast.expr:
+    def _ifexp(self, node: ast.IfExp, hint: str) -> ast.expr:
         test = operation("choice", self.visit(node.test), constant(hint))
         first = operation("first", ast.IfExp(operation("enter"), self.visit(node.body), constant(None)))
         return operation("chosen", test, first, ast.IfExp(operation("other"), self.visit(node.orelse), constant(None)))
 
-    def visit_BoolOp(self, node: ast.BoolOp, hint: str) -> ast.expr:
+    def _boolop(self, node: ast.BoolOp, hint: str) -> ast.expr:
         op = "and" if isinstance(node.op, ast.And) else "or"
         return self._lazy(op, [self.visit(value) for value in node.values], hint)
 
@@ -223,13 +228,13 @@ class Expressions(ast.NodeTransformer):
 
     # comprehensions
 
-    def visit_ListComp(self, node: ast.ListComp, hint: str) -> ast.expr:
+    def _listcomp(self, node: ast.ListComp, hint: str) -> ast.expr:
         return self._comprehension(node, "list", [node.elt], hint)
 
-    def visit_SetComp(self, node: ast.SetComp, hint: str) -> ast.expr:
+    def _setcomp(self, node: ast.SetComp, hint: str) -> ast.expr:
         return self._comprehension(node, "set", [node.elt], hint)
 
-    def visit_DictComp(self, node: ast.DictComp, hint: str) -> ast.expr:
+    def _dictcomp(self, node: ast.DictComp, hint: str) -> ast.expr:
         return self._comprehension(node, "dict", [node.key, node.value], hint)
 
     def _comprehension(self, node: Any, kind: str, parts: list[ast.expr], hint: str) -> ast.expr:

@@ -7,6 +7,7 @@ from types import CodeType, TracebackType
 from typing import Any
 
 from drawloom.dsl.place import refusal
+from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.scopes import RETURN, Exit, Leave, Outcome, Scope, Stage, current_stage
 
 __all__ = ["Function"]
@@ -48,7 +49,9 @@ class Function(Scope):
         if stage is None:
             return False
         stage.drop(self)
-        if error is not None:
+        if error is not None and not isinstance(error, Leave):
+            if stage.is_in_operand(self.depths):
+                known_failure(error, at, "this operand")
             stage.back_to(self.depths)
         if isinstance(error, Leave):
             self.outcome = error.outcome

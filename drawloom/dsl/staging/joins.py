@@ -13,6 +13,7 @@ from drawloom.dsl.staging.unbound import Unreadable, maybe_unbound, read, unjoin
 from drawloom.dsl.standing import recorded_block
 from drawloom.errors import DefinitionError
 from drawloom.ir.assign import union_of
+from drawloom.ir.narrow import narrowed
 from drawloom.ir.nodes import Block, Node
 from drawloom.ir.operands import Apply, Const, Operand, Output
 from drawloom.ir.operators import NEVER
@@ -53,6 +54,9 @@ def close_side(tracer: Tracer, outcome: Outcome) -> Side:
             falls.lists = contents(block) | falls.lists
             if block.lists:
                 _keep_lists(falls, block)
+    for left in outcome.values():  # a list that was made in here is nobody's outside
+        for key in block.born:
+            left.lists.pop(key, None)
     restore(block)
     tracer.close_block()
     return Side(block, outcome)
@@ -123,24 +127,35 @@ class Ports:
         given = [v for v in values if v is not _ABSENT]
         if any(v is UNBOUND or isinstance(v, Unreadable) for v in given):
             unreadable = [v for v in given if isinstance(v, Unreadable)]
-            return (
-                UNBOUND
-                if all(v is UNBOUND for v in given)
-                else unreadable[0]
-                if unreadable
-                else maybe_unbound(self.node)
-            )
-        if all(_same(v, given[0]) for v in given[1:]) and not self.is_inner(given[0]):
+            if all(v is UNBOUND for v in given):
+                return UNBOUND
+            return unreadable[0] if unreadable else maybe_unbound(self.node)
+        if all(_same(v, given[0]) for v in given[1:]) and not self._told_inside(given[0], values):
             return plain(given[0])
         try:
-            return self.add([self._part(name, v) for v in values])
+            return self.add(self._parts(name, values))
         except DefinitionError as error:
             return unjoinable(error)
 
-    def _part(self, name: str, value: Any) -> tuple[Operand, Type]:
-        if value is _ABSENT:
-            return UNSET, NEVER
-        return operand_of(self.tracer, value, f"`{name}`" if name.isidentifier() else name)
+    def _parts(self, name: str, values: Sequence[Any]) -> list[tuple[Operand, Type]]:
+        """An operand of each side, with what is known there of its type."""
+        what = f"`{name}`" if name.isidentifier() else name
+        parts = []
+        for block, value in zip(self.blocks, values, strict=True):
+            self.tracer.joining = block
+            parts.append((UNSET, NEVER) if value is _ABSENT else operand_of(self.tracer, value, what))
+            self.tracer.joining = None
+        return parts
+
+    def _told_inside(self, value: Any, values: Sequence[Any]) -> bool:
+        """Whether a value must come out of a side: it was made there, or more is known of it there than outside."""
+        if self.is_inner(value):
+            return True
+        sides = [i for i, v in enumerate(values) if v is not _ABSENT]
+        if len(sides) == len(values) or not isinstance(value, Handle):
+            return False
+        known = self.blocks[sides[0]].facts.get(value._dl_operand)
+        return known is not None and narrowed(value._dl_type, known) != value._dl_type
 
     def is_inner(self, value: Any) -> bool:
         """Whether a value was made in one of the sides and is known only there."""
@@ -167,11 +182,11 @@ class Ports:
         ]
         known = [c for c in given if c is not None]
         start = min([len(known[0]), *(common_start(known[0], c) for c in known[1:])])
-        if len(given) > len(known):  # a way that one side alone takes: what was made there must come out of it
-            start = next((i for i, item in enumerate(known[0][:start]) if self.is_inner(item)), start)
+        # what was made in a side that takes this way alone must come out of it
+        start = next((i for i, item in enumerate(known[0][:start]) if self.is_inner(item)), start)
         if all(len(c) == start for c in known):
             return known[0]
-        parts = [(UNSET, NEVER) if c is None else self._part("a list", c[start:]) for c in given]
+        parts = self._parts("a list", [_ABSENT if c is None else c[start:] for c in given])
         return [*known[0][:start], self.add(parts)]
 
     def finish(self) -> tuple[tuple[Port, ...], list[tuple[tuple[str, Operand], ...]]]:

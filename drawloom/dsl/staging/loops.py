@@ -1,4 +1,4 @@
-"""`for` and `while` over known values: unrolled, each iteration run natively; jumps on run-time tests wait in records."""
+"""`for` and `while` over known values: unrolled, each iteration run natively; jumps on run-time tests are records."""
 
 from __future__ import annotations
 

@@ -36,7 +36,8 @@ class _Foreign:
         if error is None and len(self.stage.tracer.sites) > self.recorded:
             raise refusal(
                 "D150",
-                f"tasks are called inside `with {type(self.given).__qualname__}`, which is left while the pipeline is traced",
+                f"tasks are called inside `with {type(self.given).__qualname__}`, "
+                "which is left while the pipeline is traced",
                 "use `try` and `finally` with tasks, or put the `with` in a @task",
             )
         return suppressed

@@ -191,7 +191,8 @@ def outside(name: str) -> None:
     if stage is not None and stage.in_region:
         raise refusal(
             "D144",
-            f"`{name}` is `nonlocal` or `global` and is assigned under a run-time test or loop, but it would be in any case",
+            f"`{name}` is `nonlocal` or `global` and is assigned under a run-time test or loop, "
+            "but it would be in any case",
             "assign a local name and return it",
         )
 

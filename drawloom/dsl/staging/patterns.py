@@ -29,9 +29,11 @@ def simple_cases(node: ast.Match, subject: str) -> list[ast.stmt] | None:
 
 
 def _case(case: ast.match_case, subject: str, otherwise: Sequence[ast.stmt]) -> list[ast.stmt] | None:
-    pattern, name = case.pattern, None
+    pattern: ast.pattern = case.pattern
+    name = None
     if isinstance(pattern, ast.MatchAs) and (pattern.pattern is None or case.guard is None):
-        pattern, name = pattern.pattern or pattern, pattern.name
+        name = pattern.name
+        pattern = pattern.pattern or pattern
     bound: list[ast.stmt] = [] if name is None else [ast.Assign([ast.Name(name, ast.Store())], load(subject))]
     if isinstance(pattern, ast.MatchAs):
         if pattern.pattern is not None:

@@ -11,7 +11,7 @@ from drawloom.dsl.place import refusal
 from drawloom.dsl.staging.branches import BranchNode, If
 from drawloom.dsl.staging.for_loops import loop_source
 from drawloom.dsl.staging.joins import close_side
-from drawloom.dsl.staging.run_loops import RunLoop
+from drawloom.dsl.staging.run_loops import LoopStatement, RunLoop
 from drawloom.dsl.staging.scopes import FALL, Exit, Stage
 from drawloom.dsl.staging.unpacking import unpack
 from drawloom.dsl.staging.values import computed, open_ended, run_time
@@ -63,6 +63,11 @@ class Quantifier:
         self.found: Any = not self.deciding
         self.depth = 0
 
+    @property
+    def is_open(self) -> bool:
+        """Whether what is being made may be left out by a run."""
+        return bool(self.tests) or self.loop is not None
+
     def where(self, test: Any) -> bool:
         """Whether an item counts."""
         value = run_time(self.stage, test)
@@ -110,7 +115,8 @@ class Quantifier:
                 "write the loop with `for` and `break`",
             )
         name = self.kind
-        self.loop = loop = RunLoop(self.stage, items, (name,), self.hint, (), shape, self.place)
+        about = LoopStatement((name,), self.hint, (), shape, False, self.place)
+        self.loop = loop = RunLoop(self.stage, items, about)
         held: dict[str, Any] = {name: not self.deciding}
         (held[name],) = loop.begin(held)
         for item in loop:

@@ -85,11 +85,11 @@ class _Statements:
         return self.node
 
     def block(self, statements: Sequence[ast.stmt]) -> list[ast.stmt]:
-        made: list[ast.stmt] = []
-        for statement in statements:
-            for new in self.statement(statement):
-                made.append(ast.copy_location(new, statement) if not hasattr(new, "lineno") else new)
-        return made
+        return [
+            new if hasattr(new, "lineno") else ast.copy_location(new, statement)
+            for statement in statements
+            for new in self.statement(statement)
+        ]
 
     def statement(self, node: ast.stmt) -> list[ast.stmt]:
         rewrite = getattr(self, f"_{type(node).__name__.lower()}", None)
@@ -235,12 +235,12 @@ class _Statements:
     # loops
 
     def _for(self, node: ast.For) -> list[ast.stmt]:
-        owner, names = self.temporary(), self.names([node.target, *node.body])
+        owner, names = self.temporary(), self.names([node.target, *node.body, *node.orelse])
         grown = appended_names(node.body)
         hint = grown[0] if len(grown) == 1 else ""
         extended = tuple(sorted(only_extended(node.body)))
         source = self.expressions.expression(node.iter)
-        about = (names, hint, extended, shape_of(node.target))
+        about = (names, hint, extended, shape_of(node.target), bool(node.orelse))
         made: list[ast.stmt] = [
             self.set(owner, operation("For", source, *map(constant, about))),
             self.after(owner, "staged", "begin", names),
@@ -250,7 +250,7 @@ class _Statements:
         return [*made, *self._loop_end(owner, names, node.orelse)]
 
     def _while(self, node: ast.While) -> list[ast.stmt]:
-        owner, names = self.temporary(), self.names([node.test, *node.body])
+        owner, names = self.temporary(), self.names([node.test, *node.body, *node.orelse])
         endless = isinstance(node.test, ast.Constant)
         tested = method(owner, "test", self.expressions.expression(node.test))
         made: list[ast.stmt] = [self.set(owner, operation("While", constant(names), constant(endless)))]
@@ -282,7 +282,7 @@ class _Statements:
         guarded = self._guarded(node, owner, names)
         if node.finalbody:
             cleaned = [with_(load(owner), self.block(node.finalbody)), self.after(owner, "ending", "ends_final", names)]
-            guarded = [ast.Try(guarded, [], [], [if_(method(owner, "cleans_up"), cleaned)])]
+            guarded = [ast.Try(guarded, [], [], [if_(method(owner, "cleans_up", _locals()), cleaned)])]
         made: list[ast.stmt] = [
             self.set(owner, operation("Try", constant(names), constant(hint), constant(bool(node.orelse)))),
             ast.Expr(method(owner, "begin", _locals())),
@@ -298,7 +298,7 @@ class _Statements:
         """The body, and its handlers as what they are to a staged body: blocks beside it."""
         error = f"{PREFIX}e"
         passing = ast.Attribute(load(OPS), "Passing", ast.Load())
-        caught = [ast.Expr(method(owner, "caught", load(error)))]
+        caught: list[ast.stmt] = [ast.Expr(method(owner, "caught", load(error)))]
         made: list[ast.stmt] = [
             ast.Try(
                 [with_(load(owner), self.block(node.body))],

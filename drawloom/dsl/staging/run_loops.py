@@ -1,4 +1,4 @@
-"""`for` over what is known only at run time: its body is recorded once and becomes a map, or a loop if it carries values.
+"""`for` over what is known only at run time: its body is recorded and becomes a map, or a loop if it carries values.
 
 The body is run in rounds. The first takes the loop for a map; if an iteration turns out to read what the one before
 left, or to jump out, the next takes it for a loop, until it is known what is carried and of which type.
@@ -7,9 +7,8 @@ left, or to jump out, the next takes it for a loop, until it is known what is ca
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from types import CodeType, TracebackType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from drawloom.dsl.blocks import OpenBlock
 from drawloom.dsl.bounded import Bounded
@@ -22,7 +21,19 @@ from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.lists import Splice, contents, restore
 from drawloom.dsl.staging.maps import MapNode
 from drawloom.dsl.staging.results import Result
-from drawloom.dsl.staging.scopes import BREAK, CONTINUE, FALL, UNBOUND, Exit, Outcome, Scope, Stage, relabelled
+from drawloom.dsl.staging.scopes import (
+    BREAK,
+    CONTINUE,
+    ELSE,
+    FALL,
+    UNBOUND,
+    Exit,
+    Leave,
+    Outcome,
+    Scope,
+    Stage,
+    relabelled,
+)
 from drawloom.dsl.staging.unbound import Unreadable, maybe_unbound
 from drawloom.dsl.staging.unpacking import unpack
 from drawloom.dsl.standing import recorded_block
@@ -33,12 +44,32 @@ from drawloom.ir.operands import Apply, Const, Item, Operand
 from drawloom.ir.operators import iterated_type
 from drawloom.ir.types import ANY, NONE
 
-__all__ = ["RunLoop"]
+__all__ = ["LoopStatement", "RunLoop"]
 
 # Any: names hold the user's values, or handles over them
 
 _MANY: Final = 2**31 - 1  # the bound of a loop that ends with its list
 _MOST_ROUNDS: Final = 10
+
+
+class LoopStatement(NamedTuple):
+    """A `for` statement.
+
+    Attributes:
+        names: the names it binds.
+        hint: what its node is named after.
+        extended: those names that only grow, by `+=`.
+        shape: how the target takes an item apart.
+        has_else: whether it has an `else`.
+        place: where it stands.
+    """
+
+    names: tuple[str, ...]
+    hint: str
+    extended: tuple[str, ...]
+    shape: object
+    has_else: bool
+    place: tuple[CodeType, int]
 
 
 class RunLoop(Scope):
@@ -47,37 +78,24 @@ class RunLoop(Scope):
     Args:
         stage: the stage of the trace.
         source: a handle, or a `Bounded`.
-        names: the names the statement binds.
-        hint: what its node is named after.
-        extended: those names that only grow, by `+=`.
-        shape: how the target takes an item apart.
-        place: where the statement stands.
+        about: the statement.
 
     Attributes:
         over: whether no further round is to be made.
+        joining: whether an `else` is under way that is to be joined with what `break` leads to.
     """
 
     staged = True
     turning = True
-    joining = False
 
-    def __init__(
-        self,
-        stage: Stage,
-        source: Any,
-        names: tuple[str, ...],
-        hint: str,
-        extended: tuple[str, ...],
-        shape: object,
-        place: tuple[CodeType, int],
-    ) -> None:
+    def __init__(self, stage: Stage, source: Any, about: LoopStatement) -> None:
         super().__init__()
         self.stage, self.tracer = stage, stage.tracer
-        self.names, self.extended, self.shape = names, extended, shape
+        self.about, self.names = about, about.names
         self.bound = source if isinstance(source, Bounded) else None
         self.items: Any = source
-        self.name = hint or ("while_loop" if self.bound else "for_each")
-        self.node = self.tracer.named_id(self.name, *place)
+        self.name = about.hint or ("while_loop" if self.bound else "for_each")
+        self.node = self.tracer.named_id(self.name, *about.place)
         self.known = len(self.tracer.sites)
         self.item_type = ANY if self.bound else iterated_type(source._dl_type) or ANY
         self.as_map = self.bound is None
@@ -87,14 +105,14 @@ class RunLoop(Scope):
         self.ended: Outcome = {}
         self.over = False
         self.rounds = 0
-        self.go: Any = True
+        self.joining = False
 
     # rounds
 
     def begin(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
         """Keep what the names are before, and begin the first round."""
         self.carries.before = {name: held.get(name, UNBOUND) for name in self.names}
-        self.carries.consider(self.extended)
+        self.carries.consider(self.about.extended)
         return self._begin_round()
 
     def _begin_round(self) -> tuple[Any, ...]:
@@ -115,7 +133,7 @@ class RunLoop(Scope):
 
     def __iter__(self) -> Iterator[Any]:
         while not self.over:
-            yield unpack(self._item(), self.shape)
+            yield unpack(self._item(), self.about.shape)
 
     def _item(self) -> Any:
         block = self.tracer.block
@@ -212,7 +230,7 @@ class RunLoop(Scope):
 
     def _record_loop(self, outcome: Outcome) -> Outcome:
         block = self.tracer.block
-        carried, results = self.carries.finish(block, outcome)
+        carried, results = self.carries.finish(outcome)
         limit, on_limit = (self.bound.limit, self.bound.on_limit) if self.bound else (_MANY, "fail")
         test = Block((), (("test", self._test()),))
         restore(block)
@@ -221,8 +239,7 @@ class RunLoop(Scope):
         body = recorded_block(block, results)
         after = self.tracer.control_after([recorded])
         self.tracer.record_control(Loop(self.node, carried, test, body, limit, on_limit, after), [recorded])
-        self.go = self.carries.go_after()
-        return self.carries.outcome_after(outcome, self.names)
+        return self.carries.outcome_after(outcome, self.names, has_else=self.about.has_else)
 
     def _test(self) -> Operand:
         """Whether another iteration is made: there is an item, and nothing has left the loop."""
@@ -235,23 +252,51 @@ class RunLoop(Scope):
 
     # behind it
 
-    def end(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Go on behind the loop.
+    def end(self, _: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Go on behind the loop: where it came to its end, if there is an `else`.
 
         Raises:
             Leave: it returns in any case.
         """
-        return self.stage.settle(self.ended, self.names)
+        finished = self.ended.get(ELSE)
+        if finished is None:
+            return self.stage.settle(self.ended, self.names)
+        self.joining, self.outcome = True, None
+        self.stage.scopes.append(self)
+        others = {label: found for label, found in self.ended.items() if label != ELSE}
+        return self.stage.go_on(finished, others, self.names)
+
+    def finished(self) -> bool:
+        """Whether `else` is to be run now."""
+        return True
 
     @property
-    def last(self) -> AbstractContextManager[None]:
-        """What `else` is run in: behind the loop."""
-        return nullcontext()
-
-    def finished(self) -> Any:
-        """Whether the loop came to its end without `break`: known, or a handle."""
-        return self.go
+    def last(self) -> _Last:
+        """What `else` is run in."""
+        return _Last(self)
 
     def join(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Nothing is left to be joined: `end` has done it."""
-        return self.stage.fallen(self.names, held)[FALL].values.values()  # type: ignore[return-value]  # not reached
+        """End `else`; gives the names as they are behind it and behind a `break`.
+
+        Raises:
+            Leave: no way goes on here.
+        """
+        outcome = self.stage.fallen(self.names, held) if self.outcome is None else self.outcome
+        outcome = self.stage.close_records(self, outcome)
+        self.stage.drop(self)
+        return self.stage.settle(outcome, self.names)
+
+
+class _Last:
+    """The `else` of a loop; what leaves it waits for the join with what `break` leads to."""
+
+    def __init__(self, loop: RunLoop) -> None:
+        self.loop = loop
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
+        if isinstance(error, Leave) and self.loop.joining:
+            self.loop.outcome = error.outcome
+            return True
+        return False

@@ -163,6 +163,11 @@ class Stage:
         for stack, depth in zip((self.choices, self.kept, self.comprehensions, self.handled), depths, strict=True):
             del stack[depth:]
 
+    def is_in_operand(self, depths: tuple[int, int, int, int]) -> bool:
+        """Whether an operand that a run may not reach is being made, begun after `depths`."""
+        operands = (*self.choices[depths[0] :], *self.comprehensions[depths[2] :])
+        return any(operand.is_open for operand in operands)
+
     @property
     def in_region(self) -> bool:
         """Whether a block inside the pipeline's own is being recorded, so that what is done here may not be done."""

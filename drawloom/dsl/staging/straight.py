@@ -14,13 +14,12 @@ __all__ = ["is_straight"]
 # Any: whatever a name of the user's stands for
 
 _ALLOWED: Final = frozenset(
-    (
-        "CACHE RESUME NOP POP_TOP COPY SWAP PUSH_NULL PRECALL CALL KW_NAMES CALL_KW EXTENDED_ARG MAKE_CELL "
-        "COPY_FREE_VARS LOAD_CONST LOAD_FAST LOAD_FAST_CHECK LOAD_FAST_LOAD_FAST LOAD_GLOBAL LOAD_DEREF LOAD_CLOSURE "
-        "LOAD_METHOD LOAD_ATTR STORE_FAST STORE_FAST_LOAD_FAST STORE_FAST_STORE_FAST RETURN_VALUE RETURN_CONST "
-        "BUILD_TUPLE BUILD_LIST BUILD_CONST_KEY_MAP LIST_EXTEND BINARY_OP UNARY_NEGATIVE COMPARE_OP "
-        "STORE_NAME LOAD_NAME"
-    ).split()
+    {"CACHE", "RESUME", "NOP", "POP_TOP", "COPY", "SWAP", "PUSH_NULL", "PRECALL", "CALL", "KW_NAMES"}
+    | {"CALL_KW", "EXTENDED_ARG", "MAKE_CELL", "COPY_FREE_VARS", "LOAD_CONST", "LOAD_FAST"}
+    | {"LOAD_FAST_CHECK", "LOAD_FAST_LOAD_FAST", "LOAD_GLOBAL", "LOAD_DEREF", "LOAD_CLOSURE", "LOAD_METHOD"}
+    | {"LOAD_ATTR", "STORE_FAST", "STORE_FAST_LOAD_FAST", "STORE_FAST_STORE_FAST", "RETURN_VALUE"}
+    | {"RETURN_CONST", "BUILD_TUPLE", "BUILD_LIST", "BUILD_CONST_KEY_MAP", "LIST_EXTEND", "BINARY_OP"}
+    | {"UNARY_NEGATIVE", "COMPARE_OP", "STORE_NAME", "LOAD_NAME"}
 )
 _METHODS: Final = frozenset({"after", "with_options"})
 
@@ -44,7 +43,7 @@ def is_straight(function: FunctionType) -> bool:
 
 
 def _is_called(instruction: dis.Instruction) -> bool:
-    """Whether an attribute is loaded to be called, as far as the instruction tells (from Python 3.12 on it is LOAD_ATTR)."""
+    """Whether an attribute is loaded to be called, as far as the instruction tells (from 3.12 on by LOAD_ATTR)."""
     return instruction.opname == "LOAD_METHOD" or bool((instruction.arg or 0) & 1)
 
 

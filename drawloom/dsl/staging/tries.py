@@ -1,4 +1,4 @@
-"""`try`, `except`, `finally`: native while nothing in the body is left to a run, else a node with a block for each part.
+"""`try`, `except`, `finally`: native while nothing in the body is left to a run, else a node with blocks for the parts.
 
 The body is recorded into a block. If no node came of it, it has been run natively, and so is what follows. Else its
 handlers are run too, whether or not anything was raised: each into a block of its own.
@@ -11,13 +11,14 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any
 
+from drawloom.dsl.blocks import OpenBlock
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
 from drawloom.dsl.staging.joins import Side, close_side, join_sides, plain
 from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.raising import record_raise
-from drawloom.dsl.staging.scopes import ELSE, FALL, UNBOUND, Leave, Outcome, Scope, current_stage, relabelled
-from drawloom.dsl.staging.unbound import maybe_assigned
+from drawloom.dsl.staging.scopes import ELSE, FALL, RETURN, UNBOUND, Leave, Outcome, Scope, current_stage, relabelled
+from drawloom.dsl.staging.unbound import maybe_assigned, not_handed_on
 from drawloom.dsl.standing import recorded_block
 from drawloom.dsl.tracer import Recorded
 from drawloom.errors import DrawloomError
@@ -39,6 +40,13 @@ _BODY, _HANDLER, _FINAL, _ELSE = "body", "handler", "final", "else"
 
 def _refers_to(value: Handle, node: str) -> bool:
     return any(isinstance(ref, Output) and ref.node == node for ref in references(value._dl_operand))
+
+
+def _override(outcome: Outcome, bound: Mapping[str, Any]) -> None:
+    """What `finally` has bound holds on every way that goes on in the function."""
+    for label, found in outcome.items():
+        if label[0] != RETURN:
+            found.values.update(bound)
 
 
 class Try(Scope):
@@ -71,6 +79,8 @@ class Try(Scope):
         self.aborted = False
         self.changed: dict[str, bool] = {}
         self.certain: set[str] = set()
+        self.shown: dict[str, Any] = {}  # the names as `finally` finds them
+        self.overrides: dict[str, Any] = {}  # and those it binds anew
         if self.stage is not None:
             frame = sys._getframe(1)
             self.place = (frame.f_code, frame.f_lasti)
@@ -114,7 +124,7 @@ class Try(Scope):
             self.aborted = True
             return False
         if self.part == _BODY:
-            return self._body_raised(error)
+            return self._body_raised(error, at)
         if self.part == _ELSE and not isinstance(error, Leave):
             return False
         if self.staged:
@@ -122,10 +132,13 @@ class Try(Scope):
             return True
         return False
 
-    def _body_raised(self, error: BaseException) -> bool:
+    def _body_raised(self, error: BaseException, at: TracebackType | None) -> bool:
         if isinstance(error, Leave):
             self.outcome = error.outcome
             return True
+        if self.stage.is_in_operand(self.depths):
+            self.aborted = True
+            known_failure(error, at, "this operand")
         if not isinstance(error, Exception):
             return False
         if self._is_recorded():  # what came before it is left to a run, and so is the exception
@@ -136,8 +149,8 @@ class Try(Scope):
         return False
 
     def _is_recorded(self) -> bool:
-        tracer = self.stage.tracer
-        return tracer.block is not self.block or bool(tracer.block.nodes or tracer.block.standing)
+        block: OpenBlock = self.stage.tracer.block
+        return block is not self.block or bool(block.nodes or block.standing)
 
     def _give_up(self) -> None:
         """The body was native: what was made in its block belongs to the one around it."""
@@ -154,9 +167,9 @@ class Try(Scope):
 
     def _end(self, held: Mapping[str, Any]) -> Outcome:
         outcome = self.stage.fallen(self.names, held) if self.outcome is None else self.outcome
-        outcome = self.stage.close_records(self, outcome)
+        closed: Outcome = self.stage.close_records(self, outcome)
         self.stage.drop(self)
-        return outcome
+        return closed
 
     @property
     def ending(self) -> bool:
@@ -191,7 +204,7 @@ class Try(Scope):
 
     def _assigned_last(self, held: Mapping[str, Any]) -> set[str]:
         """The names whose value the body's last node gives: if the body has failed, they weren't assigned."""
-        block = self.stage.tracer.block
+        block: OpenBlock = self.stage.tracer.block
         if block is not self.block or not block.nodes or any(s.position == len(block.nodes) for s in block.standing):
             return set()
         last = block.nodes[-1].id
@@ -246,14 +259,24 @@ class Try(Scope):
 
     # the end
 
-    def cleans_up(self) -> bool:
+    def cleans_up(self, held: Mapping[str, Any]) -> bool:
         """Whether `finally` is to be run."""
         self.part = _FINAL
+        self.shown = {name: held.get(name, UNBOUND) for name in self.names}
         return not self.aborted
+
+    def _assigned_at_last(self, held: Mapping[str, Any]) -> dict[str, Any]:
+        """The names that `finally` has bound anew."""
+        return {n: held.get(n, UNBOUND) for n, before in self.shown.items() if held.get(n, UNBOUND) is not before}
 
     def ends_final(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
         """End `finally`; gives the names as they are before the join."""
         before = self._end(held)
+        self.overrides = self._assigned_at_last(held)
+        block = self.stage.tracer.block
+        for name, value in self.overrides.items():
+            if isinstance(value, Handle) and any(_refers_to(value, node.id) for node in block.nodes):
+                self.overrides[name] = not_handed_on()
         self.final = close_side(self.stage.tracer, before)
         self.block = None
         if any(label != FALL for label in before) and before:
@@ -277,14 +300,24 @@ class Try(Scope):
         """
         stage = self.stage
         if not self.staged:
-            raise Leave(self.pending or {})
+            return self._join_native(held)
         joined = join_sides(stage.tracer, self.node, self.sides, self._record)
+        _override(joined, self.overrides)
         if ELSE in joined:
             self.part, self.outcome = _ELSE, None
             others = {label: found for label, found in joined.items() if label != ELSE}
             stage.scopes.append(self)
             return stage.go_on(joined[ELSE], others, self.names)  # type: ignore[no-any-return]  # the stage is Any
         made: tuple[Any, ...] = stage.settle(joined, self.names)
+        return made
+
+    def _join_native(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Join what left a body without nodes, and what fell through it."""
+        outcome = self.pending or {}
+        _override(outcome, self._assigned_at_last(held))
+        if FALL in outcome:
+            outcome[FALL].values.update({name: held.get(name, UNBOUND) for name in self.names})
+        made: tuple[Any, ...] = self.stage.settle(outcome, self.names)
         return made
 
     def _record(self, ports: tuple[Port, ...], blocks: list[Block]) -> tuple[Node, Sequence[Any]]:
@@ -303,7 +336,7 @@ class Try(Scope):
         if self.staged:
             return self.part == _ELSE
         self.part = _ELSE
-        return self.error is None and self.pending is None
+        return self.error is None
 
     @property
     def ending_else(self) -> bool:

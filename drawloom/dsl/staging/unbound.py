@@ -1,4 +1,4 @@
-"""Names that can't be read: bound on one side of a branch only, or to different things that no run can choose between."""
+"""Names that can't be read: bound on one side of a branch only, or to things that no run can choose between."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from drawloom.dsl.place import refusal
 from drawloom.errors import DefinitionError
 
-__all__ = ["Unreadable", "maybe_assigned", "maybe_unbound", "read", "unjoinable"]
+__all__ = ["Unreadable", "maybe_assigned", "maybe_unbound", "not_handed_on", "read", "unjoinable"]
 
 
 class Unreadable:
@@ -42,6 +42,14 @@ def maybe_assigned() -> Unreadable:
     return Unreadable(
         "may be either of two things here: it is assigned in the `try`, which may have failed before or after that",
         "give it a value in the `except`, or in its own `try`",
+    )
+
+
+def not_handed_on() -> Unreadable:
+    """A name that a `finally` binds to what a run gives."""
+    return Unreadable(
+        "is bound in the `finally` to the result of a task, which isn't handed on from there",
+        "call the task behind the `try`",
     )
 
 
