@@ -79,7 +79,7 @@ def part_may_raise(type_: Type, step: Field | Key) -> bool:
 
 
 def recorded_block(block: OpenBlock, results: Iterable[tuple[str, Operand]] = ()) -> Block:
-    """A block that is closed, in the IR; expressions in it that may raise and aren't evaluated where they stand are nodes.
+    """A block that is closed, in the IR; expressions that may raise and aren't evaluated where they stand are nodes.
 
     Args:
         block: the block.

@@ -27,15 +27,26 @@ def test_the_files_hold_mistakes_to_be_found() -> None:
     assert {name for name, _ in WANTED} == {"wrong_pipelines.py"}
 
 
-def test_mypy_reports_every_mistake_and_nothing_else() -> None:
+def mypy(files: list[Path]) -> tuple[set[tuple[str, int]], str]:
+    """(file, line) of each mistake mypy finds, and all it says."""
     pytest.importorskip("mypy", reason="mypy is a development dependency")
     command = [
         sys.executable, "-m", "mypy", "--strict", "--no-error-summary", "--hide-error-context",
-        "--follow-imports=silent", "--config-file", str(ROOT / "pyproject.toml"), *map(str, FILES),
+        "--follow-imports=silent", "--config-file", str(ROOT / "pyproject.toml"), *map(str, files),
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
     found = re.findall(r"^(\S+\.py):(\d+): error: (.*)$", done.stdout, re.MULTILINE)
-    assert {(Path(path).name, int(line)) for path, line, _ in found} == WANTED, done.stdout + done.stderr
+    return {(Path(path).name, int(line)) for path, line, _ in found}, done.stdout + done.stderr
+
+
+def test_mypy_reports_every_mistake_and_nothing_else() -> None:
+    found, said = mypy(FILES)
+    assert found == WANTED, said
+
+
+def test_mypy_finds_nothing_in_the_programs_of_the_conformance_suite() -> None:
+    found, said = mypy(sorted((ROOT / "tests" / "conformance" / "programs").glob("*.py")))
+    assert found == set(), said
 
 
 def test_pyright_reports_every_mistake_and_nothing_else() -> None:

@@ -213,7 +213,7 @@ def _mapping(function: Callable[..., Any]) -> Callable[..., Any]:
         if any(_is_run_time(arg) or has_splice(arg) for arg in args):
             raise refusal(
                 "D149",
-                f"`{function.__name__}()` is given a run-time value, whose items are made one by one while a run goes on",
+                f"`{function.__name__}()` is given a run-time value, whose items are known only at run time",
                 "write a comprehension, or a `for` loop with `break`",
             )
         return function(*args, **more)

@@ -10,7 +10,7 @@ from drawloom.dsl.splice import Splice
 from drawloom.dsl.staging.joins import UNSET, operand_of, plain
 from drawloom.dsl.staging.lists import changing
 from drawloom.dsl.staging.scopes import BREAK, ELSE, FALL, RETURN, UNBOUND, Exit, Label, Outcome
-from drawloom.dsl.staging.unbound import Unreadable, maybe_unbound
+from drawloom.dsl.staging.unbound import Unreadable, is_readable, maybe_unbound
 from drawloom.errors import DefinitionError
 from drawloom.ir.assign import assignable, union_of
 from drawloom.ir.nodes import Block, Carry
@@ -37,10 +37,6 @@ class _Role(NamedTuple):
     key: Any
 
 
-def _is_readable(value: Any) -> bool:
-    return value is not UNBOUND and not isinstance(value, Unreadable)
-
-
 class Carries:
     """The carried values of a loop, as far as its rounds have told.
 
@@ -48,10 +44,14 @@ class Carries:
         tracer: the trace.
         node: the loop's id.
         items: what the loop runs over, None for `bounded`.
+        behind: the names that are read behind it.
         may_end: whether the loop may end without being left.
     """
 
-    def __init__(self, tracer: Tracer, node: str, items: Handle | None, *, may_end: bool) -> None:
+    def __init__(
+        self, tracer: Tracer, node: str, items: Handle | None, behind: Sequence[str], *, may_end: bool
+    ) -> None:
+        self.behind = behind
         self.tracer = tracer
         self.node = node
         self.over = items
@@ -142,7 +142,8 @@ class Carries:
         found = [operand for node in walk(Block(tuple(block.nodes))) for operand in operands(node)]
         found += [standing.operand for standing in block.standing]
         for left in outcome.values():
-            values = [plain(v) for name, v in left.values.items() if not self.is_unchanged(name, plain(v))]
+            told = [(n, plain(v)) for n, v in left.values.items() if n not in self.before or n in self.initial]
+            values = [value for name, value in told if not self.is_unchanged(name, value)]
             values += [self._added(block, key, content) for key, (_, content) in left.lists.items()]
             for value in values:
                 if value is UNBOUND or isinstance(value, Unreadable):
@@ -168,9 +169,8 @@ class Carries:
 
     def _needed(self, block: OpenBlock, outcome: Outcome) -> list[_Role]:
         changed = [n for n in self.initial if any(not self._keeps(e, n) for e in outcome.values())]
-        changed += [
-            name for name in self.before if name not in self.initial and self._is_bound_by_breaks(name, outcome)
-        ]
+        unbound = [name for name in self.behind if name not in self.initial]
+        changed += [name for name in unbound if self._is_bound_by_breaks(name, outcome)]
         roles = [_Role("name", name) for name in changed]
         for left in outcome.values():
             for key, (one, content) in left.lists.items():
@@ -191,7 +191,7 @@ class Carries:
     def _is_bound_by_breaks(self, name: str, outcome: Outcome) -> bool:
         """Whether a name without a value before has one wherever `break` leads to."""
         breaks = [left for label, left in outcome.items() if label[0] == BREAK]
-        return bool(breaks) and all(_is_readable(left.values.get(name, UNBOUND)) for left in breaks)
+        return bool(breaks) and all(is_readable(left.values.get(name, UNBOUND)) for left in breaks)
 
     def _keeps(self, left: Exit, name: str) -> bool:
         if name not in left.values:

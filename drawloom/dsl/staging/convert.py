@@ -20,7 +20,7 @@ from drawloom.dsl.staging.straight import is_straight
 from drawloom.dsl.staging.trees import OPS
 from drawloom.errors import DefinitionError, Diagnostic, Span
 
-__all__ = ["converted"]
+__all__ = ["converted", "converted_code"]
 
 # Any: functions of any signature
 
@@ -47,7 +47,7 @@ def converted(function: Any) -> Any:
         return function
     known = _codes.get(id(code))
     if known is None:
-        known = _codes[id(code)] = (code, None if is_straight(function) else _converted_code(function))
+        known = _codes[id(code)] = (code, None if is_straight(function) else converted_code(function))
     if known[1] is None:
         return function
     return _with_code(function, known[1])
@@ -67,7 +67,12 @@ def _with_code(function: FunctionType, code: CodeType) -> FunctionType:
     return made
 
 
-def _converted_code(function: FunctionType) -> CodeType:
+def converted_code(function: FunctionType) -> CodeType:
+    """The code of a function, rewritten.
+
+    Raises:
+        DefinitionError: as `converted`.
+    """
     code = function.__code__
     if code.co_flags & 0x2A0:  # generator, coroutine, asynchronous generator
         raise refusal(

@@ -34,13 +34,20 @@ class _KnownFor(KnownLoop):
 
 
 def For(  # noqa: N802  # it stands for a statement, as `If` and `While` do
-    source: Any, names: tuple[str, ...], hint: str, extended: tuple[str, ...], shape: object, has_else: bool
+    source: Any,
+    names: tuple[str, ...],
+    behind: tuple[str, ...],
+    hint: str,
+    extended: tuple[str, ...],
+    shape: object,
+    has_else: bool,
 ) -> KnownLoop | RunLoop:
     """One `for` statement.
 
     Args:
         source: what it runs over.
         names: the names it binds.
+        behind: those of them that are read outside of it.
         hint: what its node is named after.
         extended: those names that only grow, by `+=`.
         shape: how the target takes an item apart.
@@ -52,7 +59,7 @@ def For(  # noqa: N802  # it stands for a statement, as `If` and `While` do
     found = loop_source(stage, source)
     if isinstance(found, Bounded) or open_ended(found):
         frame = sys._getframe(1)
-        about = LoopStatement(names, hint, extended, shape, has_else, (frame.f_code, frame.f_lasti))
+        about = LoopStatement(names, behind, hint, extended, shape, has_else, (frame.f_code, frame.f_lasti))
         return RunLoop(stage, found, about)
     return _KnownFor(stage, found, names, shape)
 

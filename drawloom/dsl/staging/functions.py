@@ -48,10 +48,11 @@ class Function(Scope):
         stage = self.stage
         if stage is None:
             return False
+        recorded = any(scope.records for scope in (self, *stage.above(self)))
         stage.drop(self)
         if error is not None and not isinstance(error, Leave):
-            if stage.is_in_operand(self.depths):
-                known_failure(error, at, "this operand")
+            if recorded or stage.is_in_operand(self.depths):
+                known_failure(error, at, "this way through the function" if recorded else "this operand")
             stage.back_to(self.depths)
         if isinstance(error, Leave):
             self.outcome = error.outcome

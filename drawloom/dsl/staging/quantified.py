@@ -115,7 +115,7 @@ class Quantifier:
                 "write the loop with `for` and `break`",
             )
         name = self.kind
-        about = LoopStatement((name,), self.hint, (), shape, False, self.place)
+        about = LoopStatement((name,), (name,), self.hint, (), shape, False, self.place)
         self.loop = loop = RunLoop(self.stage, items, about)
         held: dict[str, Any] = {name: not self.deciding}
         (held[name],) = loop.begin(held)

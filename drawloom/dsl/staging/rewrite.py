@@ -20,7 +20,7 @@ import ast
 from collections.abc import Iterable, Sequence
 
 from drawloom.dsl.staging.expressions import Expressions, shape_of
-from drawloom.dsl.staging.names import appended_names, bound_names, declared_outside, only_extended
+from drawloom.dsl.staging.names import appended_names, bound_names, declared_outside, only_extended, read_names
 from drawloom.dsl.staging.patterns import simple_cases
 from drawloom.dsl.staging.trees import OPS, PREFIX, assigned, constant, if_, load, method, operation, test, with_
 
@@ -69,6 +69,7 @@ class _Statements:
         arguments = {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
         self.joined = frozenset(bound_names(inner)) | (around - arguments - set(bound_names(node.body)))
         self.outside = declared_outside(node)
+        self.reads = read_names(node.body)
         self.expressions = Expressions(self.joined)
         self.count = 0
         self.loops: list[str] = []
@@ -156,6 +157,8 @@ class _Statements:
 
     def _guard(self, targets: Sequence[ast.expr]) -> list[ast.stmt]:
         """A look, before a name of another scope is bound, at whether that may be."""
+        if not self.outside:
+            return []
         outer = [name for name in bound_names(targets) if name in self.outside]
         return [ast.Expr(operation("outside", constant(name))) for name in outer]
 
@@ -240,7 +243,10 @@ class _Statements:
         hint = grown[0] if len(grown) == 1 else ""
         extended = tuple(sorted(only_extended(node.body)))
         source = self.expressions.expression(node.iter)
-        about = (names, hint, extended, shape_of(node.target), bool(node.orelse))
+        inside = read_names([node.target, *node.body])
+        # a loop in a loop may read, the next time, what it left
+        behind = tuple(name for name in names if self.loops or self.reads[name] > inside[name])
+        about = (names, behind, hint, extended, shape_of(node.target), bool(node.orelse))
         made: list[ast.stmt] = [
             self.set(owner, operation("For", source, *map(constant, about))),
             self.after(owner, "staged", "begin", names),

@@ -34,7 +34,7 @@ from drawloom.dsl.staging.scopes import (
     Stage,
     relabelled,
 )
-from drawloom.dsl.staging.unbound import Unreadable, maybe_unbound
+from drawloom.dsl.staging.unbound import is_readable, maybe_unbound
 from drawloom.dsl.staging.unpacking import unpack
 from drawloom.dsl.standing import recorded_block
 from drawloom.dsl.tracer import Recorded
@@ -57,6 +57,7 @@ class LoopStatement(NamedTuple):
 
     Attributes:
         names: the names it binds.
+        behind: those of them that are read outside of it.
         hint: what its node is named after.
         extended: those names that only grow, by `+=`.
         shape: how the target takes an item apart.
@@ -65,6 +66,7 @@ class LoopStatement(NamedTuple):
     """
 
     names: tuple[str, ...]
+    behind: tuple[str, ...]
     hint: str
     extended: tuple[str, ...]
     shape: object
@@ -100,7 +102,7 @@ class RunLoop(Scope):
         self.item_type = ANY if self.bound else iterated_type(source._dl_type) or ANY
         self.as_map = self.bound is None
         may_end = self.bound is None or self.bound.on_limit == "stop"
-        self.carries = Carries(self.tracer, self.node, None if self.bound else source, may_end=may_end)
+        self.carries = Carries(self.tracer, self.node, None if self.bound else source, about.behind, may_end=may_end)
         self.outcome: Outcome | None = None
         self.ended: Outcome = {}
         self.over = False
@@ -216,7 +218,8 @@ class RunLoop(Scope):
         value = plain(values.get(name, before))
         if value is before or self.carries.is_unchanged(name, value):
             return before
-        if before is UNBOUND or isinstance(before, Unreadable) or value is UNBOUND or isinstance(value, Unreadable):
+        unread = name not in self.about.behind
+        if unread or not is_readable(before) or not is_readable(value):
             return maybe_unbound(self.node)
         try:
             return made.value(value, f"`{name}`")

@@ -2,12 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from drawloom.dsl.place import refusal
 from drawloom.errors import DefinitionError
 
-__all__ = ["Unreadable", "maybe_assigned", "maybe_unbound", "not_handed_on", "read", "unjoinable"]
+__all__ = [
+    "UNBOUND",
+    "Unreadable",
+    "is_readable",
+    "maybe_assigned",
+    "maybe_unbound",
+    "not_handed_on",
+    "read",
+    "unjoinable",
+]
+
+
+class _Unbound:
+    """Stands for a name that isn't bound."""
+
+    def __repr__(self) -> str:
+        return "<unbound>"
+
+
+UNBOUND: Final = _Unbound()
 
 
 class Unreadable:
@@ -56,6 +75,11 @@ def not_handed_on() -> Unreadable:
 def unjoinable(error: DefinitionError) -> Unreadable:
     """A name that is bound to different things, of which one can't be a run-time value."""
     return Unreadable("", "", error)
+
+
+def is_readable(value: Any) -> bool:  # Any: whatever a name is bound to
+    """Whether what is kept of a name is a value of it."""
+    return value is not UNBOUND and not isinstance(value, Unreadable)
 
 
 def read(value: Any, name: str) -> Any:  # Any: the user's value, or a handle over it
