@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, reject, seed, settings
+from hypothesis import HealthCheck, Phase, given, reject, seed, settings
 
 FOLDERS = (Path(__file__).parents[1] / "strategies", Path(__file__).parent / "generated")
 sys.path[:0] = [str(path) for path in FOLDERS if str(path) not in sys.path]
@@ -39,7 +39,8 @@ def generated(test: Callable[..., Any]) -> Callable[..., Any]:
     """The settings of these tests."""
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     checks.append(HealthCheck.function_scoped_fixture)  # a folder, in which nothing stays
-    test = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=checks)(test)
+    phases = [Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink]  # an explanation takes longer than it helps
+    test = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=checks, phases=phases)(test)
     return seed(int(SEED))(test) if SEED else test
 
 

@@ -87,7 +87,8 @@ def compare(plain: Plain, folder: Path) -> str:
     """Trace a module and compare all its parameter sets.
 
     Returns:
-        `same`; `two failures`, of which another counts; `refused D110` with the code of the refusal; or `known ZeroDivisionError`: known values alone raise.
+        `same`; `two failures`, of which another counts; `refused D110` with the code of the refusal; or `known ZeroDivisionError`:
+        known values alone raise, whatever the parameters are.
 
     Raises:
         Difference: the trace doesn't mean what the plain function does, or something else than a refusal was raised.
@@ -98,9 +99,11 @@ def compare(plain: Plain, folder: Path) -> str:
         except DefinitionError as error:
             _located(error.diagnostics, Path(module.main.function.__code__.co_filename))
             return f"refused {error.diagnostics[0].code}"
-        except Exception as error:
-            if type(error) in (ZeroDivisionError, OverflowError, IndexError, KeyError):
+        except RAISED as error:
+            if all(_always(module, params, error) for params in plain.params):
                 return f"known {type(error).__name__}"
+            raise Difference(f"tracing raises {type(error).__name__}, the plain function doesn't: {error}") from error
+        except Exception as error:
             raise Difference(f"tracing raises {type(error).__name__}: {error}") from error
         problems = [str(problem) for problem in check_pipeline(traced.program)]
         if problems:
@@ -120,6 +123,12 @@ def compare(plain: Plain, folder: Path) -> str:
                     raise
                 return "two failures"
     return "same"
+
+
+def _always(module: ModuleType, params: dict[str, Any], error: BaseException) -> bool:
+    """Whether the plain function raises what tracing raised; if a `raise` of its own did, it calls nothing before."""
+    _, failure, calls = as_python(module, params)
+    return failure is not None and _named(failure) == _named(error) and (_of_expression(error) or not calls)
 
 
 def expression_failures(module: ModuleType, params: dict[str, Any]) -> list[str]:

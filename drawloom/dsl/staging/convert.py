@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import linecache
 import sys
+from functools import lru_cache
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any, Final
 
@@ -84,11 +85,11 @@ def converted_code(function: FunctionType) -> CodeType:
             function_span(function),
         )
     linecache.checkcache(code.co_filename)
-    lines = linecache.getlines(code.co_filename)
+    lines = linecache.getlines(code.co_filename, function.__globals__)  # its loader has the text of a zip file
     node = _definition(_parsed(function, lines), code)
     if not lines:
         raise _no_source(function, "it has no source")
-    if node is None or not _is_made_of(code, _compiled(function, node)):
+    if node is None or not _is_made_of(code, "".join(lines)):
         raise _no_source(function, _CHANGED)
     _refuse_inside(node, code)
     rewritten = rewrite_lambda(node) if isinstance(node, ast.Lambda) else rewrite_function(node)
@@ -108,26 +109,40 @@ def _parsed(function: FunctionType, lines: list[str]) -> ast.Module:
 _CHANGED: Final = "its source has changed since it was imported"
 
 
-def _is_made_of(code: CodeType, found: CodeType) -> bool:
-    """Whether a function was compiled of the source that is there now.
+def _is_made_of(code: CodeType, text: str) -> bool:
+    """Whether a function was compiled of the text of its file that is there now.
 
-    Other compilers may have added to it (pytest rewrites `assert`), so it need only have all that the source has.
+    Where pytest has rewritten an `assert`, which its names with `@` tell, it need only have all that the text has.
     """
+    flags = _future_flags(code)
+    if any(code in _functions_of(text, flags, apart) for apart in (False, True)):
+        return True
     names, constants = _parts(code)
-    found_names, found_constants = _parts(found)
-    return found_names <= names and found_constants <= constants
+    if not any("@" in name for name in names):
+        return False
+    place = (code.co_name, code.co_firstlineno)
+    found = [_parts(f) for f in _functions_of(text, flags, False) if (f.co_name, f.co_firstlineno) == place]
+    return any(n <= names and c <= constants for n, c in found)
+
+
+@lru_cache(maxsize=32)
+def _functions_of(text: str, flags: int, apart: bool) -> tuple[CodeType, ...]:
+    """The functions of a file, compiled as an import does, or each statement by itself, as a notebook does."""
+    tree = ast.parse(text)
+    modules = [ast.Module([statement], []) for statement in tree.body] if apart else [tree]
+    wholes = [compile(module, "", "exec", flags=flags, dont_inherit=True) for module in modules]
+    return tuple(code for whole in wholes for code in _codes_in(whole))
+
+
+def _codes_in(code: CodeType) -> list[CodeType]:
+    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    return [*inner, *(found for one in inner for found in _codes_in(one))]
 
 
 def _parts(code: CodeType) -> tuple[set[str], set[tuple[str, str]]]:
-    names, constants = {*code.co_names, *code.co_varnames, *code.co_freevars}, set()
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            inner = _parts(constant)
-            names |= inner[0]
-            constants |= inner[1]
-        else:
-            constants.add((type(constant).__name__, repr(constant)))
-    return names, constants
+    every = [code, *_codes_in(code)]
+    names = {name for c in every for name in (*c.co_names, *c.co_varnames, *c.co_freevars)}
+    return names, {(type(v).__name__, repr(v)) for c in every for v in c.co_consts if not isinstance(v, CodeType)}
 
 
 def _definition(tree: ast.Module, code: CodeType) -> Any:
@@ -297,8 +312,6 @@ def _renamed_constant(constant: Any, old: str, new: str) -> Any:
 
 
 def _remember(code: CodeType) -> None:
-    _kept.append(code)
-    _made.add(id(code))
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            _remember(constant)
+    for made in (code, *_codes_in(code)):
+        _kept.append(made)
+        _made.add(id(made))

@@ -8,7 +8,7 @@ from typing import Any
 from drawloom.dsl.handles import Handle, shown
 from drawloom.dsl.place import refusal
 from drawloom.dsl.staging.branches import If
-from drawloom.dsl.staging.calls import check_change, fn
+from drawloom.dsl.staging.calls import check_change, fn, refuse_hidden
 from drawloom.dsl.staging.choices import both, choice, chosen, enter, first, go_on, keep, kept, left, named, other
 from drawloom.dsl.staging.comprehensions import comp, done, each, elem, known_items, where
 from drawloom.dsl.staging.displays import listed, new, table
@@ -74,6 +74,7 @@ __all__ = [
     "slice",
     "star",
     "storable",
+    "stored",
     "table",
     "unpack",
     "where",
@@ -163,6 +164,14 @@ _IN_PLACE = {"and_": "iand", "or_": "ior"}
 _CHANGES = {"and_": "&", "or_": "|", "sub": "-", "xor": "^"}  # of dicts and sets
 
 
+def stored(value: Any) -> Any:
+    """A value that is put into an object."""
+    stage = current_stage()
+    if stage is not None:
+        stage.stored = (value,)
+    return value
+
+
 def storable(owner: Any, what: str) -> Any:
     """The object whose attribute or item is assigned or deleted.
 
@@ -171,6 +180,8 @@ def storable(owner: Any, what: str) -> Any:
     """
     stage = current_stage()
     if stage is not None and not isinstance(owner, Handle):
+        if what.startswith("."):
+            refuse_hidden(type(owner), *stage.stored)
         if type(owner) is list:
             _check_list(owner)
         check_change(stage, owner, what)

@@ -130,6 +130,8 @@ class _Statements:
         shapes = {shape_of(target) for target in node.targets} - {None}
         for shape in sorted(shapes, key=repr):
             value = ast.copy_location(operation("unpack", value, constant(shape)), node.value)
+        if any(isinstance(target, ast.Attribute) for target in node.targets):
+            value = ast.copy_location(operation("stored", value), node.value)
         node.value = value
         node.targets = [self.expressions.visit(target) for target in node.targets]
         return [*self._guard(node.targets), node]
@@ -139,11 +141,15 @@ class _Statements:
             return [node]
         hint = node.target.id if isinstance(node.target, ast.Name) else ""
         node.value = self.expressions.expression(node.value, hint)
+        if isinstance(node.target, ast.Attribute):
+            node.value = ast.copy_location(operation("stored", node.value), node.value)
         node.target = self.expressions.visit(node.target)
         return [*self._guard([node.target]), node]
 
     def _augassign(self, node: ast.AugAssign) -> list[ast.stmt]:
         value = self.expressions.expression(node.value)
+        if isinstance(node.target, ast.Attribute):
+            value = ast.copy_location(operation("stored", value), node.value)
         if not isinstance(node.target, ast.Name):
             node.target, node.value = self.expressions.visit(node.target), value
             return [node]
