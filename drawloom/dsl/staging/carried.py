@@ -13,9 +13,10 @@ from drawloom.dsl.staging.scopes import BREAK, ELSE, FALL, RETURN, UNBOUND, Exit
 from drawloom.dsl.staging.unbound import Unreadable, is_readable, maybe_unbound
 from drawloom.errors import DefinitionError
 from drawloom.ir.assign import assignable, union_of
+from drawloom.ir.iterated import iterated_type
 from drawloom.ir.nodes import Block, Carry
 from drawloom.ir.operands import Apply, Carried, Const, Operand, Output
-from drawloom.ir.operators import NEVER, iterated_type
+from drawloom.ir.operators import NEVER
 from drawloom.ir.types import ANY, BOOL, INT, NONE, Type
 from drawloom.ir.walk import operands, references, walk
 

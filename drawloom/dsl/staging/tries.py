@@ -14,6 +14,7 @@ from typing import Any
 from drawloom.dsl.blocks import OpenBlock
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
+from drawloom.dsl.recorded import Recorded
 from drawloom.dsl.staging.joins import Side, close_side, join_sides, plain
 from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.moving import moved_out
@@ -21,7 +22,6 @@ from drawloom.dsl.staging.raising import record_raise
 from drawloom.dsl.staging.scopes import ELSE, FALL, RETURN, UNBOUND, Leave, Outcome, Scope, current_stage, relabelled
 from drawloom.dsl.staging.unbound import maybe_assigned
 from drawloom.dsl.standing import recorded_block
-from drawloom.dsl.tracer import Recorded
 from drawloom.errors import DrawloomError
 from drawloom.ir.envelope import class_ref
 from drawloom.ir.nodes import Block, Handler, Node
