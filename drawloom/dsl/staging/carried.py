@@ -125,7 +125,9 @@ class Carries:
 
     def number(self) -> Any:
         """The number of the iteration, where it is known to be read."""
-        return self.index() if _Role("own", _INDEX) in self.roles else maybe_unbound(self.tracer, self.node)
+        if _Role("own", _INDEX) in self.roles:
+            return self.index()
+        return Handle(self.tracer.block, Carried(self.node, "nobody reads it"), INT)
 
     def items(self) -> Handle:
         """The list that the loop runs over: carried, if it would be computed anew in each iteration."""
