@@ -52,8 +52,9 @@ FAULTY = [
 QUICK = {place: [case for case in (CASES if place == "inline" else FIRST) if case not in SCALE] for place in PLACES}
 QUICK["inline"] += SCALE
 QUICK["threads"] += [case for case in SCALE if case not in QUICK["threads"]]
+LONG = pytest.mark.timeout(1800)  # a thousand steps, each a process of its own
 EVERYWHERE = [
-    pytest.param(place, module, name, id=f"{module}-{name}-{place}")
+    pytest.param(place, module, name, id=f"{module}-{name}-{place}", marks=[LONG] if (module, name) in SCALE else [])
     for place in PLACES
     for module, name in (CASES if ALL else QUICK[place])
     if place not in ENGINE_PLACES or (module, name) not in LARGE
