@@ -436,10 +436,12 @@ def joined(recorded: Sequence[Recorded]) -> tuple[tuple[Port, ...], list[Block]]
     if all(r.operand is None for r in recorded):
         return (), [r.block() for r in recorded]
     blocks = [r.block([("result", _NOTHING if r.operand is None else r.operand)]) for r in recorded]
-    return (Port("result", union_of([r.type for r in recorded])),), blocks
+    filled = [r.type for r in recorded if r.operand != _EMPTY]  # a list of nothing is a list of anything
+    return (Port("result", union_of(filled or [r.type for r in recorded])),), blocks
 
 
 _NOTHING = Const("null")
+_EMPTY = Const("[]")
 _MAX_NESTED = 100  # pipelines inside each other; each takes a few Python frames to trace, walk and write
 
 

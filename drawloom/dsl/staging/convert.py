@@ -18,7 +18,7 @@ from drawloom.dsl.place import function_span, refusal
 from drawloom.dsl.source import is_users
 from drawloom.dsl.staging.rewrite import rewrite_function, rewrite_lambda
 from drawloom.dsl.staging.straight import is_straight
-from drawloom.dsl.staging.trees import OPS, PREFIX
+from drawloom.dsl.staging.trees import OPS
 from drawloom.errors import DefinitionError, Diagnostic, Span
 
 __all__ = ["converted", "converted_code"]
@@ -27,7 +27,7 @@ __all__ = ["converted", "converted_code"]
 
 _LAMBDA: Final = "<lambda>"
 _INNER: Final = "_dl_function"
-_refused: Final = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith, ast.TryStar)
+_refused: Final = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.TryStar)
 
 # by identity: equal text on equal lines of two files gives equal code objects
 _codes: dict[int, tuple[CodeType, CodeType | None]] = {}
@@ -76,10 +76,12 @@ def converted_code(function: FunctionType) -> CodeType:
     """
     code = function.__code__
     if code.co_flags & 0x2A0:  # generator, coroutine, asynchronous generator
+        is_generator = code.co_flags & 0x20
         raise refusal(
             "D149",
-            f"`{function.__qualname__}` is a generator or a coroutine; a pipeline is traced in one go",
-            "return a list",
+            f"`{function.__qualname__}` is a {'generator' if is_generator else 'coroutine'}, "
+            "but a pipeline is traced in one go",
+            "return a list" if is_generator else _PLAIN_CALL,
             function_span(function),
         )
     linecache.checkcache(code.co_filename)
@@ -183,16 +185,28 @@ def _no_source(function: FunctionType, why: str) -> Exception:
 def _refuse_inside(node: ast.AST, code: CodeType) -> None:
     for inner in ast.walk(node):
         if isinstance(inner, _refused) or (isinstance(inner, ast.comprehension) and inner.is_async):
-            what = "`except*`" if isinstance(inner, ast.TryStar) else "a generator or a coroutine"
+            what, fix = _refused_form(inner)
             line = getattr(inner, "lineno", code.co_firstlineno)
             raise DefinitionError(
                 Diagnostic(
                     "D149",
-                    f"`{code.co_name}` has {what} in it; a pipeline is traced in one go",
+                    f"`{code.co_name}` has {what} in it, but a pipeline is traced in one go",
                     Span(code.co_filename, line, code.co_qualname),
-                    "return a list" if not isinstance(inner, ast.TryStar) else "use `except`",
+                    fix,
                 )
             )
+
+
+def _refused_form(node: ast.AST) -> tuple[str, str]:
+    """What a part of a function is that can't be staged, and what to write in its place."""
+    if isinstance(node, (ast.Yield, ast.YieldFrom)):
+        return "a `yield`", "return a list"
+    if isinstance(node, ast.TryStar):
+        return "an `except*`", "use `except`"
+    return "an `async` or `await`", _PLAIN_CALL
+
+
+_PLAIN_CALL: Final = "write a plain `def` and plain calls; tasks run beside each other anyway"
 
 
 # compiling
@@ -220,14 +234,26 @@ def _compiled(function: FunctionType, node: Any) -> CodeType:
             node.type_params = []
         inner = node
     factory = _factory(function, inner)
-    module = ast.fix_missing_locations(ast.Module([factory], []))
-    for made in ast.walk(module):  # a call of an attribute is told at the line that the attribute ends in
-        if isinstance(made, ast.Attribute) and isinstance(made.value, ast.Name) and made.value.id.startswith(PREFIX):
-            made.end_lineno, made.end_col_offset = made.lineno, made.col_offset
+    module = ast.Module([factory], [])
+    _place(module, 1, 0)
     whole = compile(module, code.co_filename, "exec", flags=_future_flags(code), dont_inherit=True)
     found = _code_named(whole, _LAMBDA if is_lambda else name)
     assert found is not None
     return _renamed(found, found.co_qualname, code.co_qualname).replace(co_name=code.co_name)
+
+
+def _place(node: ast.AST, line: int, column: int) -> None:
+    """Put what was added where the user's code around it begins, without a width: of an attribute that goes over lines,
+    CPython takes the last one.
+    """
+    if "lineno" in node._attributes:
+        made: Any = node
+        if not hasattr(node, "lineno"):
+            made.lineno, made.col_offset = line, column
+            made.end_lineno, made.end_col_offset = line, column
+        line, column = made.lineno, made.col_offset
+    for child in ast.iter_child_nodes(node):
+        _place(child, line, column)
 
 
 def _factory(function: FunctionType, inner: ast.stmt) -> ast.stmt:

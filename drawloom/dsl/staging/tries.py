@@ -242,7 +242,8 @@ class Try(Scope):
         classes = kinds if type(kinds) is tuple else (kinds,)
         for cls in classes:
             if not (isinstance(cls, type) and issubclass(cls, BaseException)):
-                raise refusal("D124", f"`except` names {cls!r}, which is no exception class", "name exception classes")
+                shown = f"`{cls.__qualname__}`" if isinstance(cls, type) else f"a value of `{type(cls).__qualname__}`"
+                raise refusal("D124", f"`except` names {shown}, which is no exception class", "name exception classes")
         self.kinds.append(tuple(class_ref(cls) for cls in classes))
         return True
 
