@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 # Any: a handle may be put wherever a value may
 
-__all__ = ["LEAK_MARK", "Effect", "Expression", "Handle"]
+__all__ = ["LEAK_MARK", "Effect", "Expression", "Handle", "shown"]
 
 LEAK_MARK = "\u27e8run-time value"  # in every repr, so that a text that was made of one can be told
 _CHANGES = {
@@ -98,7 +98,7 @@ class Handle:
         if isinstance(step, Field) and step.name in _CHANGES.get(self._dl_type.name, ()):
             raise refusal(
                 "D118",
-                f"`.{step.name}()` would change {_shown(self)} in place",
+                f"`.{step.name}()` would change {shown(self)} in place",
                 "write `x = x + [y]`, which makes a new value" if self._dl_type.name == "list" else _CHANGED,
             )
         whole = self._dl_block.known_type(self._dl_operand, self._dl_type)
@@ -125,7 +125,7 @@ class Handle:
             return iter([self[i] for i in range(len(type_.args))])
         raise refusal(
             "D110",
-            f"{_shown(self)} is iterated over, but its items are known only at run time",
+            f"{shown(self)} is iterated over, but its items are known only at run time",
             "use `for_each(items, body)`, or loop inside a @task",
         )
 
@@ -181,11 +181,11 @@ _set_depth = Expression.__dict__["_dl_depth"].__set__
 
 
 def _refuse_value(handle: Handle, what: str, fix: str) -> NoReturn:
-    shown = what.format(_shown(handle))
-    raise refusal("D110", f"{shown}, but its value is known only at run time", fix)
+    told = what.format(shown(handle))
+    raise refusal("D110", f"{told}, but its value is known only at run time", fix)
 
 
-def _shown(handle: Handle) -> str:
+def shown(handle: Handle) -> str:
     """A handle in a message: `the result of `train` (Model)`."""
     return f"{_described(handle._dl_operand)} ({handle._dl_type})"
 
@@ -213,7 +213,7 @@ def _called_name(handle: Handle) -> str:
     path = getattr(handle._dl_operand, "path", ())
     if path and isinstance(path[-1], Field):
         return f"the method `.{path[-1].name}()` of a run-time value"
-    return _shown(handle)
+    return shown(handle)
 
 
 def _extend(operand: Reference, step: Field | Key) -> Reference:
@@ -304,7 +304,7 @@ def _called(self: Handle, *_: object, **__: object) -> NoReturn:
 def _binary(op: str, *, swapped: bool = False) -> Any:
     def operator(self: Handle, other: object, *modulus: object) -> Any:
         if modulus:
-            raise refusal("D118", f"`pow()` with a modulus is called on {_shown(self)}", "compute it in a @task")
+            raise refusal("D118", f"`pow()` with a modulus is called on {shown(self)}", "compute it in a @task")
         return self._dl_block.apply(op, (other, self) if swapped else (self, other))
 
     return operator
@@ -315,7 +315,7 @@ def _in_place(op: str) -> Any:
         if self._dl_type.name in _CHANGED_IN_PLACE:
             raise refusal(
                 "D118",
-                f"`{_SIGNS[op]}=` would change {_shown(self)} in place",
+                f"`{_SIGNS[op]}=` would change {shown(self)} in place",
                 f"write `x = x {_SIGNS[op]} y`, which makes a new value",
             )
         return self._dl_block.apply(op, (self, other))
@@ -336,7 +336,7 @@ def _unsupported(sign: str) -> Any:
     def operator(self: Handle, *_: object) -> Any:
         raise refusal(
             "D118",
-            f"the operator `{sign}` is used on {_shown(self)}",
+            f"the operator `{sign}` is used on {shown(self)}",
             f"use {words.get(sign, '')}a @task",
         )
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from drawloom.dsl.constants import holds_handle
-from drawloom.dsl.handles import Handle
+from drawloom.dsl.handles import Handle, shown
 from drawloom.dsl.place import refusal
 from drawloom.dsl.staging.lists import has_splice, made_in
 from drawloom.dsl.staging.once import Once, taken
@@ -153,8 +153,7 @@ def _check_iterable(function: Callable[..., Any], value: Any) -> None:
     if isinstance(value, Handle) and iterated_type(value._dl_type) is None:
         raise refusal(
             "D110",
-            f"`{function.__name__}()` is called on {value!r}, but a value of type {value._dl_type} can't be "
-            "iterated over",
+            f"`{function.__name__}()` is called on {shown(value)}, which has no items",
             "pass a list",
         )
 

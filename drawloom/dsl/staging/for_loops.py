@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from drawloom.dsl.bounded import Bounded
-from drawloom.dsl.handles import Handle
+from drawloom.dsl.handles import Handle, shown
 from drawloom.dsl.place import refusal
 from drawloom.dsl.staging.loops import KnownLoop
 from drawloom.dsl.staging.once import taken
@@ -77,7 +77,7 @@ def loop_source(stage: Stage, source: Any) -> Any:
     if iterated_type(found._dl_type) is None:
         raise refusal(
             "D110",
-            f"{found!r} is iterated over, but a value of type {found._dl_type} can't be",
+            f"{shown(found)} is iterated over, but it has no items",
             "loop over a list",
         )
     return found if found._dl_type.name in ("list", "tuple_of") else computed(stage, "as_list", found)

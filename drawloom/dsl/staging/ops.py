@@ -5,7 +5,7 @@ from __future__ import annotations
 import operator
 from typing import Any
 
-from drawloom.dsl.handles import Handle
+from drawloom.dsl.handles import Handle, shown
 from drawloom.dsl.place import refusal
 from drawloom.dsl.staging.branches import If
 from drawloom.dsl.staging.calls import check_change, fn, refuse_hidden
@@ -114,7 +114,7 @@ def same(one: Any, two: Any) -> Any:
             return computed(stage, "eq", value, constant)
     raise refusal(
         "D142",
-        f"`is` asks whether {value!r} is a certain object, known only at run time",
+        f"`is` asks whether {shown(value)} is a certain object, known only at run time",
         "use `==`, or test it in a @task",
     )
 

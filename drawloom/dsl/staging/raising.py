@@ -7,7 +7,7 @@ from types import FrameType
 from typing import Any
 
 from drawloom.dsl.constants import holds_handle
-from drawloom.dsl.handles import Handle
+from drawloom.dsl.handles import Handle, shown
 from drawloom.dsl.options import Options
 from drawloom.dsl.place import refusal
 from drawloom.dsl.raising import raise_again, raise_error
@@ -81,7 +81,8 @@ def reraised() -> BaseException:
 
 def _again(stage: Stage, failure: Handle, frame: FrameType) -> Leave:
     if failure._dl_type.name != "failure":
-        raise refusal("D117", f"{failure!r} is raised, which is no exception", "raise an exception of a known class")
+        what = f"{shown(failure)} is raised, which is no exception"
+        raise refusal("D117", what, "raise an exception of a known class")
     stage.tracer.call(_AGAIN, (failure,), {}, frame)
     return Leave({})
 

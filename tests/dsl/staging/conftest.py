@@ -5,6 +5,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -140,6 +141,6 @@ def refused(program: Callable[[str], ModuleType]) -> Callable[[str], tuple[Diagn
         (found,) = caught.value.diagnostics
         assert found.where is not None
         assert found.where.file == flows.__file__
-        return found, (open(found.where.file).read().splitlines())[found.where.line - 1]
+        return found, Path(found.where.file).read_text(encoding="utf-8").splitlines()[found.where.line - 1]
 
     return diagnosed
