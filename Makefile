@@ -7,7 +7,7 @@ DEMO_NEEDS := --editable '.[tables,models]' matplotlib
 DEV_NEEDS := --editable '.[dev]'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check-types unit torture bench docs clean
+.PHONY: help demo test lint check-types unit conformance torture bench docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -50,6 +50,14 @@ unit: $(VENV)/.dev ## pytest
 torture: $(VENV)/.dev ## generated programs, 5 times as many as in `make test`; 500 kills -9 under load and what else may befall a store
 	TEST_EXAMPLES=5 $(BIN)/python -m pytest -n auto tests/conformance
 	TEST_KILLS=500 $(BIN)/python -m pytest -n auto tests/durability
+
+PLAIN_EXAMPLES ?= 50000
+PLAIN_SHARES ?= $(shell getconf _NPROCESSORS_ONLN)
+PLAIN_SEED ?= 1
+conformance: $(VENV)/.dev ## every program of the suite on every executor and engine, with faults; then 50,000 generated ones
+	TEST_CONFORMANCE=all $(BIN)/python -m pytest -n auto tests/conformance/test_conformance.py
+	@seq $$(( $(PLAIN_SEED) * 1000 )) $$(( $(PLAIN_SEED) * 1000 + $(PLAIN_SHARES) - 1 )) | xargs -P $(PLAIN_SHARES) -I{} env PLAIN_SEED={} \
+	    PLAIN_EXAMPLES=$$(( $(PLAIN_EXAMPLES) / $(PLAIN_SHARES) )) $(BIN)/python -m pytest -q -p no:cacheprovider tests/conformance/test_generated_plain.py
 
 bench: $(VENV)/.dev ## the figures of docs/performance.md, beside their floor
 	$(BIN)/python -m benchmarks.run

@@ -6,13 +6,14 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import experience, imports, install, parallel, steps, tracing
+from benchmarks import experience, imports, install, parallel, staging, steps, tracing
 
 Row = tuple[str, str, str, str]  # what, measured, floor or reach, verdict
 
 PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "imports": imports.rows,
     "tracing": tracing.rows,
+    "staging": staging.rows,
     "steps": steps.rows,
     "parallel": parallel.rows,
     "experience": experience.rows,

@@ -1,17 +1,18 @@
 """Expressions that may raise, and stand where nobody takes their value: they are recorded where they stand.
 
 In Python `q = 1 / x` raises there, whoever reads `q`. An expression of the IR is evaluated where it is used; so one
-that no node of its own block takes, and may raise, gets a node of its own: a nested pipeline without nodes, whose
-result it is.
+that may raise, and that the next node of its block doesn't take, gets a node of its own: a nested pipeline without
+nodes, whose result it is. So what fails first in Python fails first in a run.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, PipelineCall
-from drawloom.ir.operands import Apply, Const, Field, Key, Operand, Reference, RunInfo
+from drawloom.ir.operands import Apply, Const, Field, Key, Operand, RunInfo
 from drawloom.ir.tasks import Port
 from drawloom.ir.types import ANY, Type
 
@@ -78,7 +79,7 @@ def part_may_raise(type_: Type, step: Field | Key) -> bool:
 
 
 def recorded_block(block: OpenBlock, results: Iterable[tuple[str, Operand]] = ()) -> Block:
-    """A block that is closed, in the IR; expressions in it that may raise and that it doesn't take itself are nodes.
+    """A block that is closed, in the IR; expressions that may raise and aren't evaluated where they stand are nodes.
 
     Args:
         block: the block.
@@ -87,18 +88,37 @@ def recorded_block(block: OpenBlock, results: Iterable[tuple[str, Operand]] = ()
     given = tuple(results)
     if not block.standing:
         return Block(tuple(block.nodes), given)
-    taken = set(_taken(block.nodes, given))
-    checks: list[tuple[int, Node]] = []
+    places: dict[int, list[Standing]] = {}
     for standing in block.standing:
-        if standing.operand not in taken:
-            taken.update(_strict(standing.operand))
-            checks.append((standing.position, _check(block, standing)))
-    nodes = list(block.nodes)
-    for position, node in reversed(checks):
-        nodes.insert(position, node)
-    block.nodes[:] = nodes
+        places.setdefault(standing.position, []).append(standing)
     block.standing.clear()
+    nodes: list[Node] = []
+    for position, node in enumerate([*block.nodes, None]):
+        operands = [operand for _, operand in given] if node is None else list(_own(node))
+        nodes += [_check(block, standing) for standing in _left(places.get(position, ()), operands)]
+        nodes += [node] if node is not None else []
+    block.nodes[:] = nodes
     return Block(tuple(nodes), given)
+
+
+def _left(standing: Sequence[Standing], operands: Iterable[Operand]) -> list[Standing]:
+    """The expressions that must be nodes before something that evaluates `operands`.
+
+    The last ones needn't, as far as they are evaluated in the order in which they stand; nor what the others evaluate
+    themselves.
+    """
+    order = [operand for root in operands for operand in _evaluated(root)]
+    start, bound = len(standing), len(order)
+    while start:
+        operand = standing[start - 1].operand
+        place = order.index(operand) if operand in order else len(order) + 1
+        if place > bound:
+            break
+        start, bound = start - 1, place
+    if not start:
+        return []
+    last = standing[start - 1]
+    return [*_left(standing[: start - 1], [last.operand]), last]
 
 
 def _check(block: OpenBlock, standing: Standing) -> Node:
@@ -107,15 +127,6 @@ def _check(block: OpenBlock, standing: Standing) -> Node:
     block.sites[node] = standing.site
     inner = Block((), (("result", standing.operand),))
     return PipelineCall(node, "expression", inner, results=(Port("result", standing.type),))
-
-
-def _taken(nodes: Iterable[Node], results: Iterable[tuple[str, Operand]]) -> Iterator[Operand]:
-    """The expressions that are evaluated if the nodes run and the block ends."""
-    for node in nodes:
-        for operand in _own(node):
-            yield from _strict(operand)
-    for _, operand in results:
-        yield from _strict(operand)
 
 
 def _own(node: Node) -> Iterator[Operand]:
@@ -129,20 +140,12 @@ def _own(node: Node) -> Iterator[Operand]:
         yield from (carry.initial for carry in node.carried)
 
 
-def _strict(operand: Operand) -> Iterator[Operand]:
-    """An operand and what is evaluated with it in any case."""
-    yield operand
+def _evaluated(operand: Operand) -> Iterator[Operand]:
+    """What is evaluated with an operand in any case, in this order; a part of a value after the whole."""
     if isinstance(operand, Apply):
         args = operand.args[:1] if operand.op in ("and", "or", "select") else operand.args
         for arg in args:
-            yield from _strict(arg)
+            yield from _evaluated(arg)
     elif not isinstance(operand, (Const, RunInfo)):
-        yield from _shorter(operand)
-
-
-def _shorter(reference: Reference) -> Iterator[Operand]:
-    from dataclasses import replace  # lazy: few expressions may raise
-
-    assert not isinstance(reference, RunInfo)
-    for length in range(1, len(reference.path)):
-        yield replace(reference, path=reference.path[:length])
+        yield from (replace(operand, path=operand.path[:length]) for length in range(1, len(operand.path)))
+    yield operand

@@ -107,8 +107,9 @@ def decide_loop(step: StepContext, index: Index) -> int:
 def _test(step: StepContext, index: Index) -> bool:
     """Whether the loop goes on; keeps what it carries into this iteration: nobody has to start from the first."""
     node = step.slice.node
-    loop = next(source for source in step.slice.sources if source.id == node)
-    carried = [(name, step.tree(Carried(node, name), index)) for name, _ in loop.results[0]]
+    loop = next((source for source in step.slice.sources if source.id == node), None)  # none if it carries nothing
+    names = [name for name, _ in loop.results[0]] if loop is not None else []
+    carried = [(name, step.tree(Carried(node, name), index)) for name in names]
     outputs = tuple((name, step.values.ref(tree)) for name, tree in carried)
     step.commit(carried_node(node), index, "succeeded", outputs=outputs)
     return step.resolver.truth(step.slice.inputs[0][1], index)

@@ -355,5 +355,5 @@ def _run(step: str, after: tuple[str, ...], retry: RetryPolicy | None = None) ->
 
 def _can_fail(operand: Operand) -> bool:
     if isinstance(operand, Apply):
-        return operand.op not in ("list", "tuple") or any(_can_fail(arg) for arg in operand.args)
+        return operand.op not in ("list", "tuple", "unset", "is_none") or any(_can_fail(arg) for arg in operand.args)
     return bool(getattr(operand, "path", ()))

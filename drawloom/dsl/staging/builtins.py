@@ -208,6 +208,19 @@ def _refused(function: Callable[..., Any], what: str, fix: str) -> Callable[...,
     return staged
 
 
+def _mapping(function: Callable[..., Any]) -> Callable[..., Any]:
+    def staged(*args: Any, **more: Any) -> Any:
+        if any(_is_run_time(arg) or has_splice(arg) for arg in args):
+            raise refusal(
+                "D149",
+                f"`{function.__name__}()` is given a run-time value, whose items are known only at run time",
+                "write a comprehension, or a `for` loop with `break`",
+            )
+        return function(*args, **more)
+
+    return staged
+
+
 _VALUE = "needs the value itself"
 _TEST_IN_TASK = "test it in a @task, or use `is None`"
 # by identity: a user's own `len` is another function
@@ -237,6 +250,7 @@ STAGED: Final[dict[int, Callable[..., Any]]] = {
         (tuple, _converted(tuple, "as_tuple")),
         (set, _converted(set, "as_set")),
         (dict, _converted(dict, "as_dict")),
+        *((function, _mapping(function)) for function in (map, filter, next, iter)),
         (isinstance, _refused(isinstance, _VALUE, _TEST_IN_TASK)),
         (type, _refused(type, _VALUE, _TEST_IN_TASK)),
         (id, _refused(id, _VALUE, _TEST_IN_TASK)),

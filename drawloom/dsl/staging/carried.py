@@ -9,8 +9,8 @@ from drawloom.dsl.handles import Handle
 from drawloom.dsl.splice import Splice
 from drawloom.dsl.staging.joins import UNSET, operand_of, plain
 from drawloom.dsl.staging.lists import changing
-from drawloom.dsl.staging.scopes import BREAK, FALL, RETURN, UNBOUND, Exit, Label, Outcome
-from drawloom.dsl.staging.unbound import Unreadable, maybe_unbound
+from drawloom.dsl.staging.scopes import BREAK, ELSE, FALL, RETURN, UNBOUND, Exit, Label, Outcome
+from drawloom.dsl.staging.unbound import Unreadable, is_readable, maybe_unbound
 from drawloom.errors import DefinitionError
 from drawloom.ir.assign import assignable, union_of
 from drawloom.ir.nodes import Block, Carry
@@ -44,10 +44,14 @@ class Carries:
         tracer: the trace.
         node: the loop's id.
         items: what the loop runs over, None for `bounded`.
+        behind: the names that are read behind it.
         may_end: whether the loop may end without being left.
     """
 
-    def __init__(self, tracer: Tracer, node: str, items: Handle | None, *, may_end: bool) -> None:
+    def __init__(
+        self, tracer: Tracer, node: str, items: Handle | None, behind: Sequence[str], *, may_end: bool
+    ) -> None:
+        self.behind = behind
         self.tracer = tracer
         self.node = node
         self.over = items
@@ -63,7 +67,7 @@ class Carries:
         self.before: Mapping[str, Any] = {}
 
     def __str__(self) -> str:
-        return ", ".join(f"{role.key}: {self.types[role.key]}" for role in self.roles if role.kind == "name")
+        return ", ".join(f"`{role.key}`" for role in self.roles if role.kind == "name")
 
     def consider(self, extended: Sequence[str]) -> None:
         """Take the names that may have to be carried: those with a value that can be."""
@@ -94,12 +98,12 @@ class Carries:
     def placeholder(self, name: str) -> Any:
         """What a name is at the beginning of an iteration."""
         role = _Role("name", name)
-        if role in self.roles:
+        if role in self.roles and name in self.initial:
             self.given[name] = self._carried(role, self.types[name])
             return self.given[name]
         self.given.pop(name, None)
         before = self.before[name]
-        return maybe_unbound(self.node) if before is UNBOUND else before
+        return maybe_unbound(self.tracer, self.node) if before is UNBOUND else before
 
     def fill_lists(self) -> None:
         """Put what an iteration begins with into the lists that are carried; the open block puts them back."""
@@ -120,7 +124,7 @@ class Carries:
 
     def number(self) -> Any:
         """The number of the iteration, where it is known to be read."""
-        return self.index() if _Role("own", _INDEX) in self.roles else maybe_unbound(self.node)
+        return self.index() if _Role("own", _INDEX) in self.roles else maybe_unbound(self.tracer, self.node)
 
     def items(self) -> Handle:
         """The list that the loop runs over: carried, if it would be computed anew in each iteration."""
@@ -138,7 +142,8 @@ class Carries:
         found = [operand for node in walk(Block(tuple(block.nodes))) for operand in operands(node)]
         found += [standing.operand for standing in block.standing]
         for left in outcome.values():
-            values = [plain(v) for name, v in left.values.items() if not self.is_unchanged(name, plain(v))]
+            told = [(n, plain(v)) for n, v in left.values.items() if n not in self.before or n in self.initial]
+            values = [value for name, value in told if not self.is_unchanged(name, value)]
             values += [self._added(block, key, content) for key, (_, content) in left.lists.items()]
             for value in values:
                 if value is UNBOUND or isinstance(value, Unreadable):
@@ -164,6 +169,8 @@ class Carries:
 
     def _needed(self, block: OpenBlock, outcome: Outcome) -> list[_Role]:
         changed = [n for n in self.initial if any(not self._keeps(e, n) for e in outcome.values())]
+        unbound = [name for name in self.behind if name not in self.initial]
+        changed += [name for name in unbound if self._is_bound_by_breaks(name, outcome)]
         roles = [_Role("name", name) for name in changed]
         for left in outcome.values():
             for key, (one, content) in left.lists.items():
@@ -180,6 +187,11 @@ class Carries:
         if any(label[0] == RETURN for label in outcome):
             roles += [_Role("own", _RETURNED), _Role("own", _VALUE)]
         return roles
+
+    def _is_bound_by_breaks(self, name: str, outcome: Outcome) -> bool:
+        """Whether a name without a value before has one wherever `break` leads to."""
+        breaks = [left for label, left in outcome.items() if label[0] == BREAK]
+        return bool(breaks) and all(is_readable(left.values.get(name, UNBOUND)) for left in breaks)
 
     def _keeps(self, left: Exit, name: str) -> bool:
         if name not in left.values:
@@ -243,6 +255,8 @@ class Carries:
         return tuple(carries), tuple(results)
 
     def _next(self, role: _Role, outcome: Outcome) -> tuple[Operand, Operand, Type]:
+        if role.kind == "name" and role.key not in self.initial:
+            return UNSET, *self._bound_at_last(role, outcome)
         if role.kind == "name":
             unchanged = self.given[role.key]._dl_operand, self.types[role.key]
             found = self._picked(outcome, lambda _, left: self._value(left, role.key, unchanged))
@@ -266,6 +280,16 @@ class Carries:
         told = {True: (Const("true"), BOOL), False: (Const("false"), BOOL)}
         operand, _ = self._picked(outcome, lambda way, _: told[way[0] == wanted])
         return told[role.key == _GO][0], operand, BOOL
+
+    def _bound_at_last(self, role: _Role, outcome: Outcome) -> tuple[Operand, Type]:
+        """The next value of a name that has none before: what `break` leaves it with."""
+        same = Carried(self.node, self._port(role)), NEVER
+
+        def value(way: Label, left: Exit) -> tuple[Operand, Type]:
+            return self._value(left, role.key, same) if way[0] == BREAK else same
+
+        operand, self.types[role.key] = self._picked(outcome, value)
+        return operand, self.types[role.key]
 
     def _value(self, left: Exit, name: str, unchanged: tuple[Operand, Type]) -> tuple[Operand, Type]:
         if name not in left.values:
@@ -311,36 +335,39 @@ class Carries:
     def _output(self, role: _Role, type_: Type) -> Handle:
         return Handle(self.tracer.block, Output(self.node, self._port(role)), type_)
 
-    def go_after(self) -> Any:
-        """Whether the loop came to its end without being left."""
-        role = _Role("own", _GO)
-        return self._output(role, BOOL) if role in self.roles else True
-
-    def outcome_after(self, outcome: Outcome, names: Sequence[str]) -> Outcome:
-        """How control goes on behind the loop."""
+    def outcome_after(self, outcome: Outcome, names: Sequence[str], *, has_else: bool) -> Outcome:
+        """How control goes on behind the loop: it came to its end, it was left by `break`, it returns."""
         lists = {
             role.key: (self.lists[role.key], [Splice(self._output(role, Type("list", (self.items_of[role.key],))))])
             for role in self.roles
             if role.kind == "list"
         }
+        breaks = any(label[0] == BREAK for label in outcome)
         returns = next((label for label in outcome if label[0] == RETURN), None)
+        ends = self.may_end or not (breaks or returns)
         after: Outcome = {}
-        if self.may_end or any(label[0] == BREAK for label in outcome) or returns is None:
-            after[FALL] = Exit({name: self._after(name, outcome) for name in names})
+        if ends and breaks and has_else:
+            after[ELSE] = Exit({name: self._after(name, outcome, broken=False) for name in names}, self._own(_GO))
+        if ends or breaks:
+            broken = breaks and (has_else or not ends)
+            after[FALL] = Exit({name: self._after(name, outcome, broken=broken) for name in names})
         if returns is not None:
-            after[returns] = Exit({_VALUE: self._output(_Role("own", _VALUE), self.types[_VALUE])})
+            after[returns] = Exit(
+                {_VALUE: self._output(_Role("own", _VALUE), self.types[_VALUE])}, self._own(_RETURNED)
+            )
+            if FALL in after:
+                after[FALL].flag = Handle(self.tracer.block, Apply("not", (self._own(_RETURNED)._dl_operand,)), BOOL)
         for left in after.values():
             left.lists = dict(lists)
-        if len(after) > 1 and returns is not None:
-            flag = self._output(_Role("own", _RETURNED), BOOL)
-            after[returns].flag = flag
-            after[FALL].flag = Handle(self.tracer.block, Apply("not", (flag._dl_operand,)), BOOL)
         return after
 
-    def _after(self, name: str, outcome: Outcome) -> Any:
+    def _own(self, key: str) -> Handle:
+        return self._output(_Role("own", key), BOOL)
+
+    def _after(self, name: str, outcome: Outcome, *, broken: bool) -> Any:
         role = _Role("name", name)
-        if role in self.roles:
+        if role in self.roles and (broken or name in self.initial):
             return self._output(role, self.types[name])
         before = self.before[name]
         changed = any(name in left.values and plain(left.values[name]) is not before for left in outcome.values())
-        return maybe_unbound(self.node) if changed else before
+        return maybe_unbound(self.tracer, self.node) if changed else before

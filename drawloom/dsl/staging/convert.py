@@ -18,16 +18,16 @@ from drawloom.dsl.place import function_span, refusal
 from drawloom.dsl.source import is_users
 from drawloom.dsl.staging.rewrite import rewrite_function, rewrite_lambda
 from drawloom.dsl.staging.straight import is_straight
-from drawloom.dsl.staging.trees import OPS, PREFIX
+from drawloom.dsl.staging.trees import OPS
 from drawloom.errors import DefinitionError, Diagnostic, Span
 
-__all__ = ["converted"]
+__all__ = ["converted", "converted_code"]
 
 # Any: functions of any signature
 
 _LAMBDA: Final = "<lambda>"
 _INNER: Final = "_dl_function"
-_refused: Final = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith, ast.TryStar)
+_refused: Final = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.TryStar)
 
 # by identity: equal text on equal lines of two files gives equal code objects
 _codes: dict[int, tuple[CodeType, CodeType | None]] = {}
@@ -48,7 +48,7 @@ def converted(function: Any) -> Any:
         return function
     known = _codes.get(id(code))
     if known is None:
-        known = _codes[id(code)] = (code, None if is_straight(function) else _converted_code(function))
+        known = _codes[id(code)] = (code, None if is_straight(function) else converted_code(function))
     if known[1] is None:
         return function
     return _with_code(function, known[1])
@@ -68,13 +68,20 @@ def _with_code(function: FunctionType, code: CodeType) -> FunctionType:
     return made
 
 
-def _converted_code(function: FunctionType) -> CodeType:
+def converted_code(function: FunctionType) -> CodeType:
+    """The code of a function, rewritten.
+
+    Raises:
+        DefinitionError: as `converted`.
+    """
     code = function.__code__
     if code.co_flags & 0x2A0:  # generator, coroutine, asynchronous generator
+        is_generator = code.co_flags & 0x20
         raise refusal(
             "D149",
-            f"`{function.__qualname__}` is a generator or a coroutine; a pipeline is traced in one go",
-            "return a list",
+            f"`{function.__qualname__}` is a {'generator' if is_generator else 'coroutine'}, "
+            "but a pipeline is traced in one go",
+            "return a list" if is_generator else _PLAIN_CALL,
             function_span(function),
         )
     linecache.checkcache(code.co_filename)
@@ -178,16 +185,28 @@ def _no_source(function: FunctionType, why: str) -> Exception:
 def _refuse_inside(node: ast.AST, code: CodeType) -> None:
     for inner in ast.walk(node):
         if isinstance(inner, _refused) or (isinstance(inner, ast.comprehension) and inner.is_async):
-            what = "`except*`" if isinstance(inner, ast.TryStar) else "a generator or a coroutine"
+            what, fix = _refused_form(inner)
             line = getattr(inner, "lineno", code.co_firstlineno)
             raise DefinitionError(
                 Diagnostic(
                     "D149",
-                    f"`{code.co_name}` has {what} in it; a pipeline is traced in one go",
+                    f"`{code.co_name}` has {what} in it, but a pipeline is traced in one go",
                     Span(code.co_filename, line, code.co_qualname),
-                    "return a list" if not isinstance(inner, ast.TryStar) else "use `except`",
+                    fix,
                 )
             )
+
+
+def _refused_form(node: ast.AST) -> tuple[str, str]:
+    """What a part of a function is that can't be staged, and what to write in its place."""
+    if isinstance(node, (ast.Yield, ast.YieldFrom)):
+        return "a `yield`", "return a list"
+    if isinstance(node, ast.TryStar):
+        return "an `except*`", "use `except`"
+    return "an `async` or `await`", _PLAIN_CALL
+
+
+_PLAIN_CALL: Final = "write a plain `def` and plain calls; tasks run beside each other anyway"
 
 
 # compiling
@@ -215,14 +234,26 @@ def _compiled(function: FunctionType, node: Any) -> CodeType:
             node.type_params = []
         inner = node
     factory = _factory(function, inner)
-    module = ast.fix_missing_locations(ast.Module([factory], []))
-    for made in ast.walk(module):  # a call of an attribute is told at the line that the attribute ends in
-        if isinstance(made, ast.Attribute) and isinstance(made.value, ast.Name) and made.value.id.startswith(PREFIX):
-            made.end_lineno, made.end_col_offset = made.lineno, made.col_offset
+    module = ast.Module([factory], [])
+    _place(module, 1, 0)
     whole = compile(module, code.co_filename, "exec", flags=_future_flags(code), dont_inherit=True)
     found = _code_named(whole, _LAMBDA if is_lambda else name)
     assert found is not None
     return _renamed(found, found.co_qualname, code.co_qualname).replace(co_name=code.co_name)
+
+
+def _place(node: ast.AST, line: int, column: int) -> None:
+    """Put what was added where the user's code around it begins, without a width: of an attribute that goes over lines,
+    CPython takes the last one.
+    """
+    if "lineno" in node._attributes:
+        made: Any = node
+        if not hasattr(node, "lineno"):
+            made.lineno, made.col_offset = line, column
+            made.end_lineno, made.end_col_offset = line, column
+        line, column = made.lineno, made.col_offset
+    for child in ast.iter_child_nodes(node):
+        _place(child, line, column)
 
 
 def _factory(function: FunctionType, inner: ast.stmt) -> ast.stmt:
@@ -268,8 +299,16 @@ def _code_named(code: CodeType, name: str) -> CodeType | None:
 
 def _renamed(code: CodeType, old: str, new: str) -> CodeType:
     """A code with the qualified name that the user gave it, functions inside it too."""
-    inner = tuple(_renamed(c, old, new) if isinstance(c, CodeType) else c for c in code.co_consts)
+    inner = tuple(_renamed_constant(c, old, new) for c in code.co_consts)
     return code.replace(co_qualname=new + code.co_qualname.removeprefix(old), co_consts=inner)
+
+
+def _renamed_constant(constant: Any, old: str, new: str) -> Any:
+    if isinstance(constant, CodeType):
+        return _renamed(constant, old, new)
+    if isinstance(constant, str) and constant.startswith(f"{old}.<locals>."):  # the name of a class inside
+        return new + constant.removeprefix(old)
+    return constant
 
 
 def _remember(code: CodeType) -> None:

@@ -11,7 +11,7 @@ from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
 from drawloom.dsl.staging.loops import KnownLoop
 from drawloom.dsl.staging.once import taken
-from drawloom.dsl.staging.run_loops import RunLoop
+from drawloom.dsl.staging.run_loops import LoopStatement, RunLoop
 from drawloom.dsl.staging.scopes import Stage, current_stage
 from drawloom.dsl.staging.values import computed, open_ended, run_time
 from drawloom.ir.operators import iterated_type
@@ -34,16 +34,24 @@ class _KnownFor(KnownLoop):
 
 
 def For(  # noqa: N802  # it stands for a statement, as `If` and `While` do
-    source: Any, names: tuple[str, ...], hint: str, extended: tuple[str, ...], shape: object
+    source: Any,
+    names: tuple[str, ...],
+    behind: tuple[str, ...],
+    hint: str,
+    extended: tuple[str, ...],
+    shape: object,
+    has_else: bool,
 ) -> KnownLoop | RunLoop:
     """One `for` statement.
 
     Args:
         source: what it runs over.
         names: the names it binds.
+        behind: those of them that are read outside of it.
         hint: what its node is named after.
         extended: those names that only grow, by `+=`.
         shape: how the target takes an item apart.
+        has_else: whether it has an `else`.
     """
     stage = current_stage()
     if stage is None:
@@ -51,7 +59,8 @@ def For(  # noqa: N802  # it stands for a statement, as `If` and `While` do
     found = loop_source(stage, source)
     if isinstance(found, Bounded) or open_ended(found):
         frame = sys._getframe(1)
-        return RunLoop(stage, found, names, hint, extended, shape, (frame.f_code, frame.f_lasti))
+        about = LoopStatement(names, behind, hint, extended, shape, has_else, (frame.f_code, frame.f_lasti))
+        return RunLoop(stage, found, about)
     return _KnownFor(stage, found, names, shape)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+from collections import Counter
 from collections.abc import Iterable, Iterator
 
-__all__ = ["appended_names", "bound_names", "declared_outside", "only_extended"]
+__all__ = ["appended_names", "bound_names", "declared_outside", "only_extended", "read_names"]
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -43,6 +44,18 @@ def declared_outside(function: ast.AST) -> frozenset[str]:
     return frozenset(
         name for node in _own(function) if isinstance(node, (ast.Global, ast.Nonlocal)) for name in node.names
     )
+
+
+def read_names(nodes: Iterable[ast.AST]) -> Counter[str]:
+    """How often each name is read in `nodes`, inner functions and classes too."""
+    found: Counter[str] = Counter()
+    for node in nodes:
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Name) and isinstance(inner.ctx, ast.Load):
+                found[inner.id] += 1
+            elif isinstance(inner, ast.AugAssign) and isinstance(inner.target, ast.Name):
+                found[inner.target.id] += 1
+    return found
 
 
 def only_extended(nodes: Iterable[ast.AST]) -> frozenset[str]:

@@ -11,7 +11,7 @@ from drawloom.dsl.place import refusal
 from drawloom.dsl.staging.branches import BranchNode, If
 from drawloom.dsl.staging.for_loops import loop_source
 from drawloom.dsl.staging.joins import close_side
-from drawloom.dsl.staging.run_loops import RunLoop
+from drawloom.dsl.staging.run_loops import LoopStatement, RunLoop
 from drawloom.dsl.staging.scopes import FALL, Exit, Stage
 from drawloom.dsl.staging.unpacking import unpack
 from drawloom.dsl.staging.values import computed, open_ended, run_time
@@ -115,7 +115,8 @@ class Quantifier:
                 "write the loop with `for` and `break`",
             )
         name = self.kind
-        self.loop = loop = RunLoop(self.stage, items, (name,), self.hint, (), shape, self.place)
+        about = LoopStatement((name,), (name,), self.hint, (), shape, False, self.place)
+        self.loop = loop = RunLoop(self.stage, items, about)
         held: dict[str, Any] = {name: not self.deciding}
         (held[name],) = loop.begin(held)
         for item in loop:

@@ -20,7 +20,7 @@ import ast
 from collections.abc import Iterable, Sequence
 
 from drawloom.dsl.staging.expressions import Expressions, shape_of
-from drawloom.dsl.staging.names import appended_names, bound_names, declared_outside, only_extended
+from drawloom.dsl.staging.names import appended_names, bound_names, declared_outside, only_extended, read_names
 from drawloom.dsl.staging.patterns import simple_cases
 from drawloom.dsl.staging.trees import OPS, PREFIX, assigned, constant, if_, load, method, operation, test, with_
 
@@ -69,6 +69,7 @@ class _Statements:
         arguments = {a.arg for a in ast.walk(node.args) if isinstance(a, ast.arg)}
         self.joined = frozenset(bound_names(inner)) | (around - arguments - set(bound_names(node.body)))
         self.outside = declared_outside(node)
+        self.reads = read_names(node.body)
         self.expressions = Expressions(self.joined)
         self.count = 0
         self.loops: list[str] = []
@@ -129,6 +130,8 @@ class _Statements:
         shapes = {shape_of(target) for target in node.targets} - {None}
         for shape in sorted(shapes, key=repr):
             value = ast.copy_location(operation("unpack", value, constant(shape)), node.value)
+        if any(isinstance(target, ast.Attribute) for target in node.targets):
+            value = ast.copy_location(operation("stored", value), node.value)
         node.value = value
         node.targets = [self.expressions.visit(target) for target in node.targets]
         return [*self._guard(node.targets), node]
@@ -138,11 +141,15 @@ class _Statements:
             return [node]
         hint = node.target.id if isinstance(node.target, ast.Name) else ""
         node.value = self.expressions.expression(node.value, hint)
+        if isinstance(node.target, ast.Attribute):
+            node.value = ast.copy_location(operation("stored", node.value), node.value)
         node.target = self.expressions.visit(node.target)
         return [*self._guard([node.target]), node]
 
     def _augassign(self, node: ast.AugAssign) -> list[ast.stmt]:
         value = self.expressions.expression(node.value)
+        if isinstance(node.target, ast.Attribute):
+            value = ast.copy_location(operation("stored", value), node.value)
         if not isinstance(node.target, ast.Name):
             node.target, node.value = self.expressions.visit(node.target), value
             return [node]
@@ -156,6 +163,8 @@ class _Statements:
 
     def _guard(self, targets: Sequence[ast.expr]) -> list[ast.stmt]:
         """A look, before a name of another scope is bound, at whether that may be."""
+        if not self.outside:
+            return []
         outer = [name for name in bound_names(targets) if name in self.outside]
         return [ast.Expr(operation("outside", constant(name))) for name in outer]
 
@@ -225,9 +234,9 @@ class _Statements:
         if cases is None:
             node.subject = operation("known_subject", value)
             for case in node.cases:
-                case.guard = (
-                    None if case.guard is None else operation("known_test", self.expressions.expression(case.guard))
-                )
+                if case.guard is not None:
+                    guard = operation("known_test", self.expressions.expression(case.guard))
+                    case.guard = ast.copy_location(guard, case.guard)
                 case.body = self.block(case.body)
             return [node]
         return [self.set(subject, value), *self.block(cases)]
@@ -240,7 +249,10 @@ class _Statements:
         hint = grown[0] if len(grown) == 1 else ""
         extended = tuple(sorted(only_extended(node.body)))
         source = self.expressions.expression(node.iter)
-        about = (names, hint, extended, shape_of(node.target))
+        inside = read_names([node.target, *node.body])
+        # a loop in a loop may read, the next time, what it left
+        behind = tuple(name for name in names if self.loops or self.reads[name] > inside[name])
+        about = (names, behind, hint, extended, shape_of(node.target), bool(node.orelse))
         made: list[ast.stmt] = [
             self.set(owner, operation("For", source, *map(constant, about))),
             self.after(owner, "staged", "begin", names),
@@ -281,7 +293,8 @@ class _Statements:
         hint = bound[0] if len(bound) == 1 else ""
         guarded = self._guarded(node, owner, names)
         if node.finalbody:
-            cleaned = [with_(load(owner), self.block(node.finalbody)), self.after(owner, "ending", "ends_final", names)]
+            ended = ast.copy_location(self.after(owner, "ending", "ends_final", names), node.finalbody[-1])
+            cleaned = [with_(load(owner), self.block(node.finalbody)), ended]
             guarded = [ast.Try(guarded, [], [], [if_(method(owner, "cleans_up", _locals()), cleaned)])]
         made: list[ast.stmt] = [
             self.set(owner, operation("Try", constant(names), constant(hint), constant(bool(node.orelse)))),
@@ -329,7 +342,8 @@ class _Statements:
 
     def _with(self, node: ast.With) -> list[ast.stmt]:
         for item in node.items:
-            item.context_expr = operation("manager", self.expressions.expression(item.context_expr))
+            shown = ast.unparse(item.context_expr)
+            item.context_expr = operation("manager", self.expressions.expression(item.context_expr), constant(shown))
             if item.optional_vars is not None:
                 item.optional_vars = self.expressions.visit(item.optional_vars)
         node.body = self.block(node.body)

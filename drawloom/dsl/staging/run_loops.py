@@ -7,9 +7,8 @@ left, or to jump out, the next takes it for a loop, until it is known what is ca
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from types import CodeType, TracebackType
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from drawloom.dsl.blocks import OpenBlock
 from drawloom.dsl.bounded import Bounded
@@ -22,8 +21,20 @@ from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.lists import Splice, contents, restore
 from drawloom.dsl.staging.maps import MapNode
 from drawloom.dsl.staging.results import Result
-from drawloom.dsl.staging.scopes import BREAK, CONTINUE, FALL, UNBOUND, Exit, Outcome, Scope, Stage, relabelled
-from drawloom.dsl.staging.unbound import Unreadable, maybe_unbound
+from drawloom.dsl.staging.scopes import (
+    BREAK,
+    CONTINUE,
+    ELSE,
+    FALL,
+    UNBOUND,
+    Exit,
+    Leave,
+    Outcome,
+    Scope,
+    Stage,
+    relabelled,
+)
+from drawloom.dsl.staging.unbound import is_readable, maybe_unbound, unjoinable
 from drawloom.dsl.staging.unpacking import unpack
 from drawloom.dsl.standing import recorded_block
 from drawloom.dsl.tracer import Recorded
@@ -33,12 +44,34 @@ from drawloom.ir.operands import Apply, Const, Item, Operand
 from drawloom.ir.operators import iterated_type
 from drawloom.ir.types import ANY, NONE
 
-__all__ = ["RunLoop"]
+__all__ = ["LoopStatement", "RunLoop"]
 
 # Any: names hold the user's values, or handles over them
 
 _MANY: Final = 2**31 - 1  # the bound of a loop that ends with its list
 _MOST_ROUNDS: Final = 10
+
+
+class LoopStatement(NamedTuple):
+    """A `for` statement.
+
+    Attributes:
+        names: the names it binds.
+        behind: those of them that are read outside of it.
+        hint: what its node is named after.
+        extended: those names that only grow, by `+=`.
+        shape: how the target takes an item apart.
+        has_else: whether it has an `else`.
+        place: where it stands.
+    """
+
+    names: tuple[str, ...]
+    behind: tuple[str, ...]
+    hint: str
+    extended: tuple[str, ...]
+    shape: object
+    has_else: bool
+    place: tuple[CodeType, int]
 
 
 class RunLoop(Scope):
@@ -47,54 +80,41 @@ class RunLoop(Scope):
     Args:
         stage: the stage of the trace.
         source: a handle, or a `Bounded`.
-        names: the names the statement binds.
-        hint: what its node is named after.
-        extended: those names that only grow, by `+=`.
-        shape: how the target takes an item apart.
-        place: where the statement stands.
+        about: the statement.
 
     Attributes:
         over: whether no further round is to be made.
+        joining: whether an `else` is under way that is to be joined with what `break` leads to.
     """
 
     staged = True
     turning = True
-    joining = False
 
-    def __init__(
-        self,
-        stage: Stage,
-        source: Any,
-        names: tuple[str, ...],
-        hint: str,
-        extended: tuple[str, ...],
-        shape: object,
-        place: tuple[CodeType, int],
-    ) -> None:
+    def __init__(self, stage: Stage, source: Any, about: LoopStatement) -> None:
         super().__init__()
         self.stage, self.tracer = stage, stage.tracer
-        self.names, self.extended, self.shape = names, extended, shape
+        self.about, self.names = about, about.names
         self.bound = source if isinstance(source, Bounded) else None
         self.items: Any = source
-        self.name = hint or ("while_loop" if self.bound else "for_each")
-        self.node = self.tracer.named_id(self.name, *place)
+        self.name = about.hint or ("while_loop" if self.bound else "for_each")
+        self.node = self.tracer.named_id(self.name, *about.place)
         self.known = len(self.tracer.sites)
         self.item_type = ANY if self.bound else iterated_type(source._dl_type) or ANY
         self.as_map = self.bound is None
         may_end = self.bound is None or self.bound.on_limit == "stop"
-        self.carries = Carries(self.tracer, self.node, None if self.bound else source, may_end=may_end)
+        self.carries = Carries(self.tracer, self.node, None if self.bound else source, about.behind, may_end=may_end)
         self.outcome: Outcome | None = None
         self.ended: Outcome = {}
         self.over = False
         self.rounds = 0
-        self.go: Any = True
+        self.joining = False
 
     # rounds
 
     def begin(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
         """Keep what the names are before, and begin the first round."""
         self.carries.before = {name: held.get(name, UNBOUND) for name in self.names}
-        self.carries.consider(self.extended)
+        self.carries.consider(self.about.extended)
         return self._begin_round()
 
     def _begin_round(self) -> tuple[Any, ...]:
@@ -103,8 +123,8 @@ class RunLoop(Scope):
         if self.rounds > _MOST_ROUNDS:
             raise refusal(
                 "D154",
-                f"what this loop carries doesn't settle in {_MOST_ROUNDS} rounds: {self.carries}",
-                "give the names it carries a value of their final type before the loop",
+                f"this loop gives {self.carries} a value of another type in each iteration",
+                "keep to one type, or make the value in a @task",
             )
         self.block = self.tracer.open_block(f"{self.node}/", {})
         self.outcome = None
@@ -115,7 +135,7 @@ class RunLoop(Scope):
 
     def __iter__(self) -> Iterator[Any]:
         while not self.over:
-            yield unpack(self._item(), self.shape)
+            yield unpack(self._item(), self.about.shape)
 
     def _item(self) -> Any:
         block = self.tracer.block
@@ -198,12 +218,13 @@ class RunLoop(Scope):
         value = plain(values.get(name, before))
         if value is before or self.carries.is_unchanged(name, value):
             return before
-        if before is UNBOUND or isinstance(before, Unreadable) or value is UNBOUND or isinstance(value, Unreadable):
-            return maybe_unbound(self.node)
+        unread = name not in self.about.behind
+        if unread or not is_readable(before) or not is_readable(value):
+            return maybe_unbound(self.tracer, self.node)
         try:
             return made.value(value, f"`{name}`")
-        except DefinitionError:
-            return maybe_unbound(self.node)
+        except DefinitionError as error:
+            return unjoinable(error)
 
     def _behind(self, made: MapNode, name: str, final: Any) -> Any:
         return made.last(final, self.carries.before[name]) if isinstance(final, Result) else final
@@ -221,8 +242,7 @@ class RunLoop(Scope):
         body = recorded_block(block, results)
         after = self.tracer.control_after([recorded])
         self.tracer.record_control(Loop(self.node, carried, test, body, limit, on_limit, after), [recorded])
-        self.go = self.carries.go_after()
-        return self.carries.outcome_after(outcome, self.names)
+        return self.carries.outcome_after(outcome, self.names, has_else=self.about.has_else)
 
     def _test(self) -> Operand:
         """Whether another iteration is made: there is an item, and nothing has left the loop."""
@@ -236,22 +256,50 @@ class RunLoop(Scope):
     # behind it
 
     def end(self, _: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Go on behind the loop.
+        """Go on behind the loop: where it came to its end, if there is an `else`.
 
         Raises:
             Leave: it returns in any case.
         """
-        return self.stage.settle(self.ended, self.names)
+        finished = self.ended.get(ELSE)
+        if finished is None:
+            return self.stage.settle(self.ended, self.names)
+        self.joining, self.outcome = True, None
+        self.stage.scopes.append(self)
+        others = {label: found for label, found in self.ended.items() if label != ELSE}
+        return self.stage.go_on(finished, others, self.names)
+
+    def finished(self) -> bool:
+        """Whether `else` is to be run now."""
+        return True
 
     @property
-    def last(self) -> AbstractContextManager[None]:
-        """What `else` is run in: behind the loop."""
-        return nullcontext()
-
-    def finished(self) -> Any:
-        """Whether the loop came to its end without `break`: known, or a handle."""
-        return self.go
+    def last(self) -> _Last:
+        """What `else` is run in."""
+        return _Last(self)
 
     def join(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Nothing is left to be joined: `end` has done it."""
-        return self.stage.fallen(self.names, held)[FALL].values.values()  # type: ignore[return-value]  # not reached
+        """End `else`; gives the names as they are behind it and behind a `break`.
+
+        Raises:
+            Leave: no way goes on here.
+        """
+        outcome = self.stage.fallen(self.names, held) if self.outcome is None else self.outcome
+        outcome = self.stage.close_records(self, outcome)
+        self.stage.drop(self)
+        return self.stage.settle(outcome, self.names)
+
+
+class _Last:
+    """The `else` of a loop; what leaves it waits for the join with what `break` leads to."""
+
+    def __init__(self, loop: RunLoop) -> None:
+        self.loop = loop
+
+    def __enter__(self) -> None: ...
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
+        if isinstance(error, Leave) and self.loop.joining:
+            self.loop.outcome = error.outcome
+            return True
+        return False

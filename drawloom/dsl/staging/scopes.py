@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from drawloom.dsl.current import CURRENT
 from drawloom.dsl.staging.lists import contents, copied
+from drawloom.dsl.staging.unbound import UNBOUND
 
 if TYPE_CHECKING:
     from drawloom.dsl.blocks import OpenBlock
@@ -46,16 +47,6 @@ RETURN: Final = "return"
 BREAK: Final = "break"
 CONTINUE: Final = "continue"
 ELSE: Final[Label] = ("else", None)
-
-
-class _Unbound:
-    """Stands for a name that isn't bound."""
-
-    def __repr__(self) -> str:
-        return "<unbound>"
-
-
-UNBOUND: Final = _Unbound()
 
 
 class Exit:
@@ -123,6 +114,7 @@ class Stage:
         choices: `and`, `or` and `x if t else y` under way.
         kept: middle operands of chained comparisons.
         comprehensions: those under way.
+        stored: what is being put into an object.
         handled: the exceptions whose handlers are under way: natively an exception, else a handle.
     """
 
@@ -133,6 +125,7 @@ class Stage:
         self.kept: list[Any] = []
         self.comprehensions: list[Any] = []
         self.handled: list[Any] = []
+        self.stored: tuple[Any, ...] = ()
 
     # scopes
 

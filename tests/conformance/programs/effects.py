@@ -25,4 +25,3 @@ def effects(path: str, names: list[str]) -> int:
 
 
 CASES = {"ordered": (effects, {"names": ["a", "b"]})}
-WANTS_PATH = (effects,)

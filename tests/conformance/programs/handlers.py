@@ -23,7 +23,7 @@ def plus(a: int, b: int) -> int:
 
 @task
 def explain(failure: Failure) -> str:
-    return f"{failure.type}|{failure.message}|{failure.node}"
+    return f"{failure.type}|{failure.message}"
 
 
 @task
@@ -66,4 +66,3 @@ CASES = {
     "each": (in_fan_out, {"numbers": [1, 0, -2]}),
     "around": (around_fan_out, {"numbers": [1, 0, -2, 3]}),
 }
-WANTS_PATH = (handled,)

@@ -54,4 +54,3 @@ def mixture(path: str, count: int) -> tuple[list[int], int]:
 
 
 CASES = {"four": (mixture, {"count": 4})}
-WANTS_PATH = (mixture,)

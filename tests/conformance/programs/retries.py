@@ -1,6 +1,6 @@
 """Attempts made again: by any exception, by its class, and a class that isn't named."""
 
-from drawloom import Retry, pipeline, task
+from drawloom import Pipeline, Retry, pipeline, task
 
 
 class Flaky(Exception):
@@ -43,5 +43,4 @@ def given_up(path: str) -> str:
     return wrong_class(unsteady(path))
 
 
-CASES = {"retried": (retried, {}), "given-up": (given_up, {})}
-WANTS_PATH = (retried, given_up)
+CASES: dict[str, tuple[Pipeline[..., str], dict[str, object]]] = {"retried": (retried, {}), "given-up": (given_up, {})}
