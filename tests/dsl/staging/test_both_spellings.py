@@ -245,10 +245,9 @@ EQUAL = {
         """,
         """
         def body(state):
-            x = inc(state[0])
-            return x, state[1] + 1
-        x, _ = while_loop(lambda state: True, body, (n, 0), max_iterations=5, on_limit="stop")
-        return x
+            x = inc(state)
+            return x
+        return while_loop(lambda state: True, body, n, max_iterations=5, on_limit="stop")
         """,
     ),
     "try-except": (
@@ -370,7 +369,7 @@ UNEQUAL = {
         "pairs = for_each(numbers(n), lambda x: (inc(x), half(x)))\nreturn for_each(pairs, lambda pair: pair[1])",
     ),
     "bounded-loop-with-a-break-at-its-head": (
-        "the plain loop carries a flag, its test isn't the loop's own; `while_loop` names a single state `state`",
+        "the plain loop carries a flag and has a branch in it, its test isn't the loop's own",
         "n: int) -> int",
         """
         x = n
@@ -380,7 +379,12 @@ UNEQUAL = {
             x = inc(x)
         return x
         """,
-        "x = while_loop(lambda x: x < 9, lambda x: inc(x), n, max_iterations=5)\nreturn x",
+        """
+        def body(state):
+            x = inc(state)
+            return x
+        return while_loop(lambda state: state < 9, body, n, max_iterations=5)
+        """,
     ),
     "for-that-carries": (
         "the plain loop's node is named `for_each`, not by the name it carries",
