@@ -111,6 +111,73 @@ def p(n: int) -> int | bool:
     same(module, {"n": 0}, {"n": 2}, {"n": 3})
 
 
+METHODS = """
+class Base:
+    def go(self, n): return inc(n)
+
+class Steps(Base):
+    kinds = 0
+    def __init__(self): self.__by = 2
+    def go(self, n): return super(Steps, self).go(n) if n > Steps.kinds + 1 else n
+    def made(self):
+        def inner(n): return inc(n) if n > self.__by else n
+        return inner
+    def given(self): return lambda n: inc(n) if n > self.__by else n
+    def above(self):
+        def inner(self, n): return super().go(n) if n > 1 else n
+        return inner
+    class Inner:
+        def __init__(self): self.__of = 3
+        def go(self, n): return inc(n) if n > self.__of else n
+
+def local():
+    class Local:
+        kinds = 1
+        def __init__(self): self.__by = 2
+        def go(self, n): return inc(n) if n > self.__by - Local.kinds else n
+    return Local()
+
+MADE, GIVEN, ABOVE = Steps().made(), Steps().given(), Steps().above()
+INNER, LOCAL = Steps.Inner(), local()
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["Steps().go(n)", "MADE(n)", "GIVEN(n)", "ABOVE(Steps(), n)", "Steps().made()(n)", "INNER.go(n)", "LOCAL.go(n)"],
+)
+def test_functions_made_in_a_class_know_its_names(user_module: Load, same: Same, call: str) -> None:
+    module = user_module(f"{TASKS}{METHODS}\n@pipeline\ndef p(n: int) -> int:\n    return {call}\n")
+    same(module, {"n": 0}, {"n": 2}, {"n": 4})
+
+
+def test_a_method_of_wrapped_functions_keeps_its_own_names(user_module: Load, same: Same) -> None:
+    module = user_module(
+        TASKS
+        + """
+import functools
+
+class Steps:
+    def __init__(self): self.__by = 2
+    def go(self, n): return inc(n) if n > self.__by else n
+
+def logged(method):
+    __kept = 1
+    @functools.wraps(method)
+    def wrapper(self, n):
+        return method(self, n) if n > __kept else n
+    return wrapper
+
+Steps.go = logged(Steps.go)
+
+@pipeline
+def p(n: int) -> int:
+    return Steps().go(n)
+"""
+    )
+    same(module, {"n": 0}, {"n": 2}, {"n": 3})
+
+
 def test_static_and_class_methods(user_module: Load, same: Same) -> None:
     module = user_module(
         TASKS
@@ -214,6 +281,15 @@ def p(n: int) -> int:
     two = count(n)
     return one * two * read()
 """
+    )
+    same(module, {"n": 0}, {"n": 2})
+
+
+@pytest.mark.xfail(reason="`typing.cast` is taken for a library's function; it gives its argument back")
+@pytest.mark.parametrize("call", ["cast(int, inc(n))", "assert_type(inc(n), int)", "cast('list[int]', [inc(n)])[0]"])
+def test_what_only_type_checkers_read_is_passed_over(user_module: Load, same: Same, call: str) -> None:
+    module = user_module(
+        f"{TASKS}\nfrom typing import assert_type, cast\n@pipeline\ndef p(n: int) -> int:\n    return {call} if n else n\n"
     )
     same(module, {"n": 0}, {"n": 2})
 

@@ -69,6 +69,35 @@ def test_a_list_is_read_before_the_append(user_module: Load, same: Same, read: s
     _read(user_module, same, f"        made = text({read})\n        out.append(x)\n")
 
 
+GROWN = {
+    "append-continue": ("continue", "out.append(text(x))"),
+    "append-break": ("break", "out.append(text(x))"),
+    "known-item-continue": ("continue", "out += ['a']"),
+}
+GROWN_WRONG = {
+    "run-time-item-continue": ("continue", "out += [text(x)]"),
+    "run-time-item-break": ("break", "out += [text(x)]"),
+}
+_LOST = pytest.mark.xfail(
+    reason="behind a jump, `out += [..]` of a run-time item is lost, or `out` is taken for unbound"
+)
+
+
+@pytest.mark.parametrize(
+    ("jump", "grown"),
+    [
+        *(pytest.param(*given, id=name) for name, given in GROWN.items()),
+        *(pytest.param(*given, id=name, marks=_LOST) for name, given in GROWN_WRONG.items()),
+    ],
+)
+def test_a_list_grows_in_a_loop_with_a_jump(user_module: Load, same: Same, jump: str, grown: str) -> None:
+    module = user_module(
+        f"{HEAD}\n@pipeline\ndef p(n: int) -> list[str]:\n    out: list[str] = []\n    for x in numbers(n):\n"
+        f"        if x == 2:\n            {jump}\n        {grown}\n    return out\n"
+    )
+    same(module, {"n": 0}, {"n": 2}, {"n": 5})
+
+
 # helpers that call nothing are staged as well
 
 
