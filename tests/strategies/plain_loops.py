@@ -110,6 +110,8 @@ class Loops(Statements):
             ways.append(inner)
         if not handlers or self.chance(4):
             after = before.inner(returns=False, breaks="")
+            maybe = _assigned(lines)
+            after.vars = {name: var for name, var in after.vars.items() if (var.acc or name) not in maybe}
             more, _ = self.block(after, 1, 2, ends=False)
             lines += ["finally:", *indented(more)]
         scope.meet(ways)
