@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from drawloom.compilers.base import Bundle
     from drawloom.dsl.bounded import bounded
     from drawloom.dsl.control import branch, for_each, try_, while_loop
-    from drawloom.dsl.expressions import and_, choose, contains, is_none, length, not_, or_
+    from drawloom.dsl.expressions import and_, choose, contains, flatten, is_none, length, not_, or_
     from drawloom.dsl.markers import Codec, Static
     from drawloom.dsl.pipeline import Pipeline, pipeline
     from drawloom.dsl.run_facts import run_info
@@ -89,6 +89,7 @@ __all__ = [
     "compile",
     "contains",
     "debug",
+    "flatten",
     "for_each",
     "is_none",
     "length",
@@ -116,7 +117,7 @@ _MODULES = {
     "compilers.base": "Bundle",
     "dsl.bounded": "bounded",
     "dsl.control": "branch for_each try_ while_loop",
-    "dsl.expressions": "and_ choose contains is_none length not_ or_",
+    "dsl.expressions": "and_ choose contains flatten is_none length not_ or_",
     "dsl.markers": "Codec Static",
     "dsl.pipeline": "Pipeline pipeline",
     "dsl.run_facts": "run_info",

@@ -59,4 +59,5 @@ def bounded(max_iterations: int, *, on_limit: Literal["fail", "stop"] = "fail") 
 def _bad(name: str, value: object, expected: str) -> Exception:
     from drawloom.dsl.place import refusal  # lazy: see the module docstring
 
-    return refusal("D124", f"bounded({name}={value!r}) must be {expected}", f"pass {expected} as `{name}`")
+    shown = repr(value) if isinstance(value, (int, float, str)) else "..."
+    return refusal("D124", f"bounded({name}={shown}) must be {expected}", f"pass {expected} as `{name}`")

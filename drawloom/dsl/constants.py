@@ -91,6 +91,14 @@ def _hidden(value: Any, handle: Handle, what: str) -> Exception:
     )
 
 
+_OWN = {
+    "drawloom.dsl.task.Task": "task",
+    "drawloom.dsl.pipeline.Pipeline": "pipeline",
+    "drawloom.dsl.bounded.Bounded": "`bounded(...)`",
+    "drawloom.dsl.staging.once.Once": "iterator, as `zip(...)` gives it",
+}
+
+
 def _not_kept(error: NotEncodable, what: str) -> Exception:
     if error.type_name.startswith(_LOOKED_AT):
         return refusal(
@@ -98,6 +106,7 @@ def _not_kept(error: NotEncodable, what: str) -> Exception:
             f"{what} is a `{error.type_name.rpartition('.')[2]}`, whose version is known only when a run begins",
             "make it a parameter of the pipeline",
         )
+    error.type_name = _OWN.get(error.type_name, error.type_name)
     return refusal(
         "D113",
         f"{what} can't be kept as a constant: {error}",

@@ -5,14 +5,14 @@ On plain values they do what Python does; on run-time values they give an expres
 
 from __future__ import annotations
 
-from collections.abc import Container, Sized
+from collections.abc import Container, Iterable, Sized
 from typing import Any, TypeVar
 
 from drawloom.dsl.constants import holds_handle
 from drawloom.dsl.current import CURRENT
 from drawloom.dsl.handles import Handle
 
-__all__ = ["and_", "choose", "contains", "is_none", "length", "not_", "or_"]
+__all__ = ["and_", "choose", "contains", "flatten", "is_none", "length", "not_", "or_"]
 
 A = TypeVar("A")
 B = TypeVar("B")
@@ -96,6 +96,18 @@ def choose(test: object, first: A, second: B) -> A | B:
         return first if test else second
     made: A | B = _apply("select", test, first, second)
     return made
+
+
+def flatten(lists: Iterable[Iterable[A]]) -> list[A]:
+    """The items of several lists as one list, also of a run-time value: `[x for items in lists for x in items]`.
+
+    Args:
+        lists: the lists, in order.
+    """
+    if _staged(lists):
+        made: list[A] = _apply("flatten", lists)
+        return made
+    return [item for items in lists for item in items]
 
 
 def _staged(value: object) -> bool:

@@ -22,6 +22,11 @@ class Splice:
     def __init__(self, handle: Handle) -> None:
         self.handle = handle
 
+    def __repr__(self) -> str:
+        from drawloom.dsl.handles import LEAK_MARK  # lazy: it imports this module's users
+
+        return f"{LEAK_MARK} items of a list\u27e9"
+
     def _refuse(self, *_: object) -> Any:
         raise refusal(
             "D142",

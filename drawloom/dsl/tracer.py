@@ -22,6 +22,7 @@ from drawloom.dsl.scope import scoped
 from drawloom.dsl.sites import Site, Targets
 from drawloom.dsl.splice import Splice
 from drawloom.dsl.staging.convert import converted
+from drawloom.dsl.staging.scopes import Leave
 from drawloom.dsl.standing import recorded_block
 from drawloom.ir.assign import union_of
 from drawloom.ir.narrow import Facts
@@ -384,8 +385,14 @@ class Tracer:
             for port in signature.ports:
                 type_ = value_type(given[port.name]) if port.type == ANY else port.type
                 given[port.name] = Handle(self.block, operands[port.name], type_)
-            return converted(pipeline.function)(**given)
+            try:
+                return converted(pipeline.function)(**given)
+            except Leave:  # every way through it raises
+                leaves.append(True)
+                never = Handle(self.block, Apply("unset", ()), signature.result or NONE)
+                return None if signature.result in (None, NONE) else never
 
+        leaves: list[bool] = []
         self.depth += 1
         recorded = self.record_block(node, {}, body, f"the result of `{name}`", signature.result)
         self.depth -= 1
@@ -393,6 +400,8 @@ class Tracer:
         after = self.control_after([recorded], pipeline.upstream)
         inputs = tuple(operands.items())
         self.record_control(PipelineCall(node, pipeline.name, block, inputs, ports, after), [recorded])
+        if leaves:
+            raise Leave({})
         return self.result(node, ports)
 
 
@@ -427,10 +436,12 @@ def joined(recorded: Sequence[Recorded]) -> tuple[tuple[Port, ...], list[Block]]
     if all(r.operand is None for r in recorded):
         return (), [r.block() for r in recorded]
     blocks = [r.block([("result", _NOTHING if r.operand is None else r.operand)]) for r in recorded]
-    return (Port("result", union_of([r.type for r in recorded])),), blocks
+    filled = [r.type for r in recorded if r.operand != _EMPTY]  # a list of nothing is a list of anything
+    return (Port("result", union_of(filled or [r.type for r in recorded])),), blocks
 
 
 _NOTHING = Const("null")
+_EMPTY = Const("[]")
 _MAX_NESTED = 100  # pipelines inside each other; each takes a few Python frames to trace, walk and write
 
 

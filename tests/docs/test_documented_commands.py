@@ -1,4 +1,4 @@
-"""README.md and docs/tutorial.md do what they say: their files are written, their commands run, their output compared."""
+"""README.md, docs/tutorial.md and docs/control-flow.md do what they say: their files are written, their commands run, their output compared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-PAGES = ["README.md", "docs/tutorial.md"]
+PAGES = ["README.md", "docs/tutorial.md", "docs/control-flow.md"]
 FENCE = re.compile(r"```(\w+)\n(.*?)```", re.DOTALL)
 FILE = re.compile(r"`([\w./]+\.(?:py|toml|csv))`[^`]*$")
 

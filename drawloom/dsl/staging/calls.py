@@ -36,7 +36,7 @@ _CHANGES: Final[dict[type, frozenset[str]]] = {
     dict: frozenset({"update", "setdefault", "pop", "popitem", "clear"}),
     set: frozenset({"add", "discard", "remove", "pop", "clear", "update"}),
 }
-_TEXT: Final = ("print", "format", "join", "debug", "info", "warning", "error", "critical", "exception", "log")
+_TEXT: Final = ("print", "format", "str.format", "str.format_map", "str.join")
 
 
 def fn(callee: Any) -> Any:
@@ -101,17 +101,54 @@ def _is_made_here(cls: type) -> bool:
     return type(made) is FunctionType and is_users(made.__code__.co_filename)
 
 
+_HARMLESS: Final = frozenset(
+    {"__init__", "__call__", "__repr__", "__init_subclass__", "__class_getitem__", "__reduce__", "__set_name__"}
+)
+
+
+def special_methods(cls: type) -> list[str]:
+    """The special methods a class of the user's defines: they run as they are, on what may be a run-time value."""
+    written = (
+        (name, getattr(value, "__func__", value)) for base in cls.__mro__[:-1] for name, value in vars(base).items()
+    )
+    return sorted(
+        {
+            name
+            for name, value in written
+            if name.startswith("__")
+            and name.endswith("__")
+            and name not in _HARMLESS
+            and type(value) is FunctionType
+            and is_users(value.__code__.co_filename)
+            and not value.__code__.co_filename.startswith("<")  # what a dataclass is given
+        }
+    )
+
+
+def refuse_hidden(cls: type, *values: Any) -> None:
+    """Refuse to put run-time values into objects whose special methods can't be staged.
+
+    Raises:
+        DefinitionError: one of `values` is a run-time value, and `cls` has such methods (D152).
+    """
+    found = special_methods(cls) if any(map(_is_run_time, values)) else []
+    if found:
+        raise refusal(
+            "D152",
+            f"a run-time value is put into a `{cls.__qualname__}`, whose `{found[0]}` would run while tracing",
+            "give the class a method with a name of its own in the place of that, or compute it in a @task",
+        )
+
+
 def _class(cls: type) -> Callable[..., Any]:
     """A class of the user's, its `__init__` converted."""
     made = cls.__init__  # type: ignore[misc]  # a class's own
-    if (
-        type(made) is not FunctionType
-        or hasattr(cls, "__dataclass_fields__")
-        or not is_users(made.__code__.co_filename)
-    ):
-        return cls
+    own = type(made) is FunctionType and is_users(made.__code__.co_filename)
 
     def make(*args: Any, **more: Any) -> Any:
+        refuse_hidden(cls, *args, *more.values())
+        if not own or hasattr(cls, "__dataclass_fields__"):
+            return cls(*args, **more)
         new: Any = object.__new__(cls)
         converted(made)(new, *args, **more)
         return new
@@ -165,8 +202,7 @@ def check_change(stage: Stage, changed: Any, how: str) -> None:
         return
     raise refusal(
         "D144",
-        f"`{how}` changes a {type(changed).__name__} under a run-time test or loop, "
-        "but it would be changed in any case",
+        f"`{how}` stands under a run-time test or loop, but would change the {type(changed).__name__} in any case",
         "assign a local name, or return the changed value from a @task",
     )
 
@@ -192,10 +228,10 @@ def _foreign(callee: Any) -> Exception:
     if isinstance(callee, type):
         return refusal(
             "D152",
-            f"a `{name}` is made of a run-time value, which it would hide",
+            f"`{name}` is made of a run-time value, which it would hide",
             "pass the parts to a @task and make it there",
         )
-    if name.rpartition(".")[2] in _TEXT:
+    if name in _TEXT or name.startswith("logging."):
         return refusal(
             "D143",
             f"`{name}` is given a run-time value, whose text isn't known while the pipeline is traced",
@@ -211,4 +247,4 @@ def _foreign(callee: Any) -> Exception:
 def _named(callee: Any) -> str:
     name = getattr(callee, "__qualname__", None) or type(callee).__qualname__
     module = getattr(callee, "__module__", None)
-    return f"{module}.{name}" if module and module != "builtins" else str(name)
+    return f"{module.lstrip('_')}.{name}" if module and module != "builtins" else str(name)

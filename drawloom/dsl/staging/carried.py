@@ -67,7 +67,7 @@ class Carries:
         self.before: Mapping[str, Any] = {}
 
     def __str__(self) -> str:
-        return ", ".join(f"{role.key}: {self.types[role.key]}" for role in self.roles if role.kind == "name")
+        return ", ".join(f"`{role.key}`" for role in self.roles if role.kind == "name")
 
     def consider(self, extended: Sequence[str]) -> None:
         """Take the names that may have to be carried: those with a value that can be."""
@@ -103,7 +103,7 @@ class Carries:
             return self.given[name]
         self.given.pop(name, None)
         before = self.before[name]
-        return maybe_unbound(self.node) if before is UNBOUND else before
+        return maybe_unbound(self.tracer, self.node) if before is UNBOUND else before
 
     def fill_lists(self) -> None:
         """Put what an iteration begins with into the lists that are carried; the open block puts them back."""
@@ -124,7 +124,7 @@ class Carries:
 
     def number(self) -> Any:
         """The number of the iteration, where it is known to be read."""
-        return self.index() if _Role("own", _INDEX) in self.roles else maybe_unbound(self.node)
+        return self.index() if _Role("own", _INDEX) in self.roles else maybe_unbound(self.tracer, self.node)
 
     def items(self) -> Handle:
         """The list that the loop runs over: carried, if it would be computed anew in each iteration."""
@@ -370,4 +370,4 @@ class Carries:
             return self._output(role, self.types[name])
         before = self.before[name]
         changed = any(name in left.values and plain(left.values[name]) is not before for left in outcome.values())
-        return maybe_unbound(self.node) if changed else before
+        return maybe_unbound(self.tracer, self.node) if changed else before

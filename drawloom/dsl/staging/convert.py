@@ -10,6 +10,7 @@ from __future__ import annotations
 import ast
 import linecache
 import sys
+from functools import lru_cache
 from types import CellType, CodeType, FunctionType, MethodType
 from typing import Any, Final
 
@@ -26,7 +27,7 @@ __all__ = ["converted", "converted_code"]
 
 _LAMBDA: Final = "<lambda>"
 _INNER: Final = "_dl_function"
-_refused: Final = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFor, ast.AsyncWith, ast.TryStar)
+_refused: Final = (ast.Yield, ast.YieldFrom, ast.Await, ast.AsyncFunctionDef, ast.AsyncFor, ast.AsyncWith, ast.TryStar)
 
 # by identity: equal text on equal lines of two files gives equal code objects
 _codes: dict[int, tuple[CodeType, CodeType | None]] = {}
@@ -75,18 +76,20 @@ def converted_code(function: FunctionType) -> CodeType:
     """
     code = function.__code__
     if code.co_flags & 0x2A0:  # generator, coroutine, asynchronous generator
+        is_generator = code.co_flags & 0x20
         raise refusal(
             "D149",
-            f"`{function.__qualname__}` is a generator or a coroutine; a pipeline is traced in one go",
-            "return a list",
+            f"`{function.__qualname__}` is a {'generator' if is_generator else 'coroutine'}, "
+            "but a pipeline is traced in one go",
+            "return a list" if is_generator else _PLAIN_CALL,
             function_span(function),
         )
     linecache.checkcache(code.co_filename)
-    lines = linecache.getlines(code.co_filename)
+    lines = linecache.getlines(code.co_filename, function.__globals__)  # its loader has the text of a zip file
     node = _definition(_parsed(function, lines), code)
     if not lines:
         raise _no_source(function, "it has no source")
-    if node is None or not _is_made_of(code, _compiled(function, node)):
+    if node is None or not _is_made_of(code, "".join(lines)):
         raise _no_source(function, _CHANGED)
     _refuse_inside(node, code)
     rewritten = rewrite_lambda(node) if isinstance(node, ast.Lambda) else rewrite_function(node)
@@ -106,26 +109,40 @@ def _parsed(function: FunctionType, lines: list[str]) -> ast.Module:
 _CHANGED: Final = "its source has changed since it was imported"
 
 
-def _is_made_of(code: CodeType, found: CodeType) -> bool:
-    """Whether a function was compiled of the source that is there now.
+def _is_made_of(code: CodeType, text: str) -> bool:
+    """Whether a function was compiled of the text of its file that is there now.
 
-    Other compilers may have added to it (pytest rewrites `assert`), so it need only have all that the source has.
+    Where pytest has rewritten an `assert`, which its names with `@` tell, it need only have all that the text has.
     """
+    flags = _future_flags(code)
+    if any(code in _functions_of(text, flags, apart) for apart in (False, True)):
+        return True
     names, constants = _parts(code)
-    found_names, found_constants = _parts(found)
-    return found_names <= names and found_constants <= constants
+    if not any("@" in name for name in names):
+        return False
+    place = (code.co_name, code.co_firstlineno)
+    found = [_parts(f) for f in _functions_of(text, flags, False) if (f.co_name, f.co_firstlineno) == place]
+    return any(n <= names and c <= constants for n, c in found)
+
+
+@lru_cache(maxsize=32)
+def _functions_of(text: str, flags: int, apart: bool) -> tuple[CodeType, ...]:
+    """The functions of a file, compiled as an import does, or each statement by itself, as a notebook does."""
+    tree = ast.parse(text)
+    modules = [ast.Module([statement], []) for statement in tree.body] if apart else [tree]
+    wholes = [compile(module, "", "exec", flags=flags, dont_inherit=True) for module in modules]
+    return tuple(code for whole in wholes for code in _codes_in(whole))
+
+
+def _codes_in(code: CodeType) -> list[CodeType]:
+    inner = [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+    return [*inner, *(found for one in inner for found in _codes_in(one))]
 
 
 def _parts(code: CodeType) -> tuple[set[str], set[tuple[str, str]]]:
-    names, constants = {*code.co_names, *code.co_varnames, *code.co_freevars}, set()
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            inner = _parts(constant)
-            names |= inner[0]
-            constants |= inner[1]
-        else:
-            constants.add((type(constant).__name__, repr(constant)))
-    return names, constants
+    every = [code, *_codes_in(code)]
+    names = {name for c in every for name in (*c.co_names, *c.co_varnames, *c.co_freevars)}
+    return names, {(type(v).__name__, repr(v)) for c in every for v in c.co_consts if not isinstance(v, CodeType)}
 
 
 def _definition(tree: ast.Module, code: CodeType) -> Any:
@@ -168,16 +185,28 @@ def _no_source(function: FunctionType, why: str) -> Exception:
 def _refuse_inside(node: ast.AST, code: CodeType) -> None:
     for inner in ast.walk(node):
         if isinstance(inner, _refused) or (isinstance(inner, ast.comprehension) and inner.is_async):
-            what = "`except*`" if isinstance(inner, ast.TryStar) else "a generator or a coroutine"
+            what, fix = _refused_form(inner)
             line = getattr(inner, "lineno", code.co_firstlineno)
             raise DefinitionError(
                 Diagnostic(
                     "D149",
-                    f"`{code.co_name}` has {what} in it; a pipeline is traced in one go",
+                    f"`{code.co_name}` has {what} in it, but a pipeline is traced in one go",
                     Span(code.co_filename, line, code.co_qualname),
-                    "return a list" if not isinstance(inner, ast.TryStar) else "use `except`",
+                    fix,
                 )
             )
+
+
+def _refused_form(node: ast.AST) -> tuple[str, str]:
+    """What a part of a function is that can't be staged, and what to write in its place."""
+    if isinstance(node, (ast.Yield, ast.YieldFrom)):
+        return "a `yield`", "return a list"
+    if isinstance(node, ast.TryStar):
+        return "an `except*`", "use `except`"
+    return "an `async` or `await`", _PLAIN_CALL
+
+
+_PLAIN_CALL: Final = "write a plain `def` and plain calls; tasks run beside each other anyway"
 
 
 # compiling
@@ -205,11 +234,26 @@ def _compiled(function: FunctionType, node: Any) -> CodeType:
             node.type_params = []
         inner = node
     factory = _factory(function, inner)
-    module = ast.fix_missing_locations(ast.Module([factory], []))
+    module = ast.Module([factory], [])
+    _place(module, 1, 0)
     whole = compile(module, code.co_filename, "exec", flags=_future_flags(code), dont_inherit=True)
     found = _code_named(whole, _LAMBDA if is_lambda else name)
     assert found is not None
     return _renamed(found, found.co_qualname, code.co_qualname).replace(co_name=code.co_name)
+
+
+def _place(node: ast.AST, line: int, column: int) -> None:
+    """Put what was added where the user's code around it begins, without a width: of an attribute that goes over lines,
+    CPython takes the last one.
+    """
+    if "lineno" in node._attributes:
+        made: Any = node
+        if not hasattr(node, "lineno"):
+            made.lineno, made.col_offset = line, column
+            made.end_lineno, made.end_col_offset = line, column
+        line, column = made.lineno, made.col_offset
+    for child in ast.iter_child_nodes(node):
+        _place(child, line, column)
 
 
 def _factory(function: FunctionType, inner: ast.stmt) -> ast.stmt:
@@ -268,8 +312,6 @@ def _renamed_constant(constant: Any, old: str, new: str) -> Any:
 
 
 def _remember(code: CodeType) -> None:
-    _kept.append(code)
-    _made.add(id(code))
-    for constant in code.co_consts:
-        if isinstance(constant, CodeType):
-            _remember(constant)
+    for made in (code, *_codes_in(code)):
+        _kept.append(made)
+        _made.add(id(made))

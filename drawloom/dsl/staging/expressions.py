@@ -47,6 +47,13 @@ def shape_of(target: ast.expr) -> object:
     return "*" if isinstance(target, ast.Starred) else None
 
 
+def _shown_change(node: ast.expr, context: ast.expr_context) -> str:
+    """An assignment to an attribute or item, or its deletion, as the user wrote it; "" for a value."""
+    if isinstance(context, ast.Load):
+        return ""
+    return f"del {ast.unparse(node)}" if isinstance(context, ast.Del) else f"{ast.unparse(node)} = ..."
+
+
 class Expressions(ast.NodeTransformer):
     """Rewrites the expressions of one function.
 
@@ -82,9 +89,10 @@ class Expressions(ast.NodeTransformer):
         return node
 
     def visit_Attribute(self, node: ast.Attribute) -> ast.expr:
+        shown = _shown_change(node, node.ctx)
         value = self.visit(node.value)
         if not isinstance(node.ctx, ast.Load):
-            node.value = operation("storable", value, constant(f".{node.attr}"))
+            node.value = operation("storable", value, constant(shown))
             return node
         if node.attr.startswith("__"):  # private to a class: only the compiler knows its name
             node.value = value
@@ -92,10 +100,11 @@ class Expressions(ast.NodeTransformer):
         return operation("attribute", value, constant(node.attr))
 
     def visit_Subscript(self, node: ast.Subscript) -> ast.expr:
+        shown = _shown_change(node, node.ctx)
         value = self.visit(node.value)
         if isinstance(node.ctx, ast.Load):
             return operation("item", value, self._key(node.slice))
-        node.value = operation("storable", value, constant("[...]"))
+        node.value = operation("storable", value, constant(shown))
         node.slice = self.visit(node.slice)
         return node
 
@@ -157,7 +166,7 @@ class Expressions(ast.NodeTransformer):
         for keyword in node.keywords:
             keyword.value = self.visit(keyword.value)
             if keyword.arg is None:
-                keyword.value = operation("star", keyword.value)
+                keyword.value = operation("keys", keyword.value)
         node.func = ast.copy_location(self._callee(function), function)
         return node
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from types import CodeType, TracebackType
+from types import CodeType, FrameType, TracebackType
 from typing import Any
 
-from drawloom.dsl.place import refusal
+from drawloom.dsl.place import refusal, span_at, user_frame
 from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.scopes import RETURN, Exit, Leave, Outcome, Scope, Stage, current_stage
 
@@ -18,13 +18,15 @@ _VALUE = "the result"
 _MOST_NESTED = 50  # calls of one function inside each other, behind a run-time test
 
 
-def _refuse_recursion(stage: Stage, code: CodeType) -> None:
+def _refuse_recursion(stage: Stage, code: CodeType, caller: FrameType | None) -> None:
+    frame = user_frame(caller)
     inside = sum(isinstance(scope, Function) and scope.code is code for scope in stage.scopes)
     if inside > _MOST_NESTED and stage.in_region:
         raise refusal(
             "D140",
             f"`{code.co_name}` calls itself under a run-time test; a graph must be finite",
             "write a `for _ in bounded(20):` loop, or one @task",
+            None if frame is None else span_at(frame.f_code, frame.f_lasti),
         )
 
 
@@ -40,7 +42,7 @@ class Function(Scope):
 
     def __enter__(self) -> None:
         if self.stage is not None:
-            _refuse_recursion(self.stage, self.code)
+            _refuse_recursion(self.stage, self.code, sys._getframe(1).f_back)
             self.stage.scopes.append(self)
             self.depths = self.stage.depths()
 

@@ -129,7 +129,9 @@ class Ports:
             unreadable = [v for v in given if isinstance(v, Unreadable)]
             if all(v is UNBOUND for v in given):
                 return UNBOUND
-            return unreadable[0] if unreadable else maybe_unbound(self.node)
+            return unreadable[0] if unreadable else maybe_unbound(self.tracer, self.node)
+        if any(isinstance(v, _Kept) for v in given) and all(plain(v) is plain(given[0]) for v in given):
+            return plain(given[0])  # a list that grew: it is still that list, and has what `content` tells
         if all(_same(v, given[0]) for v in given[1:]) and not self._told_inside(given[0], values):
             return plain(given[0])
         try:

@@ -31,7 +31,7 @@ def known_failure(error: BaseException, at: TracebackType | None, where: str) ->
     raise DefinitionError(
         Diagnostic(
             "D147",
-            f"this line raises {type(error).__name__} ({error}) whenever {where} is taken",
+            f"this line raises {type(error).__name__} ({error}) whenever {where} is reached",
             _place(at),
             "mend it, or `raise` the exception there yourself",
         )

@@ -14,16 +14,22 @@ __all__ = ["manager"]
 # Any: whatever a `with` is given
 
 
-def manager(given: Any) -> Any:
-    """What a `with` statement enters in the place of `given`."""
+def manager(given: Any, shown: str) -> Any:
+    """What a `with` statement enters in the place of `given`.
+
+    Args:
+        given: the context manager.
+        shown: what the user wrote.
+    """
     stage = current_stage()
-    return given if stage is None or isinstance(given, CallOptions) else _Foreign(stage, given)
+    return given if stage is None or isinstance(given, CallOptions) else _Foreign(stage, given, shown)
 
 
 class _Foreign:
     """A context manager that knows nothing of a run: what is recorded inside it would run outside of it."""
 
-    def __init__(self, stage: Stage, given: Any) -> None:
+    def __init__(self, stage: Stage, given: Any, shown: str) -> None:
+        self.shown = shown
         self.stage = stage
         self.given = given
 
@@ -36,8 +42,7 @@ class _Foreign:
         if error is None and len(self.stage.tracer.sites) > self.recorded:
             raise refusal(
                 "D150",
-                f"tasks are called inside `with {type(self.given).__qualname__}`, "
-                "which is left while the pipeline is traced",
+                f"tasks are called inside `with {self.shown}`, which is left while the pipeline is traced",
                 "use `try` and `finally` with tasks, or put the `with` in a @task",
             )
         return suppressed

@@ -8,7 +8,7 @@ from typing import Any
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
 from drawloom.dsl.staging.branches import If
-from drawloom.dsl.staging.calls import check_change, fn
+from drawloom.dsl.staging.calls import check_change, fn, refuse_hidden
 from drawloom.dsl.staging.choices import both, choice, chosen, enter, first, go_on, keep, kept, left, named, other
 from drawloom.dsl.staging.comprehensions import comp, done, each, elem, known_items, where
 from drawloom.dsl.staging.displays import listed, new, table
@@ -23,7 +23,7 @@ from drawloom.dsl.staging.scopes import UNBOUND, current_stage
 from drawloom.dsl.staging.texts import fstr
 from drawloom.dsl.staging.tries import Passing, Try
 from drawloom.dsl.staging.unbound import read
-from drawloom.dsl.staging.unpacking import star, unpack
+from drawloom.dsl.staging.unpacking import keys, star, unpack
 from drawloom.dsl.staging.values import computed, open_ended, run_time
 
 __all__ = [
@@ -53,6 +53,7 @@ __all__ = [
     "item",
     "keep",
     "kept",
+    "keys",
     "known_items",
     "known_subject",
     "known_test",
@@ -73,6 +74,7 @@ __all__ = [
     "slice",
     "star",
     "storable",
+    "stored",
     "table",
     "unpack",
     "where",
@@ -154,11 +156,20 @@ def inplace(op: str, old: Any, value: Any) -> Any:
             old.append(Splice(value if value._dl_type.name == "list" else computed(stage, "as_list", value)))
             return old
     elif stage is not None and type(old) in (dict, set):
-        check_change(stage, old, f"{op}=")
+        check_change(stage, old, f"{_CHANGES.get(op, op)}=")
     return getattr(operator, _IN_PLACE.get(op, f"i{op}"))(old, value)
 
 
 _IN_PLACE = {"and_": "iand", "or_": "ior"}
+_CHANGES = {"and_": "&", "or_": "|", "sub": "-", "xor": "^"}  # of dicts and sets
+
+
+def stored(value: Any) -> Any:
+    """A value that is put into an object."""
+    stage = current_stage()
+    if stage is not None:
+        stage.stored = (value,)
+    return value
 
 
 def storable(owner: Any, what: str) -> Any:
@@ -169,9 +180,11 @@ def storable(owner: Any, what: str) -> Any:
     """
     stage = current_stage()
     if stage is not None and not isinstance(owner, Handle):
+        if what.startswith("."):
+            refuse_hidden(type(owner), *stage.stored)
         if type(owner) is list:
             _check_list(owner)
-        check_change(stage, owner, f"{what} = ...")
+        check_change(stage, owner, what)
     return owner
 
 
@@ -191,8 +204,7 @@ def outside(name: str) -> None:
     if stage is not None and stage.in_region:
         raise refusal(
             "D144",
-            f"`{name}` is `nonlocal` or `global` and is assigned under a run-time test or loop, "
-            "but it would be in any case",
+            f"`{name}` is bound under a run-time test or loop, but a `nonlocal` or `global` name would be in any case",
             "assign a local name and return it",
         )
 
@@ -214,5 +226,16 @@ def known_subject(value: Any) -> Any:
 
 
 def known_test(value: Any) -> Any:
-    """The guard of a case of a `match` on shapes, which must be known."""
-    return known_subject(value)
+    """The guard of a case of a `match` on shapes.
+
+    Raises:
+        DefinitionError: it is known only at run time (D151).
+    """
+    stage = current_stage()
+    if stage is not None and isinstance(run_time(stage, value), Handle):
+        raise refusal(
+            "D151",
+            "the guard of a `match` on shapes is known only at run time",
+            "write an `if` in the case",
+        )
+    return value

@@ -130,6 +130,8 @@ class _Statements:
         shapes = {shape_of(target) for target in node.targets} - {None}
         for shape in sorted(shapes, key=repr):
             value = ast.copy_location(operation("unpack", value, constant(shape)), node.value)
+        if any(isinstance(target, ast.Attribute) for target in node.targets):
+            value = ast.copy_location(operation("stored", value), node.value)
         node.value = value
         node.targets = [self.expressions.visit(target) for target in node.targets]
         return [*self._guard(node.targets), node]
@@ -139,11 +141,15 @@ class _Statements:
             return [node]
         hint = node.target.id if isinstance(node.target, ast.Name) else ""
         node.value = self.expressions.expression(node.value, hint)
+        if isinstance(node.target, ast.Attribute):
+            node.value = ast.copy_location(operation("stored", node.value), node.value)
         node.target = self.expressions.visit(node.target)
         return [*self._guard([node.target]), node]
 
     def _augassign(self, node: ast.AugAssign) -> list[ast.stmt]:
         value = self.expressions.expression(node.value)
+        if isinstance(node.target, ast.Attribute):
+            value = ast.copy_location(operation("stored", value), node.value)
         if not isinstance(node.target, ast.Name):
             node.target, node.value = self.expressions.visit(node.target), value
             return [node]
@@ -228,9 +234,9 @@ class _Statements:
         if cases is None:
             node.subject = operation("known_subject", value)
             for case in node.cases:
-                case.guard = (
-                    None if case.guard is None else operation("known_test", self.expressions.expression(case.guard))
-                )
+                if case.guard is not None:
+                    guard = operation("known_test", self.expressions.expression(case.guard))
+                    case.guard = ast.copy_location(guard, case.guard)
                 case.body = self.block(case.body)
             return [node]
         return [self.set(subject, value), *self.block(cases)]
@@ -287,7 +293,8 @@ class _Statements:
         hint = bound[0] if len(bound) == 1 else ""
         guarded = self._guarded(node, owner, names)
         if node.finalbody:
-            cleaned = [with_(load(owner), self.block(node.finalbody)), self.after(owner, "ending", "ends_final", names)]
+            ended = ast.copy_location(self.after(owner, "ending", "ends_final", names), node.finalbody[-1])
+            cleaned = [with_(load(owner), self.block(node.finalbody)), ended]
             guarded = [ast.Try(guarded, [], [], [if_(method(owner, "cleans_up", _locals()), cleaned)])]
         made: list[ast.stmt] = [
             self.set(owner, operation("Try", constant(names), constant(hint), constant(bool(node.orelse)))),
@@ -335,7 +342,8 @@ class _Statements:
 
     def _with(self, node: ast.With) -> list[ast.stmt]:
         for item in node.items:
-            item.context_expr = operation("manager", self.expressions.expression(item.context_expr))
+            shown = ast.unparse(item.context_expr)
+            item.context_expr = operation("manager", self.expressions.expression(item.context_expr), constant(shown))
             if item.optional_vars is not None:
                 item.optional_vars = self.expressions.visit(item.optional_vars)
         node.body = self.block(node.body)

@@ -34,7 +34,7 @@ from drawloom.dsl.staging.scopes import (
     Stage,
     relabelled,
 )
-from drawloom.dsl.staging.unbound import is_readable, maybe_unbound
+from drawloom.dsl.staging.unbound import is_readable, maybe_unbound, unjoinable
 from drawloom.dsl.staging.unpacking import unpack
 from drawloom.dsl.standing import recorded_block
 from drawloom.dsl.tracer import Recorded
@@ -123,8 +123,8 @@ class RunLoop(Scope):
         if self.rounds > _MOST_ROUNDS:
             raise refusal(
                 "D154",
-                f"what this loop carries doesn't settle in {_MOST_ROUNDS} rounds: {self.carries}",
-                "give the names it carries a value of their final type before the loop",
+                f"this loop gives {self.carries} a value of another type in each iteration",
+                "keep to one type, or make the value in a @task",
             )
         self.block = self.tracer.open_block(f"{self.node}/", {})
         self.outcome = None
@@ -220,11 +220,11 @@ class RunLoop(Scope):
             return before
         unread = name not in self.about.behind
         if unread or not is_readable(before) or not is_readable(value):
-            return maybe_unbound(self.node)
+            return maybe_unbound(self.tracer, self.node)
         try:
             return made.value(value, f"`{name}`")
-        except DefinitionError:
-            return maybe_unbound(self.node)
+        except DefinitionError as error:
+            return unjoinable(error)
 
     def _behind(self, made: MapNode, name: str, final: Any) -> Any:
         return made.last(final, self.carries.before[name]) if isinstance(final, Result) else final

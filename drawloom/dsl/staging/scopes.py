@@ -114,6 +114,7 @@ class Stage:
         choices: `and`, `or` and `x if t else y` under way.
         kept: middle operands of chained comparisons.
         comprehensions: those under way.
+        stored: what is being put into an object.
         handled: the exceptions whose handlers are under way: natively an exception, else a handle.
     """
 
@@ -124,6 +125,7 @@ class Stage:
         self.kept: list[Any] = []
         self.comprehensions: list[Any] = []
         self.handled: list[Any] = []
+        self.stored: tuple[Any, ...] = ()
 
     # scopes
 

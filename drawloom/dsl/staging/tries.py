@@ -16,9 +16,10 @@ from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
 from drawloom.dsl.staging.joins import Side, close_side, join_sides, plain
 from drawloom.dsl.staging.known import known_failure
+from drawloom.dsl.staging.moving import moved_out
 from drawloom.dsl.staging.raising import record_raise
 from drawloom.dsl.staging.scopes import ELSE, FALL, RETURN, UNBOUND, Leave, Outcome, Scope, current_stage, relabelled
-from drawloom.dsl.staging.unbound import maybe_assigned, not_handed_on
+from drawloom.dsl.staging.unbound import maybe_assigned
 from drawloom.dsl.standing import recorded_block
 from drawloom.dsl.tracer import Recorded
 from drawloom.errors import DrawloomError
@@ -241,7 +242,8 @@ class Try(Scope):
         classes = kinds if type(kinds) is tuple else (kinds,)
         for cls in classes:
             if not (isinstance(cls, type) and issubclass(cls, BaseException)):
-                raise refusal("D124", f"`except` names {cls!r}, which is no exception class", "name exception classes")
+                shown = f"`{cls.__qualname__}`" if isinstance(cls, type) else f"a value of `{type(cls).__qualname__}`"
+                raise refusal("D124", f"`except` names {shown}, which is no exception class", "name exception classes")
         self.kinds.append(tuple(class_ref(cls) for cls in classes))
         return True
 
@@ -273,12 +275,11 @@ class Try(Scope):
         """End `finally`; gives the names as they are before the join."""
         before = self._end(held)
         self.overrides = self._assigned_at_last(held)
-        block = self.stage.tracer.block
-        for name, value in self.overrides.items():
-            if isinstance(value, Handle) and any(_refers_to(value, node.id) for node in block.nodes):
-                self.overrides[name] = not_handed_on()
+        block: OpenBlock = self.stage.tracer.block
         self.final = close_side(self.stage.tracer, before)
         self.block = None
+        for name, value in self.overrides.items():
+            self.overrides[name] = moved_out(value, block, self.stage.tracer.block)
         if any(label != FALL for label in before) and before:
             raise refusal(
                 "D156",

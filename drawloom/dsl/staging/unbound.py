@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from drawloom.dsl.place import refusal
+from drawloom.dsl.place import refusal, span_at
 from drawloom.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from drawloom.dsl.tracer import Tracer
 
 __all__ = [
     "UNBOUND",
@@ -33,7 +36,7 @@ class Unreadable:
     """Stands under a name until it is bound again; reading it is refused.
 
     Attributes:
-        why: what it may be and why: "may be unbound here: only some ways through `branch` assign it".
+        why: what it may be and why: "may be unbound here: only some ways through ... assign it".
         fix: what to do about it.
         error: what to say in its place, None for that.
     """
@@ -49,10 +52,12 @@ class Unreadable:
         return "<maybe unbound>"
 
 
-def maybe_unbound(node: str) -> Unreadable:
+def maybe_unbound(tracer: Tracer, node: str) -> Unreadable:
     """A name that only some ways through the control node `node` bind."""
+    line = span_at(*tracer.sites[node]).line
     return Unreadable(
-        f"may be unbound here: only some ways through `{node}` assign it", "give it a value before, or in every branch"
+        f"may be unbound here: only some ways through the statement on line {line} assign it",
+        "give it a value before that, or on every way through it",
     )
 
 
@@ -60,7 +65,7 @@ def maybe_assigned() -> Unreadable:
     """A name that a `try` may or may not have bound when it failed."""
     return Unreadable(
         "may be either of two things here: it is assigned in the `try`, which may have failed before or after that",
-        "give it a value in the `except`, or in its own `try`",
+        "give it a value in every `except`, or bind another name in the `try`",
     )
 
 
@@ -91,10 +96,10 @@ def read(value: Any, name: str) -> Any:  # Any: the user's value, or a handle ov
     if type(value) is not Unreadable:
         return value
     if value.error is not None:
+        shown = f"`{name}`" if name.isidentifier() else name
         raise refusal(
             "D146",
-            f"which value `{name}` has is known only at run time, and one can't be handed on: "
-            f"{value.error.diagnostics[0].what}",
-            "use it inside each branch, or give `{name}` a run-time value in all of them".replace("{name}", name),
+            f"only a run would know which of several things {shown} is, but {value.error.diagnostics[0].what}",
+            "use each where it is made: call it in both branches",
         )
     raise refusal("D138", f"`{name}` {value.why}", value.fix)

@@ -10,7 +10,7 @@ from drawloom.dsl.staging.lists import has_splice
 from drawloom.ir.infer import TypeProblem, path_type
 from drawloom.ir.operands import Key
 
-__all__ = ["star", "unpack"]
+__all__ = ["keys", "star", "unpack"]
 
 # Any: the user's values, or handles over them
 
@@ -66,5 +66,20 @@ def star(value: Any) -> Any:
             "D151",
             "a `*` takes a run-time value apart, but how many parts it has is known only at run time",
             "pass the list itself, or take it apart in a @task",
+        )
+    return value
+
+
+def keys(value: Any) -> Any:
+    """What stands behind two stars in a call.
+
+    Raises:
+        DefinitionError: which keys it has is known only at run time (D151).
+    """
+    if isinstance(value, Handle):
+        raise refusal(
+            "D151",
+            "`**` takes a run-time dict apart, but which keys it has is known only at run time",
+            "pass the dict itself, or its items one by one",
         )
     return value
