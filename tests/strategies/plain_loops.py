@@ -93,6 +93,8 @@ class Loops(Statements):
 
     def try_(self, scope: Scope) -> Block:
         inner = scope.inner()
+        if scope.loops and not self.chance(8):  # the next round would not know how far the body came
+            inner.owned = scope.owned | set(scope.vars)
         lines, falls = self.block(inner, 1, 3)
         lines = ["try:", *indented(lines)]
         changed = _assigned(lines)

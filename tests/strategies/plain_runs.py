@@ -32,6 +32,7 @@ REFUSED = {
     "D110": "a key made of known items by an expression at run time",
     "D118": "an item added to a list that a `try` or a branch made",
     "D138": "a name of which it isn't known how far a `try` came, or that is bound behind an `and`",
+    "D145": "a list read and appended in one loop",
     "D146": "values of which one can't be handed on",
     "D147": "known values that raise under a run-time test",
     "D149": "`any` and `all` of a generator with tests, or inside another loop",
