@@ -113,7 +113,6 @@ MUTATIONS: dict[str, tuple[str, str]] = {
     "iterator by hand": ("L", "note(next(iter(zl)))"),
     "generator kept": ("L", "zg = (q for q in zl)\nfor zq in zg:\n    note(zq)\nnote(len(zg))"),
     "yield": ("I", "yield zi"),
-    "default of a lambda": ("I", "note((lambda q={zi: 1}: 1)())"),
     "set of what can't be known": ("I", "note(2 if zi in {zi} - {1} else 1)"),
     "bytes": ("S", "note(len(bytes(zs, 'utf-8')))"),
     "chr": ("I", "shout(chr(zi), 1)"),
