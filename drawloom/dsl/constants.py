@@ -11,8 +11,8 @@ from drawloom.dsl.splice import Splice
 from drawloom.ir.assign import union_of
 from drawloom.ir.canonical import canonical_json
 from drawloom.ir.envelope import NotEncodable, class_ref, encode
+from drawloom.ir.iterated import iterated_type
 from drawloom.ir.operands import Const
-from drawloom.ir.operators import iterated_type
 from drawloom.ir.types import ANY, BOOL, FLOAT, INT, NONE, STR, Type
 
 __all__ = ["constant", "holds_handle", "reference_leaf", "value_type"]

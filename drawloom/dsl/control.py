@@ -14,18 +14,20 @@ from typing import Any, Literal, NamedTuple, TypeVar, overload
 from drawloom.dsl.constants import value_type
 from drawloom.dsl.current import CURRENT
 from drawloom.dsl.handles import Handle
+from drawloom.dsl.loop_state import LoopState
 from drawloom.dsl.place import refusal
+from drawloom.dsl.recorded import Recorded, joined
 from drawloom.dsl.staging.convert import converted
-from drawloom.dsl.tracer import Recorded, Tracer, joined
+from drawloom.dsl.staging.values import open_ended, truth
+from drawloom.dsl.tracer import Tracer
 from drawloom.errors import BoundReached, DefinitionError
-from drawloom.ir.assign import assignable, union_of
 from drawloom.ir.envelope import class_ref, decode
+from drawloom.ir.iterated import iterated_type
 from drawloom.ir.narrow import facts
 from drawloom.ir.nodes import Block, Branch, Carry, Case, Handler, Loop, Map, Port, Try
-from drawloom.ir.operands import Apply, Carried, Caught, Item, Operand, Output
-from drawloom.ir.operators import iterated_type
+from drawloom.ir.operands import Caught, Item, Operand, Output
 from drawloom.ir.policies import Parallelism
-from drawloom.ir.types import ANY, BOOL, Type
+from drawloom.ir.types import ANY, Type
 
 __all__ = ["branch", "for_each", "try_", "while_loop"]
 
@@ -62,17 +64,12 @@ def for_each(
             raise _bad("for_each", name, number, "a whole number of at least 1")
     tracer = CURRENT.get()
     limited = parallelism is not None or batch_size != 1
-    if tracer is None or not (_is_open_ended(items) or limited):
+    if tracer is None or not (open_ended(items) or limited):
         body = converted(body) if tracer is not None else body
         return [body(item) for item in items]
     source: Any = items if isinstance(items, Handle) else list(items)
     made: list[R] = _record_map(tracer, source, body, parallelism, batch_size, sys._getframe(1))
     return made
-
-
-def _is_open_ended(items: object) -> bool:
-    """Whether how many items there are is known only at run time."""
-    return isinstance(items, Handle) and items._dl_type.name not in ("tuple", "namedtuple")
 
 
 def _record_map(
@@ -123,7 +120,7 @@ def branch(test: object, then: Callable[[], Any], otherwise: Callable[[], Any] |
         then, otherwise = converted(then), converted(otherwise)
     if tracer is None or not isinstance(test, Handle):
         return then() if test else otherwise() if otherwise is not None else None
-    operand = _truth(tracer, test, "the test of `branch`")
+    operand = truth(tracer, test, "the test of `branch`")
     node = tracer.node_id(sys._getframe(1), "branch")
     counts: dict[str, int] = {}
     arms = [
@@ -139,11 +136,6 @@ def branch(test: object, then: Callable[[], Any], otherwise: Callable[[], Any] |
 
 
 def _nothing() -> None: ...
-
-
-def _truth(tracer: Tracer, test: Any, what: str) -> Operand:
-    operand = tracer.operand(test, what)
-    return operand if value_type(test) == BOOL else Apply("bool", (operand,))
 
 
 def while_loop(
@@ -188,56 +180,6 @@ def while_loop(
     return state
 
 
-class _State:
-    """The shape of a loop's state: one value, or a tuple of so many."""
-
-    def __init__(self, tracer: Tracer, node: str, initial: Any) -> None:
-        self.tracer, self.node = tracer, node
-        self.many = type(initial) is tuple
-        self.names = tuple(f"state_{i}" for i in range(len(initial))) if self.many else ("state",)
-        self.initial = self.parts(initial, "`initial` of `while_loop`")
-        self.types = [value_type(part) for part in self._split(initial)]
-
-    def handles(self, reference: Callable[[str], Operand]) -> Any:
-        """The state as the user's functions see it."""
-        made = [Handle(self.tracer.block, reference(name), type_) for name, type_ in zip(self.names, self.types)]
-        return tuple(made) if self.many else made[0]
-
-    def carried(self) -> Any:
-        """The state inside an iteration."""
-        return self.handles(lambda name: Carried(self.node, name))
-
-    def parts(self, state: Any, what: str) -> list[tuple[str, Operand]]:
-        """The (name, operand) pairs of a state."""
-        split = self._split(state)
-        if len(split) != len(self.names):
-            raise refusal(
-                "D125",
-                f"the body of `while_loop` returns {len(split)} values, but its state has {len(self.names)}",
-                "return a tuple of as many values as `initial` has",
-            )
-        return [(name, self.tracer.operand(part, what)) for name, part in zip(self.names, split)]
-
-    def _split(self, state: Any) -> tuple[Any, ...]:
-        if not self.many:
-            return (state,)
-        if type(state) is tuple or (isinstance(state, Handle) and not _is_open_ended(state)):
-            return tuple(state)
-        raise refusal(
-            "D125",
-            "the body of `while_loop` returns one value, but its state is a tuple",
-            "return a tuple of as many values as `initial` has",
-        )
-
-    def settle(self, returned: Any) -> bool:
-        """Whether what the body returned fits the state's types; they are widened if it doesn't."""
-        given = [value_type(part) for part in self._split(returned)]
-        if all(assignable(new, old) for new, old in zip(given, self.types)):
-            return True
-        self.types = [union_of([old, new]) for old, new in zip(self.types, given)]
-        return False
-
-
 def _record_loop(
     tracer: Tracer,
     test: Callable[[Any], object],
@@ -248,7 +190,7 @@ def _record_loop(
 ) -> Any:
     node = tracer.node_id(frame, "while_loop")
     test, body = converted(test), converted(body)
-    state = _State(tracer, node, initial)
+    state = LoopState(tracer, node, initial)
     known = len(tracer.sites)
     for _ in range(_MOST_ROUNDS):
         tracer.forget(known)
@@ -287,14 +229,14 @@ class _Turn(NamedTuple):
 
 
 def _record_turn(
-    tracer: Tracer, node: str, test: Callable[[Any], object], body: Callable[[Any], Any], state: _State
+    tracer: Tracer, node: str, test: Callable[[Any], object], body: Callable[[Any], Any], state: LoopState
 ) -> _Turn:
     tests: list[tuple[str, Operand]] = []
     results: list[tuple[str, Operand]] = []
     settled = False
 
     def run_test() -> None:
-        tests.append(("test", _truth(tracer, test(state.carried()), "the test of `while_loop`")))
+        tests.append(("test", truth(tracer, test(state.carried()), "the test of `while_loop`")))
 
     def run_body() -> None:
         nonlocal settled

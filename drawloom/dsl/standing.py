@@ -29,7 +29,15 @@ _TYPED: Final = frozenset(
     {"add", "sub", "mul", "neg", "pos", "abs", "lt", "le", "gt", "ge", "contains", "len", "sum", "any", "all", "zip"}
     | {"enumerate", "reversed", "keys", "values", "items", "as_list", "as_tuple", "as_set", "flatten", "sorted", "dict"}
 )
-_LENIENT: Final = ("namedtuple", "dataclass", "pydantic", "failure", "datetime", "date", "time", "timedelta", "enum")
+_RECORDS: Final = ("namedtuple", "dataclass", "pydantic")
+_SURE: Final = (
+    "failure",
+    "datetime",
+    "date",
+    "time",
+    "timedelta",
+    "enum",
+)  # a wrong name is found before anything runs
 
 
 class Standing:
@@ -74,7 +82,7 @@ def _is_nonzero(operand: Operand) -> bool:
 def part_may_raise(type_: Type, step: Field | Key) -> bool:
     """Whether a value of a type may be without a part."""
     if isinstance(step, Field):
-        return type_.name not in _LENIENT or not (type_.fields or type_.name == "enum")
+        return type_.name not in _SURE and not (type_.name in _RECORDS and type_.fields)
     return type_.name not in ("tuple", "namedtuple")
 
 

@@ -18,15 +18,14 @@ from drawloom.dsl.handles import Effect, Handle
 from drawloom.dsl.options import Options, policies
 from drawloom.dsl.place import OWN_MODULES, function_span, refusal, user_frame
 from drawloom.dsl.plans import MISSING, Plan, bind_values
+from drawloom.dsl.recorded import Recorded, joined
 from drawloom.dsl.scope import scoped
 from drawloom.dsl.sites import Site, Targets
 from drawloom.dsl.splice import Splice
 from drawloom.dsl.staging.convert import converted
 from drawloom.dsl.staging.scopes import Leave
-from drawloom.dsl.standing import recorded_block
-from drawloom.ir.assign import union_of
 from drawloom.ir.narrow import Facts
-from drawloom.ir.nodes import Block, Call, Node, PipelineCall, Port
+from drawloom.ir.nodes import Call, Node, PipelineCall, Port
 from drawloom.ir.operands import Apply, Const, Operand, Output, Param, RunInfo
 from drawloom.ir.operators import operator_type
 from drawloom.ir.problems import TypeProblem
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
     from drawloom.dsl.pipeline import Pipeline
     from drawloom.dsl.task import Task
 
-__all__ = ["Recorded", "Tracer", "joined"]
+__all__ = ["Tracer"]
 
 # Any: arguments and results are the user's values, or handles over them
 
@@ -405,43 +404,6 @@ class Tracer:
         return self.result(node, ports)
 
 
-class Recorded:
-    """A block that has been recorded and closed.
-
-    Attributes:
-        open: the block, its nodes and what it does to the order of effects.
-        returned: what the user's function returned.
-        operand: that as an operand, None if it returned nothing.
-        type: its type.
-    """
-
-    __slots__ = ("open", "operand", "returned", "type")
-
-    def __init__(self, block: OpenBlock, returned: Any, operand: Operand | None, type_: Type) -> None:
-        self.open = block
-        self.returned = returned
-        self.operand = operand
-        self.type = type_
-
-    def block(self, results: Iterable[tuple[str, Operand]] = ()) -> Block:
-        """The block in the IR, giving `results`."""
-        return recorded_block(self.open, results)
-
-
-def joined(recorded: Sequence[Recorded]) -> tuple[tuple[Port, ...], list[Block]]:
-    """The result ports of a control node and its blocks, one of which gives the result.
-
-    Where one block gives a value and another nothing, the other gives None, as the functions do.
-    """
-    if all(r.operand is None for r in recorded):
-        return (), [r.block() for r in recorded]
-    blocks = [r.block([("result", _NOTHING if r.operand is None else r.operand)]) for r in recorded]
-    filled = [r.type for r in recorded if r.operand != _EMPTY]  # a list of nothing is a list of anything
-    return (Port("result", union_of(filled or [r.type for r in recorded])),), blocks
-
-
-_NOTHING = Const("null")
-_EMPTY = Const("[]")
 _MAX_NESTED = 100  # pipelines inside each other; each takes a few Python frames to trace, walk and write
 
 

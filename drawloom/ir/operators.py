@@ -12,23 +12,17 @@ from typing import Final
 
 from drawloom.errors import did_you_mean
 from drawloom.ir.assign import assignable, union_of, widen
+from drawloom.ir.iterated import DATES, KNOWN, RANK, SEQUENCES, SETS, UNHASHABLE, iterated_type
+from drawloom.ir.list_operators import LIST_RULES
 from drawloom.ir.operands import OPS
 from drawloom.ir.problems import TypeProblem
 from drawloom.ir.types import ANY, BOOL, FLOAT, INT, NONE, STR, Type
 
-__all__ = ["NEVER", "iterated_type", "operator_type"]
+__all__ = ["NEVER", "operator_type"]
 
 Rule = Callable[[list[Type]], Type | None]
 
 _TIMEDELTA: Final = Type("timedelta")
-_RANK: Final = {"bool": 0, "int": 1, "float": 2}
-_DATES: Final = ("datetime", "date")
-_SETS: Final = ("set", "frozenset")
-_SEQUENCES: Final = ("list", "tuple", "tuple_of", "str", "bytes")
-# types whose operators are known here; the others (arrays, frames, models, users' classes) may overload any of them
-_KNOWN: Final = frozenset(
-    {*_RANK, *_DATES, *_SETS, *_SEQUENCES, "none", "dict", "typeddict", "decimal", "timedelta", "time", "uuid"}
-)
 NEVER: Final = Type("union")  # a union of nothing: fits everything
 _MOST_COMBINATIONS = 64  # of union members; beyond that the outcome is `any`
 
@@ -55,14 +49,6 @@ def operator_type(op: str, args: list[Type]) -> Type:
     if lazy is not None:
         return lazy(args)
     return _by_members(op, [widen(a) for a in args])
-
-
-def iterated_type(type_: Type) -> Type | None:
-    """The type of the items that iterating over a value gives; `any` where that can't be known, None if it can't be."""
-    members = type_.args if type_.name == "union" else (type_,)
-    items = [_item_type(widen(member)) for member in members]
-    found = [item for item in items if item is not None]
-    return union_of(found) if len(found) == len(items) else None
 
 
 def _by_members(op: str, args: list[Type]) -> Type:
@@ -93,7 +79,7 @@ def _cant(op: str, combination: list[Type], args: list[Type]) -> str:
 def _outcome(op: str, args: list[Type]) -> Type | None:
     if op in _ALWAYS:  # these never look into their arguments
         return _ALWAYS[op]
-    if any(a.name not in _KNOWN or a.bases for a in args):
+    if any(a.name not in KNOWN or a.bases for a in args):
         return ANY
     return _RULES[op](args)
 
@@ -104,7 +90,7 @@ def _outcome(op: str, args: list[Type]) -> Type | None:
 def _number(args: list[Type]) -> Type | None:
     """What two numbers give: the wider of both; decimals go with ints only."""
     names = {a.name for a in args}
-    if names <= _RANK.keys():
+    if names <= RANK.keys():
         return INT if names <= {"bool", "int"} else FLOAT
     return Type("decimal") if names <= {"decimal", "int", "bool"} else None
 
@@ -112,9 +98,9 @@ def _number(args: list[Type]) -> Type | None:
 def _add(args: list[Type]) -> Type | None:
     left, right = args
     names = (left.name, right.name)
-    if left.name in _DATES and right.name == "timedelta":
+    if left.name in DATES and right.name == "timedelta":
         return left
-    if left.name == "timedelta" and right.name in (*_DATES, "timedelta"):
+    if left.name == "timedelta" and right.name in (*DATES, "timedelta"):
         return right
     if names in (("str", "str"), ("bytes", "bytes")):
         return left
@@ -129,11 +115,11 @@ def _add(args: list[Type]) -> Type | None:
 
 def _sub(args: list[Type]) -> Type | None:
     left, right = args
-    if left.name in (*_DATES, "timedelta") and right.name == "timedelta":
+    if left.name in (*DATES, "timedelta") and right.name == "timedelta":
         return left
-    if left.name in _DATES and left.name == right.name:
+    if left.name in DATES and left.name == right.name:
         return _TIMEDELTA
-    if left.name in _SETS and right.name in _SETS:
+    if left.name in SETS and right.name in SETS:
         return left
     return _number(args)
 
@@ -145,14 +131,14 @@ def _mul(args: list[Type]) -> Type | None:
                 return one
             if one.name == "tuple":
                 return Type("tuple_of", (union_of(list(one.args)),))
-        if one.name == "timedelta" and other.name in _RANK:
+        if one.name == "timedelta" and other.name in RANK:
             return one
     return _number(args)
 
 
 def _truediv(args: list[Type]) -> Type | None:
     if args[0].name == "timedelta":
-        return FLOAT if args[1].name == "timedelta" else _TIMEDELTA if args[1].name in _RANK else None
+        return FLOAT if args[1].name == "timedelta" else _TIMEDELTA if args[1].name in RANK else None
     number = _number(args)
     return FLOAT if number == INT else number
 
@@ -183,12 +169,12 @@ def _sign(args: list[Type]) -> Type | None:
 
 def _order(args: list[Type]) -> Type | None:
     left, right = args
-    if _number(args) is not None or {left.name, right.name} <= {"decimal", *_RANK}:
+    if _number(args) is not None or {left.name, right.name} <= {"decimal", *RANK}:
         return BOOL
-    for family in (("str",), ("bytes",), ("list",), ("tuple", "tuple_of"), _SETS):
+    for family in (("str",), ("bytes",), ("list",), ("tuple", "tuple_of"), SETS):
         if left.name in family and right.name in family:
             return BOOL
-    return BOOL if left.name == right.name and left.name in (*_DATES, "time", "timedelta", "uuid") else None
+    return BOOL if left.name == right.name and left.name in (*DATES, "time", "timedelta", "uuid") else None
 
 
 def _equal(args: list[Type]) -> Type:
@@ -217,7 +203,7 @@ def _get(args: list[Type]) -> Type | None:
         )
     if name == "typeddict":
         return union_of([t for _, t in container.fields]) if index.name == "str" else None
-    if name not in _SEQUENCES or index.name not in ("int", "bool"):
+    if name not in SEQUENCES or index.name not in ("int", "bool"):
         return None
     return {"str": STR, "bytes": INT}.get(name) or union_of(list(container.args))
 
@@ -226,15 +212,15 @@ def _get(args: list[Type]) -> Type | None:
 
 
 def _len(args: list[Type]) -> Type | None:
-    return INT if args[0].name in (*_SEQUENCES, *_SETS, "dict", "typeddict") else None
+    return INT if args[0].name in (*SEQUENCES, *SETS, "dict", "typeddict") else None
 
 
 def _to_int(args: list[Type]) -> Type | None:
-    return INT if args[0].name in (*_RANK, "str", "bytes", "decimal", "uuid") else None
+    return INT if args[0].name in (*RANK, "str", "bytes", "decimal", "uuid") else None
 
 
 def _to_float(args: list[Type]) -> Type | None:
-    return FLOAT if args[0].name in (*_RANK, "str", "bytes", "decimal") else None
+    return FLOAT if args[0].name in (*RANK, "str", "bytes", "decimal") else None
 
 
 def _sum(args: list[Type]) -> Type | None:
@@ -242,7 +228,7 @@ def _sum(args: list[Type]) -> Type | None:
     if item is None or item.name in ("any", "union"):
         return None if item is None else ANY
     item = widen(item)
-    return _number([item, INT]) if item.name in _KNOWN else ANY  # the sum of nothing is 0: so not of strings, nor lists
+    return _number([item, INT]) if item.name in KNOWN else ANY  # the sum of nothing is 0: so not of strings, nor lists
 
 
 def _extreme(args: list[Type]) -> Type | None:
@@ -257,7 +243,7 @@ def _sorted(args: list[Type]) -> Type | None:
 
 def _sortable(item: Type) -> bool:
     item = widen(item)
-    if item.name not in _KNOWN:
+    if item.name not in KNOWN:
         return True
     return _order([item, item]) is not None
 
@@ -269,106 +255,6 @@ def _round(args: list[Type]) -> Type | None:
     if number.name in ("int", "bool"):
         return INT
     return number if digits and digits[0] != NONE else INT if number.name in ("float", "decimal") else None
-
-
-# lists out of what can be iterated over
-
-
-def _any_items(args: list[Type]) -> Type | None:
-    return BOOL if iterated_type(args[0]) is not None else None
-
-
-def _range(args: list[Type]) -> Type | None:
-    fits = 1 <= len(args) <= 3 and all(a.name in ("int", "bool") for a in args)
-    return Type("list", (INT,)) if fits else None
-
-
-def _zip(args: list[Type]) -> Type | None:
-    items = [iterated_type(a) for a in args]
-    if any(item is None for item in items):
-        return None
-    return Type("list", (Type("tuple", tuple(item for item in items if item is not None)),))
-
-
-def _enumerate(args: list[Type]) -> Type | None:
-    item = iterated_type(args[0])
-    return Type("list", (Type("tuple", (INT, item)),)) if item is not None and args[1].name in ("int", "bool") else None
-
-
-def _reversed(args: list[Type]) -> Type | None:
-    if args[0].name not in (*_SEQUENCES, "dict"):
-        return None
-    return _as_list(args)
-
-
-def _of_dict(parts: Callable[[Type], Type]) -> Rule:
-    def rule(args: list[Type]) -> Type | None:
-        (table,) = args
-        if table.name == "typeddict":
-            table = Type("dict", (STR, union_of([t for _, t in table.fields])))
-        return Type("list", (parts(table),)) if table.name == "dict" else None
-
-    return rule
-
-
-def _as_list(args: list[Type]) -> Type | None:
-    item = iterated_type(args[0])
-    return None if item is None else Type("list", (item,))
-
-
-def _as_tuple(args: list[Type]) -> Type | None:
-    item = iterated_type(args[0])
-    return args[0] if args[0].name == "tuple" else None if item is None else Type("tuple_of", (item,))
-
-
-def _as_set(args: list[Type]) -> Type | None:
-    item = iterated_type(args[0])
-    return Type("set", (item,)) if item is not None and item.name not in _UNHASHABLE else None
-
-
-def _as_dict(args: list[Type]) -> Type | None:
-    (pairs,) = args
-    if pairs.name in ("dict", "typeddict"):
-        return pairs
-    pair = iterated_type(pairs)
-    if pair is None or pair.name in ("any", "union"):
-        return None if pair is None else Type("dict", (ANY, ANY))
-    if pair.name == "tuple" and len(pair.args) == 2:
-        return None if pair.args[0].name in _UNHASHABLE else Type("dict", pair.args)
-    return Type("dict", (ANY, ANY)) if iterated_type(pair) is not None else None
-
-
-def _flatten(args: list[Type]) -> Type | None:
-    inner = iterated_type(args[0])
-    item = None if inner is None else iterated_type(inner)
-    return None if item is None else Type("list", (item,))
-
-
-def _slice(args: list[Type]) -> Type | None:
-    container, *limits = args
-    if any(limit.name not in ("int", "bool", "none") for limit in limits):
-        return None
-    if container.name == "tuple":
-        return Type("tuple_of", (union_of(list(container.args)),))
-    return container if container.name in _SEQUENCES else None
-
-
-_UNHASHABLE: Final = ("list", "dict", "set", "typeddict")
-_STRING: Final = frozenset({"str", "bytes"})
-
-
-def _item_type(type_: Type) -> Type | None:
-    name = type_.name
-    if name in ("list", "set", "frozenset", "tuple_of", "dict"):
-        return type_.args[0]
-    if name in ("tuple", "namedtuple"):
-        parts = list(type_.args) if name == "tuple" else [t for _, t in type_.fields]
-        return union_of(parts) if parts else ANY
-    if name in _STRING:
-        return STR if name == "str" else INT
-    if name == "typeddict":
-        return STR
-    return None if name in _KNOWN or name in ("enum", "dataclass", "file", "directory", "secret", "failure") else ANY
 
 
 # operators that take unions and literals as they are
@@ -396,7 +282,7 @@ def _dict(args: list[Type]) -> Type:
             "G217", f"operator `dict` takes pairs of key and value, got {len(args)} arguments", "pair them"
         )
     keys, values = [widen(a) for a in args[::2]], [widen(a) for a in args[1::2]]
-    unhashable = next((k for k in keys if k.name in _UNHASHABLE), None)
+    unhashable = next((k for k in keys if k.name in UNHASHABLE), None)
     if unhashable is not None:
         raise TypeProblem("G217", f"a dict can't have a key of type {unhashable}", "use a key that can be hashed")
     return Type("dict", (union_of(keys), union_of(values))) if args else Type("dict", (ANY, ANY))
@@ -471,20 +357,6 @@ _RULES: Final[dict[str, Rule]] = {
     "min": _extreme,
     "max": _extreme,
     "sorted": _sorted,
-    "any": _any_items,
-    "all": _any_items,
     "round": _round,
-    "range": _range,
-    "zip": _zip,
-    "enumerate": _enumerate,
-    "reversed": _reversed,
-    "keys": _of_dict(lambda table: table.args[0]),
-    "values": _of_dict(lambda table: table.args[1]),
-    "items": _of_dict(lambda table: Type("tuple", table.args)),
-    "as_list": _as_list,
-    "as_tuple": _as_tuple,
-    "as_set": _as_set,
-    "as_dict": _as_dict,
-    "flatten": _flatten,
-    "slice": _slice,
+    **LIST_RULES,
 }

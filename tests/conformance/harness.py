@@ -17,8 +17,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-import pytest
-
 from drawloom import Task
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.edges import Edge, edges, wiring
@@ -251,8 +249,3 @@ def case_names(tag: str = "") -> list[tuple[str, str]]:
         if not tag or tag in getattr(module, "TAGS", {"small"}):
             found += [(name, case) for case in module.CASES]
     return found
-
-
-def as_params(cases: Iterable[tuple[str, str]]) -> list[Any]:  # what `parametrize` takes
-    """Cases for `parametrize`, named `module-case`."""
-    return [pytest.param(module, name, id=f"{module}-{name}") for module, name in cases]

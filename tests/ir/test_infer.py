@@ -16,9 +16,10 @@ from drawloom.ir.canonical import canonical_json
 from drawloom.ir.envelope import decode, encode
 from drawloom.ir.evaluate import OPERATORS, evaluate
 from drawloom.ir.infer import member_type, operand_type, path_type
+from drawloom.ir.iterated import iterated_type
 from drawloom.ir.narrow import Facts
 from drawloom.ir.operands import OPS, Apply, Const, Field, Key, Operand, Param, Reference
-from drawloom.ir.operators import iterated_type, operator_type
+from drawloom.ir.operators import operator_type
 from drawloom.ir.problems import TypeProblem
 from drawloom.ir.types import ANY, BOOL, FLOAT, INT, NONE, STR, Type
 

@@ -221,7 +221,7 @@ class Expressions(Comprehensions):
         )
 
     def _any(self, scope: Scope, depth: int) -> str:
-        inner, clauses = self.clauses(scope, depth - 1, plain=not self.chance(8))
+        inner, clauses = self.clauses(scope, depth - 1, plain=not self.chance(20))
         return f"{self.pick(('any', 'all'))}({self.test(inner, depth)} {clauses})"
 
     def _format(self, scope: Scope, depth: int) -> str:

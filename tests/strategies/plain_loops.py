@@ -93,6 +93,8 @@ class Loops(Statements):
 
     def try_(self, scope: Scope) -> Block:
         inner = scope.inner()
+        if scope.loops and not self.chance(8):  # the next round would not know how far the body came
+            inner.owned = scope.owned | set(scope.vars)
         lines, falls = self.block(inner, 1, 3)
         lines = ["try:", *indented(lines)]
         changed = _assigned(lines)
@@ -110,6 +112,8 @@ class Loops(Statements):
             ways.append(inner)
         if not handlers or self.chance(4):
             after = before.inner(returns=False, breaks="")
+            maybe = _assigned(lines)
+            after.vars = {name: var for name, var in after.vars.items() if (var.acc or name) not in maybe}
             more, _ = self.block(after, 1, 2, ends=False)
             lines += ["finally:", *indented(more)]
         scope.meet(ways)

@@ -99,15 +99,16 @@ class Scope:
     returns: bool = True
     nested: bool = False  # under a test or in a loop: a name keeps its type
     marked: bool = False  # whether a mutation may go here
+    apart: bool = True  # whether a list that is appended to in a loop isn't read there
 
     def inner(self, **changes: object) -> Scope:
         return replace(self, vars=dict(self.vars), **{"nested": True, "depth": self.depth - 1} | changes)  # type: ignore[arg-type]
 
     def readable(self, acc: str) -> bool:
-        return all(acc not in loop.appended for loop in self.loops if acc in loop.outer)
+        return not self.apart or all(acc not in loop.appended for loop in self.loops if acc in loop.outer)
 
     def appendable(self, acc: str) -> bool:
-        return all(acc not in loop.read for loop in self.loops if acc in loop.outer)
+        return not self.apart or all(acc not in loop.read for loop in self.loops if acc in loop.outer)
 
     def reading(self, acc: str) -> None:
         for loop in self.loops:

@@ -259,7 +259,7 @@ class Statements(Expressions):
             text = f"({name} := {self.expr(scope, INT)}) {self.pick(('>', '!='))} {self.expr(scope, INT, 0)}"
             scope.vars[name] = Var(INT)
             return text, scope.inner()
-        if kind == 1 and self.chance(8):  # refused at times: the name is bound on one side of `and`
+        if kind == 1 and self.chance(20):  # refused at times: the name is bound on one side of `and`
             test = self.test(scope)
             name = self.fresh(scope, INT)
             text = f"{test} and ({name} := {self.expr(scope, INT)}) > {self.number(0, 2)}"

@@ -9,11 +9,11 @@ from typing import Any
 
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import user_frame
+from drawloom.dsl.recorded import Recorded
 from drawloom.dsl.staging.joins import Side, close_side, join_sides, plain
 from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.scopes import FALL, UNBOUND, Exit, Outcome, Scope, Stage, current_stage
 from drawloom.dsl.staging.values import run_time, truth
-from drawloom.dsl.tracer import Recorded
 from drawloom.ir.narrow import facts
 from drawloom.ir.nodes import Block, Branch, Case, Node
 from drawloom.ir.operands import Apply, Operand

@@ -15,7 +15,7 @@ from drawloom.dsl.staging.quantified import Answer
 from drawloom.dsl.staging.scopes import Stage, current_stage
 from drawloom.dsl.staging.texts import fstr, text_of
 from drawloom.dsl.staging.values import computed, run_time
-from drawloom.ir.operators import iterated_type
+from drawloom.ir.iterated import iterated_type
 
 __all__ = ["STAGED"]
 

@@ -13,9 +13,10 @@ from drawloom.dsl.staging.scopes import BREAK, ELSE, FALL, RETURN, UNBOUND, Exit
 from drawloom.dsl.staging.unbound import Unreadable, is_readable, maybe_unbound
 from drawloom.errors import DefinitionError
 from drawloom.ir.assign import assignable, union_of
+from drawloom.ir.iterated import iterated_type
 from drawloom.ir.nodes import Block, Carry
 from drawloom.ir.operands import Apply, Carried, Const, Operand, Output
-from drawloom.ir.operators import NEVER, iterated_type
+from drawloom.ir.operators import NEVER
 from drawloom.ir.types import ANY, BOOL, INT, NONE, Type
 from drawloom.ir.walk import operands, references, walk
 
@@ -124,7 +125,9 @@ class Carries:
 
     def number(self) -> Any:
         """The number of the iteration, where it is known to be read."""
-        return self.index() if _Role("own", _INDEX) in self.roles else maybe_unbound(self.tracer, self.node)
+        if _Role("own", _INDEX) in self.roles:
+            return self.index()
+        return Handle(self.tracer.block, Carried(self.node, "nobody reads it"), INT)
 
     def items(self) -> Handle:
         """The list that the loop runs over: carried, if it would be computed anew in each iteration."""

@@ -23,7 +23,7 @@ from drawloom.dsl.staging.quantified import Quantifier
 from drawloom.dsl.staging.scopes import FALL, Exit, Stage, current_stage
 from drawloom.dsl.staging.unpacking import unpack
 from drawloom.dsl.staging.values import computed, open_ended, run_time
-from drawloom.ir.operators import iterated_type
+from drawloom.ir.iterated import iterated_type
 from drawloom.ir.types import ANY
 
 __all__ = ["comp", "done", "each", "elem", "known_items", "where"]

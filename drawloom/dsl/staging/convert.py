@@ -259,14 +259,17 @@ def _place(node: ast.AST, line: int, column: int) -> None:
 def _factory(function: FunctionType, inner: ast.stmt) -> ast.stmt:
     """A function around, which binds the free variables; in a class of the owner's name, for private names."""
     free = [name for name in function.__code__.co_freevars if name != "__class__"]
-    owner = function.__qualname__.split(".")[-2] if "." in function.__qualname__ else ""
+    names = function.__code__.co_qualname.split(".")
+    owner = next((name for name, part in zip(names[-2::-1], names[::-1]) if "<locals>" not in (name, part)), "")
     body: ast.stmt = inner
-    if owner and owner != "<locals>":
+    before: list[ast.stmt] = []
+    if owner:
         body = ast.ClassDef(owner, [], [], [inner], [])
         if sys.version_info >= (3, 12):
             body.type_params = []
+        before = [] if owner in free else [ast.Global([owner])]  # the name is the user's class, not this one
     arguments = ast.arguments([], [ast.arg(name) for name in (*free, OPS)], None, [], [], None, [])
-    made = ast.FunctionDef("_dl_factory", arguments, [body], [], None)
+    made = ast.FunctionDef("_dl_factory", arguments, [*before, body], [], None)
     if sys.version_info >= (3, 12):
         made.type_params = []
     for outer in (made, body):

@@ -14,7 +14,7 @@ from drawloom.dsl.staging.once import taken
 from drawloom.dsl.staging.run_loops import LoopStatement, RunLoop
 from drawloom.dsl.staging.scopes import Stage, current_stage
 from drawloom.dsl.staging.values import computed, open_ended, run_time
-from drawloom.ir.operators import iterated_type
+from drawloom.ir.iterated import iterated_type
 
 __all__ = ["For", "loop_source"]
 

@@ -9,7 +9,7 @@ from drawloom.dsl.constants import holds_handle, value_type
 from drawloom.dsl.handles import Effect, Handle
 from drawloom.dsl.staging.lists import Splice, common_start, contents, restore
 from drawloom.dsl.staging.scopes import ELSE, FALL, UNBOUND, Exit, Label, Outcome
-from drawloom.dsl.staging.unbound import Unreadable, maybe_unbound, read, unjoinable
+from drawloom.dsl.staging.unbound import Unreadable, is_readable, maybe_unbound, read, unjoinable
 from drawloom.dsl.standing import recorded_block
 from drawloom.errors import DefinitionError
 from drawloom.ir.assign import union_of
@@ -125,11 +125,8 @@ class Ports:
     def merged(self, name: str, values: Sequence[Any]) -> Any:
         """What a name is after the join: one of the sides' values if they are the same, else a result."""
         given = [v for v in values if v is not _ABSENT]
-        if any(v is UNBOUND or isinstance(v, Unreadable) for v in given):
-            unreadable = [v for v in given if isinstance(v, Unreadable)]
-            if all(v is UNBOUND for v in given):
-                return UNBOUND
-            return unreadable[0] if unreadable else maybe_unbound(self.tracer, self.node)
+        if not all(is_readable(v) for v in given):
+            return self._unreadable(given)
         if any(isinstance(v, _Kept) for v in given) and all(plain(v) is plain(given[0]) for v in given):
             return plain(given[0])  # a list that grew: it is still that list, and has what `content` tells
         if all(_same(v, given[0]) for v in given[1:]) and not self._told_inside(given[0], values):
@@ -138,6 +135,13 @@ class Ports:
             return self.add(self._parts(name, values))
         except DefinitionError as error:
             return unjoinable(error)
+
+    def _unreadable(self, values: Sequence[Any]) -> Any:
+        """What a name is after the join that one of the sides doesn't bind: as it was, if all of them leave it."""
+        if all(v is values[0] for v in values):
+            return values[0]
+        known = next((v for v in values if isinstance(v, Unreadable)), None)
+        return maybe_unbound(self.tracer, self.node) if known is None else Unreadable(known.why, known.fix, known.error)
 
     def _parts(self, name: str, values: Sequence[Any]) -> list[tuple[Operand, Type]]:
         """An operand of each side, with what is known there of its type."""
@@ -188,7 +192,8 @@ class Ports:
         start = next((i for i, item in enumerate(known[0][:start]) if self.is_inner(item)), start)
         if all(len(c) == start for c in known):
             return known[0]
-        parts = self._parts("a list", [_ABSENT if c is None else c[start:] for c in given])
+        # where the list isn't this, it is empty: what is made of it is evaluated wherever it is
+        parts = self._parts("a list", [[] if c is None else c[start:] for c in given])
         return [*known[0][:start], self.add(parts)]
 
     def finish(self) -> tuple[tuple[Port, ...], list[tuple[tuple[str, Operand], ...]]]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 from drawloom.dsl.handles import Handle
-from drawloom.dsl.staging.expressions_of import apply_to, get_item
+from drawloom.dsl.recorded import Recorded
 from drawloom.dsl.staging.joins import operand_of
 from drawloom.dsl.staging.lists import Splice
 from drawloom.dsl.staging.results import Result, Results
 from drawloom.dsl.staging.scopes import Stage
+from drawloom.dsl.staging.values import computed, get_item
 from drawloom.dsl.standing import recorded_block
-from drawloom.dsl.tracer import Recorded
 from drawloom.ir.nodes import Map
 from drawloom.ir.operands import Item, Output
 from drawloom.ir.policies import Parallelism
@@ -84,11 +84,11 @@ class MapNode:
         made = self.each(result)
         if result.plain:
             return made
-        flat: Handle = apply_to(self.stage, "flatten", made)
+        flat: Handle = computed(self.stage, "flatten", made)
         return flat
 
     def last(self, result: Result, before: Any) -> Any:
         """What the last item gave, or what was there before if there is no item."""
         made = self.each(result)
-        some = apply_to(self.stage, "gt", apply_to(self.stage, "len", made), 0)
-        return apply_to(self.stage, "select", some, get_item(self.stage.tracer.block, made, -1, result.type), before)
+        some = computed(self.stage, "gt", computed(self.stage, "len", made), 0)
+        return computed(self.stage, "select", some, get_item(self.stage.tracer.block, made, -1, result.type), before)

@@ -9,9 +9,8 @@ from typing import Any
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.source import is_users
 from drawloom.dsl.staging.convert import converted
-from drawloom.dsl.staging.expressions_of import get_item
 from drawloom.dsl.staging.scopes import Stage, current_stage
-from drawloom.dsl.staging.values import computed, run_time
+from drawloom.dsl.staging.values import computed, get_item, run_time
 from drawloom.ir.operators import operator_type
 
 __all__ = ["DictMethod", "attribute", "dict_method", "item"]

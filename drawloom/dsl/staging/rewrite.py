@@ -291,13 +291,14 @@ class _Statements:
         names = self.names([*node.body, *node.handlers, *node.orelse, *node.finalbody])
         bound = self.names([*node.body, *(s for h in node.handlers for s in h.body)])
         hint = bound[0] if len(bound) == 1 else ""
+        about = (names, hint, *self._bound_in_body(node))
         guarded = self._guarded(node, owner, names)
         if node.finalbody:
             ended = ast.copy_location(self.after(owner, "ending", "ends_final", names), node.finalbody[-1])
             cleaned = [with_(load(owner), self.block(node.finalbody)), ended]
             guarded = [ast.Try(guarded, [], [], [if_(method(owner, "cleans_up", _locals()), cleaned)])]
         made: list[ast.stmt] = [
-            self.set(owner, operation("Try", constant(names), constant(hint), constant(bool(node.orelse)))),
+            self.set(owner, operation("Try", *map(constant, about))),
             ast.Expr(method(owner, "begin", _locals())),
             *guarded,
         ]
@@ -306,6 +307,16 @@ class _Statements:
             ended = self.after(owner, "ending_else", "ends_else", names)
             made.append(if_(method(owner, "elses"), [with_(load(owner), self.block(node.orelse)), ended]))
         return made
+
+    def _bound_in_body(self, node: ast.Try) -> tuple[object, ...]:
+        """What the body binds, what its last statement alone does; what handlers bind, their number; an `else`."""
+        *before, last = node.body
+        targets: list[ast.expr] = []
+        if isinstance(last, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+            targets = last.targets if isinstance(last, ast.Assign) else [last.target]
+        elsewhere = self.names(before)
+        lasts = tuple(t.id for t in targets if isinstance(t, ast.Name) and t.id not in elsewhere)
+        return self.names(node.body), lasts, self.names(node.handlers), len(node.handlers), bool(node.orelse)
 
     def _guarded(self, node: ast.Try, owner: str, names: Sequence[str]) -> list[ast.stmt]:
         """The body, and its handlers as what they are to a staged body: blocks beside it."""

@@ -14,8 +14,8 @@ from drawloom.dsl.blocks import OpenBlock
 from drawloom.dsl.bounded import Bounded
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
+from drawloom.dsl.recorded import Recorded
 from drawloom.dsl.staging.carried import Carries
-from drawloom.dsl.staging.expressions_of import get_item
 from drawloom.dsl.staging.joins import plain
 from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.lists import Splice, contents, restore
@@ -36,12 +36,12 @@ from drawloom.dsl.staging.scopes import (
 )
 from drawloom.dsl.staging.unbound import is_readable, maybe_unbound, unjoinable
 from drawloom.dsl.staging.unpacking import unpack
+from drawloom.dsl.staging.values import get_item
 from drawloom.dsl.standing import recorded_block
-from drawloom.dsl.tracer import Recorded
 from drawloom.errors import DefinitionError
+from drawloom.ir.iterated import iterated_type
 from drawloom.ir.nodes import Block, Loop
 from drawloom.ir.operands import Apply, Const, Item, Operand
-from drawloom.ir.operators import iterated_type
 from drawloom.ir.types import ANY, NONE
 
 __all__ = ["LoopStatement", "RunLoop"]

@@ -28,23 +28,24 @@ def is_straight(function: FunctionType) -> bool:
     """Whether a function can be traced as it is: no jump, no test, and nothing but tasks and pipelines is called."""
     code = function.__code__
     names: set[str] = set()
+    before = ""
     for instruction in dis.get_instructions(code):
-        if instruction.opname not in _ALLOWED:
+        if instruction.opname not in _ALLOWED or _looks_inside(instruction, before):
             return False
+        before = instruction.opname
         if instruction.opname in ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_DEREF"):
             names.add(str(instruction.argval))
-        if (
-            instruction.opname in ("LOAD_METHOD", "LOAD_ATTR")
-            and instruction.argval not in _METHODS
-            and _is_called(instruction)
-        ):
-            return False
     return all(_is_plain(found) for found in _values(function, names))
 
 
-def _is_called(instruction: dis.Instruction) -> bool:
-    """Whether an attribute is loaded to be called, as far as the instruction tells (from 3.12 on by LOAD_ATTR)."""
-    return instruction.opname == "LOAD_METHOD" or bool((instruction.arg or 0) & 1)
+def _looks_inside(instruction: dis.Instruction, before: str) -> bool:
+    """Whether it may change or copy a list, as `+=` and `[*x]` do, or run a property or a method of the user's."""
+    name = instruction.opname
+    if name == "BINARY_OP":
+        return instruction.argrepr.endswith("=")
+    if name == "LIST_EXTEND":
+        return before != "LOAD_CONST"  # `[1, 2, 3]` is made of a constant
+    return name in ("LOAD_METHOD", "LOAD_ATTR") and instruction.argval not in _METHODS
 
 
 def _values(function: FunctionType, names: set[str]) -> list[Any]:

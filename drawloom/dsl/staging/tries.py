@@ -14,17 +14,17 @@ from typing import Any
 from drawloom.dsl.blocks import OpenBlock
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
-from drawloom.dsl.staging.joins import Side, close_side, join_sides, plain
+from drawloom.dsl.recorded import Recorded
+from drawloom.dsl.staging.joins import Side, close_side, join_sides
 from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.moving import moved_out
 from drawloom.dsl.staging.raising import record_raise
 from drawloom.dsl.staging.scopes import ELSE, FALL, RETURN, UNBOUND, Leave, Outcome, Scope, current_stage, relabelled
 from drawloom.dsl.staging.unbound import maybe_assigned
 from drawloom.dsl.standing import recorded_block
-from drawloom.dsl.tracer import Recorded
 from drawloom.errors import DrawloomError
 from drawloom.ir.envelope import class_ref
-from drawloom.ir.nodes import Block, Handler, Node
+from drawloom.ir.nodes import Block, Call, Handler, Node
 from drawloom.ir.nodes import Try as TryNode
 from drawloom.ir.operands import Caught, Output
 from drawloom.ir.tasks import Port
@@ -56,6 +56,10 @@ class Try(Scope):
     Args:
         names: the names it binds.
         hint: what its node is named after.
+        body_names: those of them that its body binds.
+        last_names: those of them that nothing but the last statement of its body binds.
+        handler_names: those of them that its handlers bind.
+        handlers: how many handlers it has.
         has_else: whether it has an `else`.
 
     Attributes:
@@ -63,10 +67,21 @@ class Try(Scope):
         error: natively, the exception that the body raised.
     """
 
-    def __init__(self, names: tuple[str, ...], hint: str, has_else: bool) -> None:
+    def __init__(
+        self,
+        names: tuple[str, ...],
+        hint: str,
+        body_names: tuple[str, ...],
+        last_names: tuple[str, ...],
+        handler_names: tuple[str, ...],
+        handlers: int,
+        has_else: bool,
+    ) -> None:
         super().__init__()
         self.stage: Any = current_stage()  # Any: all that needs it is reached in a trace only
         self.names = names
+        self.body_names, self.last_names, self.handler_names = body_names, last_names, handler_names
+        self.handlers = handlers
         self.has_else = has_else
         self.staged = False
         self.error: BaseException | None = None
@@ -78,7 +93,6 @@ class Try(Scope):
         self.kinds: list[tuple[str, ...]] = []
         self.final: Side | None = None
         self.aborted = False
-        self.changed: dict[str, bool] = {}
         self.certain: set[str] = set()
         self.shown: dict[str, Any] = {}  # the names as `finally` finds them
         self.overrides: dict[str, Any] = {}  # and those it binds anew
@@ -187,8 +201,7 @@ class Try(Scope):
                 return tuple(held.get(name, UNBOUND) for name in self.names)
         else:
             self._close(outcome)
-        self._note_changes(held)
-        return tuple(self._uncertain(name) for name in self.names)
+        return self._found_by_next()
 
     def _end_body(self, outcome: Outcome) -> None:
         if self.block is not None and (self.block.nodes or self.block.standing):
@@ -204,24 +217,23 @@ class Try(Scope):
         self.block = None
 
     def _assigned_last(self, held: Mapping[str, Any]) -> set[str]:
-        """The names whose value the body's last node gives: if the body has failed, they weren't assigned."""
+        """The names that were bound last, to what the body's last call gives: if the body has failed, they weren't."""
         block: OpenBlock = self.stage.tracer.block
         if block is not self.block or not block.nodes or any(s.position == len(block.nodes) for s in block.standing):
             return set()
-        last = block.nodes[-1].id
-        found = {name: held.get(name) for name in self.names}
-        return {name for name, value in found.items() if isinstance(value, Handle) and _refers_to(value, last)}
+        last = block.nodes[-1]
+        found = {name: held.get(name) for name in self.last_names} if isinstance(last, Call) else {}
+        return {name for name, value in found.items() if isinstance(value, Handle) and _refers_to(value, last.id)}
 
-    def _note_changes(self, held: Mapping[str, Any]) -> None:
-        for name in self.names:
-            if plain(held.get(name, UNBOUND)) is not self.before[name] and name not in self.certain:
-                self.changed[name] = True
-        self.certain = set()
+    def _found_by_next(self) -> tuple[Any, ...]:
+        """The names as the next part finds them: a handler comes after the body, `finally` after any part."""
+        last = len(self.sides) > self.handlers
+        return tuple(maybe_assigned() if self._may_be_bound(n, last) else self.before[n] for n in self.names)
 
-    def _uncertain(self, name: str) -> Any:
-        if name not in self.changed:
-            return self.before[name]
-        return maybe_assigned()
+    def _may_be_bound(self, name: str, last: bool) -> bool:
+        if last:
+            return name in self.body_names or name in self.handler_names
+        return name in self.body_names and name not in self.certain
 
     # handlers
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from drawloom.dsl.blocks import sized_expression
 from drawloom.dsl.constants import value_type
 from drawloom.dsl.handles import Effect, Handle
 from drawloom.dsl.staging.lists import has_splice, reading
@@ -11,10 +12,12 @@ from drawloom.ir.operands import Apply, Operand
 from drawloom.ir.types import BOOL
 
 if TYPE_CHECKING:
+    from drawloom.dsl.blocks import OpenBlock
     from drawloom.dsl.staging.scopes import Stage
     from drawloom.dsl.tracer import Tracer
+    from drawloom.ir.types import Type
 
-__all__ = ["computed", "open_ended", "run_time", "truth"]
+__all__ = ["computed", "get_item", "open_ended", "run_time", "truth"]
 
 # Any: the user's values, or handles over them
 
@@ -45,3 +48,10 @@ def computed(stage: Stage, op: str, *values: Any) -> Any:
 def open_ended(value: object) -> bool:
     """Whether a value is a handle that has as many items as only a run knows."""
     return isinstance(value, Handle) and value._dl_type.name not in ("tuple", "namedtuple")
+
+
+def get_item(block: OpenBlock, container: Handle, index: Any, type_: Type) -> Handle:
+    """`container[index]`, of a type that is known."""
+    tracer = block.tracer
+    args = (tracer.operand(container, "a list"), tracer.operand(index, "an index"))
+    return sized_expression(block, Apply("get", args), type_, (container, index))

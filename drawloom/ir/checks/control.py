@@ -9,10 +9,10 @@ from drawloom.errors import did_you_mean
 from drawloom.ir.assign import assignable
 from drawloom.ir.checks.context import UNKNOWN_PORTS, Context, Ports
 from drawloom.ir.checks.interface import check_map_policies, check_node_policies, repeated, sound
+from drawloom.ir.iterated import iterated_type
 from drawloom.ir.narrow import facts
 from drawloom.ir.nodes import Block, Branch, ContainerCall, EngineNode, Loop, Map, Node, PipelineCall, Port, Try
 from drawloom.ir.operands import Operand
-from drawloom.ir.operators import iterated_type
 from drawloom.ir.types import ANY, Type
 
 __all__ = ["MAX_NESTING", "check_control"]

@@ -13,8 +13,10 @@ import pytest
 
 from drawloom.dsl.tracing import Trace, trace
 from drawloom.errors import DefinitionError, Diagnostic
+from drawloom.ir.canonical import canonical_json, digest_json
 from drawloom.ir.check import check_pipeline
 from drawloom.ir.interpret import interpret
+from drawloom.ir.program import pipeline_json
 
 
 class _Outcome(NamedTuple):
@@ -60,6 +62,49 @@ def same() -> Callable[..., Trace]:
                 found = found._replace(effects=found.effects[: len(expected.effects)])
             assert found == expected, given
         return made
+
+    return check
+
+
+_TASKS = """
+from __future__ import annotations
+from drawloom import *
+
+@task
+def numbers(n: int) -> list[int]: return list(range(n))
+@task
+def inc(n: int) -> int: return n + 1
+@task
+def half(n: int) -> int: return n // 2
+@task
+def big(n: int) -> bool: return n > 3
+@task
+def check(n: int) -> int:
+    if n > 5: raise ValueError(n)
+    return n
+@task
+def log(value: int) -> None: ...
+@task
+def total(values: list[int]) -> int: return sum(values)
+"""
+
+
+def _pipeline(head: str, body: str) -> str:
+    return f"\n@pipeline\ndef p({head}:\n{textwrap.indent(textwrap.dedent(body).strip(), '    ')}\n"
+
+
+@pytest.fixture
+def same_graph(user_module: Callable[..., ModuleType]) -> Callable[[str, str, str], None]:
+    """Checks that two bodies of a pipeline with the same parameters give the same graph, byte for byte."""
+
+    def check(head: str, plain: str, explicit: str) -> None:
+        text = f"{_TASKS}{_pipeline(head, plain)}plain = p\n{_pipeline(head, explicit)}explicit = p\n"
+        module = user_module(text)
+        programs = [trace(module.plain).program, trace(module.explicit).program]
+        assert [check_pipeline(program) for program in programs] == [[], []]
+        one, two = (pipeline_json(program.pipeline) for program in programs)
+        assert canonical_json(one) == canonical_json(two)
+        assert digest_json(one) == digest_json(two)
 
     return check
 

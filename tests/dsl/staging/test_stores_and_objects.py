@@ -154,24 +154,13 @@ ALIASED = {
     "known items by +=": "if n > 2:\n        out += [1]\n    else:\n        more(alias, inc(n))",
     "for": "for x in numbers(n):\n        out += [x]",
     "twice": "if n > 2:\n        out *= 2",
-}
-ALIASED_WRONG = {
     "append in try, += in except": "try:\n        out.append(check(n))\n    except ValueError:\n        alias += [1]",
     "run-time items by +=": "if n > 2:\n        out += [inc(n)]",
     "run-time items by += in try": "try:\n        out += [check(n)]\n    except ValueError:\n        pass",
 }
 
 
-@pytest.mark.parametrize(
-    "grown",
-    [
-        *(pytest.param(body, id=name) for name, body in ALIASED.items()),
-        *(
-            pytest.param(body, id=name, marks=pytest.mark.xfail(reason="`+=` of a run-time item binds another list"))
-            for name, body in ALIASED_WRONG.items()
-        ),
-    ],
-)
+@pytest.mark.parametrize("grown", ALIASED.values(), ids=ALIASED.keys())
 @pytest.mark.parametrize("name", ["out", "alias"])
 def test_a_list_that_grows_under_a_test_stays_the_same_list(
     user_module: Load, same: Same, grown: str, name: str
@@ -272,7 +261,6 @@ def p(n: int) -> int:
         ),
     ],
 )
-@pytest.mark.xfail(reason="special methods of the user's classes run as they are, on one side of their test")
 def test_a_special_method_that_tests_a_run_time_value_is_never_wrong(
     user_module: Load, same: Same, method: str, use: str
 ) -> None:

@@ -175,7 +175,6 @@ def test_of_two_errors_that_of_the_task_before_counts(user_module: Load, same: S
     same(module, {"n": 6}, {"n": 5}, {"n": 1})
 
 
-@pytest.mark.xfail(reason="an expression that is used fails where it is used, behind the task that fails as well")
 def test_of_two_errors_that_of_the_expression_before_counts(user_module: Load, same: Same) -> None:
     module = user_module(
         TASKS + "\n@pipeline\ndef p(n: int) -> int:\n    b = 1 // (n - 6)\n    a = check(n)\n    return a + b"

@@ -1,19 +1,11 @@
-"""Which function is staged, and what it keeps of the original: names, cells, defaults, lines, its own source."""
+"""Which function is staged, and what it keeps of the original: names, cells, defaults, lines."""
 
 from __future__ import annotations
 
-import ast
-import importlib
 import linecache
-import os
-import subprocess
 import sys
-import textwrap
-import zipfile
 from collections.abc import Callable
-from pathlib import Path
 from types import ModuleType
-from typing import Any
 
 import pytest
 
@@ -95,39 +87,6 @@ def p(n: int) -> int:
     same(module, {"n": 0}, {"n": 3})
 
 
-def test_a_file_edited_after_its_import_is_refused(user_module: Load) -> None:
-    text = TASKS + "\n@pipeline\ndef p(n: int) -> str:\n    return 'old' if n > 2 else str(inc(n))\n"
-    module = user_module(text)
-    assert module.__file__ is not None
-    path = Path(module.__file__)
-    path.write_text(path.read_text().replace("'old'", "'NEW'"))
-    os.utime(path, ns=(1, 1))
-    with pytest.raises(DefinitionError, match=r"D153.*its source has changed since it was imported"):
-        trace(module.p)
-
-
-def test_an_edit_that_keeps_names_and_constants_is_refused(user_module: Load) -> None:
-    text = TASKS + "\n@pipeline\ndef p(n: int) -> int:\n    return inc(n) if n > 2 else half(n)\n"
-    module = user_module(text)
-    assert module.__file__ is not None
-    path = Path(module.__file__)
-    path.write_text(path.read_text().replace("n > 2", "n < 2"))
-    os.utime(path, ns=(1, 1))
-    with pytest.raises(DefinitionError, match="D153"):
-        trace(module.p)
-
-
-def test_lines_above_moved_after_the_import_are_no_matter_or_refused(user_module: Load) -> None:
-    text = TASKS + "\n@pipeline\ndef p(n: int) -> int:\n    return inc(n) if n > 2 else half(n)\n"
-    module = user_module(text)
-    assert module.__file__ is not None
-    path = Path(module.__file__)
-    path.write_text("# a new line\n" + path.read_text())
-    os.utime(path, ns=(1, 1))
-    with pytest.raises(DefinitionError, match="D153"):
-        trace(module.p)
-
-
 def test_private_names_and_super_in_methods(user_module: Load, same: Same) -> None:
     module = user_module(
         TASKS
@@ -147,6 +106,73 @@ class Steps(Base):
 @pipeline
 def p(n: int) -> int | bool:
     return Steps(2).step(n)
+"""
+    )
+    same(module, {"n": 0}, {"n": 2}, {"n": 3})
+
+
+METHODS = """
+class Base:
+    def go(self, n): return inc(n)
+
+class Steps(Base):
+    kinds = 0
+    def __init__(self): self.__by = 2
+    def go(self, n): return super(Steps, self).go(n) if n > Steps.kinds + 1 else n
+    def made(self):
+        def inner(n): return inc(n) if n > self.__by else n
+        return inner
+    def given(self): return lambda n: inc(n) if n > self.__by else n
+    def above(self):
+        def inner(self, n): return super().go(n) if n > 1 else n
+        return inner
+    class Inner:
+        def __init__(self): self.__of = 3
+        def go(self, n): return inc(n) if n > self.__of else n
+
+def local():
+    class Local:
+        kinds = 1
+        def __init__(self): self.__by = 2
+        def go(self, n): return inc(n) if n > self.__by - Local.kinds else n
+    return Local()
+
+MADE, GIVEN, ABOVE = Steps().made(), Steps().given(), Steps().above()
+INNER, LOCAL = Steps.Inner(), local()
+"""
+
+
+@pytest.mark.parametrize(
+    "call",
+    ["Steps().go(n)", "MADE(n)", "GIVEN(n)", "ABOVE(Steps(), n)", "Steps().made()(n)", "INNER.go(n)", "LOCAL.go(n)"],
+)
+def test_functions_made_in_a_class_know_its_names(user_module: Load, same: Same, call: str) -> None:
+    module = user_module(f"{TASKS}{METHODS}\n@pipeline\ndef p(n: int) -> int:\n    return {call}\n")
+    same(module, {"n": 0}, {"n": 2}, {"n": 4})
+
+
+def test_a_method_of_wrapped_functions_keeps_its_own_names(user_module: Load, same: Same) -> None:
+    module = user_module(
+        TASKS
+        + """
+import functools
+
+class Steps:
+    def __init__(self): self.__by = 2
+    def go(self, n): return inc(n) if n > self.__by else n
+
+def logged(method):
+    __kept = 1
+    @functools.wraps(method)
+    def wrapper(self, n):
+        return method(self, n) if n > __kept else n
+    return wrapper
+
+Steps.go = logged(Steps.go)
+
+@pipeline
+def p(n: int) -> int:
+    return Steps().go(n)
 """
     )
     same(module, {"n": 0}, {"n": 2}, {"n": 3})
@@ -255,6 +281,15 @@ def p(n: int) -> int:
     two = count(n)
     return one * two * read()
 """
+    )
+    same(module, {"n": 0}, {"n": 2})
+
+
+@pytest.mark.xfail(reason="`typing.cast` is taken for a library's function; it gives its argument back")
+@pytest.mark.parametrize("call", ["cast(int, inc(n))", "assert_type(inc(n), int)", "cast('list[int]', [inc(n)])[0]"])
+def test_what_only_type_checkers_read_is_passed_over(user_module: Load, same: Same, call: str) -> None:
+    module = user_module(
+        f"{TASKS}\nfrom typing import assert_type, cast\n@pipeline\ndef p(n: int) -> int:\n    return {call} if n else n\n"
     )
     same(module, {"n": 0}, {"n": 2})
 
@@ -368,78 +403,3 @@ def p(n: int) -> int:
 '''
     )
     same(module, {"n": 0}, {"n": 2})
-
-
-SOURCE = TASKS + "\n@pipeline\ndef p(n: int) -> int:\n    if n > 1:\n        return inc(n)\n    return n\n"
-
-
-def _executed(text: str, filename: str) -> ModuleType:
-    module = ModuleType("executed")
-    sys.modules["executed"] = module
-    exec(compile(text, filename, "exec"), module.__dict__)
-    return module
-
-
-@pytest.fixture
-def executed() -> Any:
-    yield _executed
-    sys.modules.pop("executed", None)
-
-
-@pytest.mark.parametrize("filename", ["<generated 1>", "<ipython-input-3-abc>", "/tmp/ipykernel_1/1234.py"])
-def test_text_that_only_linecache_has_is_staged(executed: Any, same: Same, filename: str) -> None:
-    linecache.cache[filename] = (len(SOURCE), None, SOURCE.splitlines(keepends=True), filename)
-    try:
-        made = same(executed(SOURCE, filename), {"n": 0}, {"n": 2})
-        assert (made.program.spans["branch/inc"].file, made.program.spans["branch/inc"].line) == (filename, 14)
-    finally:
-        linecache.cache.pop(filename, None)
-
-
-def test_statements_compiled_one_by_one_as_a_notebook_does_are_staged(same: Same) -> None:
-    text = SOURCE.replace("LOG = []", "import math\nLOG = []").replace("if n > 1:", "if n > math.floor(1.5):")
-    module = ModuleType("executed")
-    sys.modules["executed"] = module
-    linecache.cache["<cell>"] = (len(text), None, text.splitlines(keepends=True), "<cell>")
-    try:
-        for statement in ast.parse(text).body:
-            exec(compile(ast.Module([statement], []), "<cell>", "exec"), module.__dict__)
-        same(module, {"n": 0}, {"n": 2})
-    finally:
-        linecache.cache.pop("<cell>", None)
-        sys.modules.pop("executed", None)
-
-
-def test_text_without_a_source_is_refused_unless_it_is_straight(executed: Any) -> None:
-    with pytest.raises(DefinitionError, match=r"D153.*it has no source"):
-        trace(executed(SOURCE, "<string>").p)
-    straight = executed(TASKS + "\n@pipeline\ndef p(n: int) -> int:\n    a = inc(n)\n    return half(a)\n", "<string>")
-    assert [node.id for node in trace(straight.p).program.pipeline.body.nodes] == ["a", "half"]
-
-
-def test_a_module_in_a_zip_file_is_staged(tmp_path: Path, same: Same, monkeypatch: pytest.MonkeyPatch) -> None:
-    with zipfile.ZipFile(tmp_path / "steps.zip", "w") as archive:
-        archive.writestr("zipped_steps.py", SOURCE)
-    monkeypatch.syspath_prepend(str(tmp_path / "steps.zip"))
-    try:
-        same(importlib.import_module("zipped_steps"), {"n": 0}, {"n": 2})
-    finally:
-        sys.modules.pop("zipped_steps", None)
-
-
-ASSERTS = """
-import sys
-from drawloom.dsl.tracing import trace
-sys.path.insert(0, sys.argv[1])
-import asserting
-print([node.id for node in trace(asserting.p).program.pipeline.body.nodes])
-"""
-
-
-@pytest.mark.parametrize(("flags", "nodes"), [([], "['branch']"), (["-O"], "['inc']")])
-def test_an_assert_is_there_as_python_has_it(tmp_path: Path, flags: list[str], nodes: str) -> None:
-    text = TASKS + "\n@pipeline\ndef p(n: int) -> int:\n    assert n > 1, 'small'\n    return inc(n)\n"
-    (tmp_path / "asserting.py").write_text(textwrap.dedent(text))
-    command = [sys.executable, *flags, "-c", ASSERTS, str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (done.stdout.strip(), done.stderr) == (nodes, "")
