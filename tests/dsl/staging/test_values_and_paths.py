@@ -201,7 +201,6 @@ def p(n: int) -> int:
 # loops
 
 
-@pytest.mark.xfail(reason="a bounded loop always runs once, so what its body binds first is bound behind it")
 def test_the_number_of_a_bounded_loop_is_bound_behind_it(user_module: Load, same: Same) -> None:
     text = "\n@pipeline\ndef p(n: int) -> int:\n    for k in bounded(9):\n        if inc(k) > n:\n            break\n    return k"
     same(user_module(TASKS + text), {"n": 0}, {"n": 3})
