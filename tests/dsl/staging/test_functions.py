@@ -329,35 +329,6 @@ def p(n: int) -> int:
     same(module, {"n": 0}, {"n": 3})
 
 
-def test_two_lambdas_on_one_line(user_module: Load, same: Same) -> None:
-    module = user_module(
-        TASKS
-        + """
-one, two = lambda n: inc(n) if n > 1 else n, lambda n: half(n) if n > 1 else n
-both = [lambda n: inc(n) if n else n, lambda n: half(n) if n else n]
-
-@pipeline
-def p(n: int) -> list[int]:
-    return [one(n), two(n), both[0](n), both[1](n)]
-"""
-    )
-    same(module, {"n": 0}, {"n": 1}, {"n": 9})
-
-
-def test_a_lambda_inside_a_lambda_on_one_line(user_module: Load, same: Same) -> None:
-    module = user_module(
-        TASKS
-        + """
-outer = lambda n: (lambda n: inc(n) if n > 1 else n)(half(n) if n > 5 else n)
-
-@pipeline
-def p(n: int) -> int:
-    return outer(n)
-"""
-    )
-    same(module, {"n": 0}, {"n": 1}, {"n": 9})
-
-
 def test_decorators_over_several_lines(user_module: Load, same: Same) -> None:
     module = user_module(
         TASKS

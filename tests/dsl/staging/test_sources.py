@@ -68,6 +68,35 @@ def test_lines_above_moved_after_the_import_are_no_matter_or_refused(user_module
         trace(module.p)
 
 
+def test_two_lambdas_on_one_line(user_module: Load, same: Same) -> None:
+    module = user_module(
+        TASKS
+        + """
+one, two = lambda n: inc(n) if n > 1 else n, lambda n: half(n) if n > 1 else n
+both = [lambda n: inc(n) if n else n, lambda n: half(n) if n else n]
+
+@pipeline
+def p(n: int) -> list[int]:
+    return [one(n), two(n), both[0](n), both[1](n)]
+"""
+    )
+    same(module, {"n": 0}, {"n": 1}, {"n": 9})
+
+
+def test_a_lambda_inside_a_lambda_on_one_line(user_module: Load, same: Same) -> None:
+    module = user_module(
+        TASKS
+        + """
+outer = lambda n: (lambda n: inc(n) if n > 1 else n)(half(n) if n > 5 else n)
+
+@pipeline
+def p(n: int) -> int:
+    return outer(n)
+"""
+    )
+    same(module, {"n": 0}, {"n": 1}, {"n": 9})
+
+
 SOURCE = TASKS + "\n@pipeline\ndef p(n: int) -> int:\n    if n > 1:\n        return inc(n)\n    return n\n"
 
 

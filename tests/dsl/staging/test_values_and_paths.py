@@ -201,6 +201,11 @@ def p(n: int) -> int:
 # loops
 
 
+def test_the_number_of_a_bounded_loop_is_bound_behind_it(user_module: Load, same: Same) -> None:
+    text = "\n@pipeline\ndef p(n: int) -> int:\n    for k in bounded(9):\n        if inc(k) > n:\n            break\n    return k"
+    same(user_module(TASKS + text), {"n": 0}, {"n": 3})
+
+
 def test_len_of_a_list_that_the_loop_appends_to(user_module: Load, same: Same) -> None:
     module = user_module(
         TASKS
