@@ -399,8 +399,10 @@ class Tracer:
         after = self.control_after([recorded], pipeline.upstream)
         inputs = tuple(operands.items())
         self.record_control(PipelineCall(node, pipeline.name, block, inputs, ports, after), [recorded])
-        if leaves:
-            raise Leave({})
+        if leaves and self.stage is not None:
+            from drawloom.dsl.staging.functions import ends_here  # it imports this module
+
+            return ends_here(self.stage, {})  # type: ignore[no-any-return]  # a handle
         return self.result(node, ports)
 
 

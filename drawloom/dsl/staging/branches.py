@@ -10,8 +10,9 @@ from typing import Any
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import user_frame
 from drawloom.dsl.recorded import Recorded
-from drawloom.dsl.staging.joins import Side, close_side, join_sides, plain
+from drawloom.dsl.staging.joins import Side, close_side, join_sides
 from drawloom.dsl.staging.known import known_failure
+from drawloom.dsl.staging.lists import plain
 from drawloom.dsl.staging.scopes import FALL, UNBOUND, Exit, Outcome, Scope, Stage, current_stage
 from drawloom.dsl.staging.values import run_time, truth
 from drawloom.ir.narrow import facts

@@ -9,12 +9,13 @@ from typing import Any, Final
 from drawloom.dsl.constants import holds_handle
 from drawloom.dsl.handles import Handle, shown
 from drawloom.dsl.place import refusal
+from drawloom.dsl.staging.changes import check_change
 from drawloom.dsl.staging.lists import has_splice, made_in
 from drawloom.dsl.staging.once import Once, taken
 from drawloom.dsl.staging.quantified import Answer
 from drawloom.dsl.staging.scopes import Stage, current_stage
 from drawloom.dsl.staging.texts import fstr, text_of
-from drawloom.dsl.staging.values import computed, run_time
+from drawloom.dsl.staging.values import computed, is_run_time, run_time
 from drawloom.ir.iterated import iterated_type
 
 __all__ = ["STAGED"]
@@ -136,7 +137,7 @@ def _iterator(function: Callable[..., Any], op: str) -> Callable[..., Any]:
             return function(*args, **more)
         found = [_ready(stage, arg) for arg in args]
         if not any(isinstance(arg, Handle) for arg in found):
-            return function(*found, **more)
+            return made_in(stage.tracer, function(*found, **more))
         if function is builtins.enumerate:
             found = [found[0], more.pop("start", found[1] if len(found) > 1 else 0)]
         if function is builtins.zip and not more.get("strict"):
@@ -144,7 +145,7 @@ def _iterator(function: Callable[..., Any], op: str) -> Callable[..., Any]:
         _refuse_options(function, more)
         for arg in found[: 1 if function is not builtins.zip else None]:
             _check_iterable(function, arg)
-        return Once(computed(stage, op, *found), function.__name__)
+        return Once(computed(stage, op, *found), function.__name__, stage.tracer.block)
 
     return staged
 
@@ -209,13 +210,17 @@ def _refused(function: Callable[..., Any], what: str, fix: str) -> Callable[...,
 
 def _mapping(function: Callable[..., Any]) -> Callable[..., Any]:
     def staged(*args: Any, **more: Any) -> Any:
-        if any(_is_run_time(arg) or has_splice(arg) for arg in args):
+        if any(is_run_time(arg) for arg in args):
             raise refusal(
                 "D149",
                 f"`{function.__name__}()` is given a run-time value, whose items are known only at run time",
                 "write a comprehension, or a `for` loop with `break`",
             )
-        return function(*args, **more)
+        stage = current_stage()
+        if function is next and stage is not None:
+            check_change(stage, args[0], "next()")
+        made = function(*args, **more)
+        return made if stage is None or function is next else made_in(stage.tracer, made)
 
     return staged
 

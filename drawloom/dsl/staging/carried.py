@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.splice import Splice
-from drawloom.dsl.staging.joins import UNSET, operand_of, plain
-from drawloom.dsl.staging.lists import changing
+from drawloom.dsl.staging.joins import UNSET, operand_of
+from drawloom.dsl.staging.lists import changing, plain
 from drawloom.dsl.staging.scopes import BREAK, ELSE, FALL, RETURN, UNBOUND, Exit, Label, Outcome
 from drawloom.dsl.staging.unbound import Unreadable, is_readable, maybe_unbound
 from drawloom.errors import DefinitionError

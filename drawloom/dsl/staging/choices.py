@@ -14,6 +14,7 @@ from drawloom.dsl.constants import value_type
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
 from drawloom.dsl.staging.branches import BranchNode
+from drawloom.dsl.staging.changes import refuse_outside
 from drawloom.dsl.staging.joins import Side, close_side, operand_of
 from drawloom.dsl.staging.lists import copied
 from drawloom.dsl.staging.scopes import FALL, Exit, Stage, current_stage
@@ -235,13 +236,15 @@ def kept() -> Any:
     return (_kept_untraced if stage is None else stage.kept).pop()
 
 
-def named(value: Any, name: str) -> Any:
+def named(value: Any, name: str, is_outside: bool) -> Any:
     """What `name := value` binds.
 
     Raises:
         DefinitionError: it is bound only if a run-time test says so (D138).
     """
     stage = current_stage()
+    if stage is not None and is_outside:
+        refuse_outside(stage, name)
     if stage is not None and any(made.staged for made in stage.choices):
         raise refusal(
             "D138",

@@ -14,10 +14,11 @@ from typing import Any
 from drawloom.dsl.bounded import Bounded
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
+from drawloom.dsl.splice import Splice
 from drawloom.dsl.staging.branches import BranchNode
 from drawloom.dsl.staging.for_loops import loop_source
 from drawloom.dsl.staging.joins import Side, close_side
-from drawloom.dsl.staging.lists import Splice, copied, has_splice, made_in
+from drawloom.dsl.staging.lists import copied, has_splice, made_in
 from drawloom.dsl.staging.maps import MapNode
 from drawloom.dsl.staging.quantified import Quantifier
 from drawloom.dsl.staging.scopes import FALL, Exit, Stage, current_stage
@@ -129,6 +130,12 @@ class _OpenMap:
 
     def close(self) -> None:
         """Record the map; its list goes into the comprehension around."""
+        if self.made.stage.tracer.block.lists:
+            raise refusal(
+                "D144",
+                "a list grows in a comprehension over a run-time list, but it would grow once in any case",
+                "write a `for` loop",
+            )
         if self.parts:
             result = self.map.parts(self.parts)
             self.map.record()

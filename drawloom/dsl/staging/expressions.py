@@ -59,13 +59,15 @@ class Expressions(ast.NodeTransformer):
 
     Args:
         joined: names that may be unbound after a join, whose reads are looked at.
+        outside: names of scopes around that the function binds.
 
     Attributes:
         hint: what the node of the next expression is named after, the variable it is assigned to.
     """
 
-    def __init__(self, joined: frozenset[str]) -> None:
+    def __init__(self, joined: frozenset[str], outside: frozenset[str]) -> None:
         self.joined = joined
+        self.outside = outside
         self.hint = ""
 
     def expression(self, node: ast.expr, hint: str = "") -> ast.expr:
@@ -138,7 +140,7 @@ class Expressions(ast.NodeTransformer):
 
     def visit_NamedExpr(self, node: ast.NamedExpr) -> ast.expr:
         node.value = self.expression(node.value, node.target.id)
-        return operation("named", node, constant(node.target.id))
+        return operation("named", node, constant(node.target.id), constant(node.target.id in self.outside))
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.expr:
         arguments = node.args
@@ -264,4 +266,4 @@ class Expressions(ast.NodeTransformer):
         self.generic_visit(node)
         for generator in node.generators:
             generator.iter = operation("known_items", generator.iter)
-        return node
+        return operation("new", node)

@@ -9,6 +9,7 @@ from typing import Any
 from drawloom.dsl.bounded import Bounded
 from drawloom.dsl.handles import Handle, shown
 from drawloom.dsl.place import refusal
+from drawloom.dsl.staging.changes import check_change
 from drawloom.dsl.staging.loops import KnownLoop
 from drawloom.dsl.staging.once import taken
 from drawloom.dsl.staging.run_loops import LoopStatement, RunLoop
@@ -37,6 +38,7 @@ def For(  # noqa: N802  # it stands for a statement, as `If` and `While` do
     source: Any,
     names: tuple[str, ...],
     behind: tuple[str, ...],
+    read: tuple[str, ...],
     hint: str,
     extended: tuple[str, ...],
     shape: object,
@@ -48,6 +50,7 @@ def For(  # noqa: N802  # it stands for a statement, as `If` and `While` do
         source: what it runs over.
         names: the names it binds.
         behind: those of them that are read outside of it.
+        read: names that its body reads, other than to make a list grow.
         hint: what its node is named after.
         extended: those names that only grow, by `+=`.
         shape: how the target takes an item apart.
@@ -59,7 +62,7 @@ def For(  # noqa: N802  # it stands for a statement, as `If` and `While` do
     found = loop_source(stage, source)
     if isinstance(found, Bounded) or open_ended(found):
         frame = sys._getframe(1)
-        about = LoopStatement(names, behind, hint, extended, shape, has_else, (frame.f_code, frame.f_lasti))
+        about = LoopStatement(names, behind, read, hint, extended, shape, has_else, (frame.f_code, frame.f_lasti))
         return RunLoop(stage, found, about)
     return _KnownFor(stage, found, names, shape)
 
@@ -72,6 +75,8 @@ def loop_source(stage: Stage, source: Any) -> Any:
     """
     found = taken(run_time(stage, source))
     if not open_ended(found):
+        if isinstance(found, Iterator) and not isinstance(found, Bounded):
+            check_change(stage, found, "for")
         return found
     assert isinstance(found, Handle)
     if iterated_type(found._dl_type) is None:

@@ -6,11 +6,15 @@ import sys
 from types import CodeType, FrameType, TracebackType
 from typing import Any
 
+from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal, span_at, user_frame
 from drawloom.dsl.staging.known import known_failure
+from drawloom.dsl.staging.lists import plain
 from drawloom.dsl.staging.scopes import RETURN, Exit, Leave, Outcome, Scope, Stage, current_stage
+from drawloom.ir.operands import Apply
+from drawloom.ir.operators import NEVER
 
-__all__ = ["Function"]
+__all__ = ["Function", "ends_here"]
 
 # Any: a function returns the user's value, or a handle over it
 
@@ -28,6 +32,18 @@ def _refuse_recursion(stage: Stage, code: CodeType, caller: FrameType | None) ->
             "write a `for _ in bounded(20):` loop, or one @task",
             None if frame is None else span_at(frame.f_code, frame.f_lasti),
         )
+
+
+def ends_here(stage: Stage, outcome: Outcome) -> Any:
+    """What a call is that always raises: in an operand a value that nobody gets, else the end of what is recorded.
+
+    Raises:
+        Leave: it isn't in an operand.
+    """
+    around = next((scope for scope in reversed(stage.scopes) if isinstance(scope, Function)), None)
+    if around is None or outcome or not stage.is_in_operand(around.depths):
+        raise Leave(outcome)
+    return Handle(stage.tracer.block, Apply("unset", ()), NEVER)
 
 
 class Function(Scope):
@@ -92,6 +108,6 @@ class Function(Scope):
             outcome = stage.close_records(self, outcome)
         found = outcome.get(self.label)
         if found is None:  # every way through it raises
-            raise Leave(outcome)
+            return ends_here(stage, outcome)
         stage.apply(found)
-        return found.values[_VALUE]
+        return plain(found.values[_VALUE])

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from drawloom.dsl.constants import holds_handle, value_type
 from drawloom.dsl.handles import Effect, Handle
-from drawloom.dsl.staging.lists import Splice, common_start, contents, restore
+from drawloom.dsl.splice import Splice
+from drawloom.dsl.staging.lists import Kept, common_start, contents, plain, restore
 from drawloom.dsl.staging.scopes import ELSE, FALL, UNBOUND, Exit, Label, Outcome
 from drawloom.dsl.staging.unbound import Unreadable, is_readable, maybe_unbound, read, unjoinable
 from drawloom.dsl.standing import recorded_block
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from drawloom.dsl.blocks import OpenBlock
     from drawloom.dsl.tracer import Tracer
 
-__all__ = ["UNSET", "Ports", "Side", "close_side", "join_sides", "operand_of", "plain", "spliced"]
+__all__ = ["UNSET", "Ports", "Side", "close_side", "join_sides", "operand_of", "spliced"]
 
 # Any: names hold the user's values, or handles over them
 
@@ -62,30 +63,15 @@ def close_side(tracer: Tracer, outcome: Outcome) -> Side:
     return Side(block, outcome)
 
 
-class _Kept:
-    """A list under a name, with its contents at the end of a side that may change it."""
-
-    __slots__ = ("content", "value")
-
-    def __init__(self, value: list[Any]) -> None:
-        self.value = value
-        self.content = list(value)
-
-
 def _keep_lists(falls: Exit, block: OpenBlock) -> None:
     for name, value in falls.values.items():
         if type(value) is list and id(value) in block.lists:
-            falls.values[name] = _Kept(value)
-
-
-def plain(value: Any) -> Any:
-    """The value itself of one that was kept with its contents."""
-    return value.value if isinstance(value, _Kept) else value
+            falls.values[name] = Kept(value)
 
 
 def operand_of(tracer: Tracer, value: Any, what: str) -> tuple[Operand, Type]:
     """The operand and the type of a value that leaves a side."""
-    if isinstance(value, _Kept):
+    if isinstance(value, Kept):
         value = value.content
     value = read(value, what.strip("`"))
     if isinstance(value, Effect):
@@ -127,7 +113,7 @@ class Ports:
         given = [v for v in values if v is not _ABSENT]
         if not all(is_readable(v) for v in given):
             return self._unreadable(given)
-        if any(isinstance(v, _Kept) for v in given) and all(plain(v) is plain(given[0]) for v in given):
+        if any(isinstance(v, Kept) for v in given) and all(plain(v) is plain(given[0]) for v in given):
             return plain(given[0])  # a list that grew: it is still that list, and has what `content` tells
         if all(_same(v, given[0]) for v in given[1:]) and not self._told_inside(given[0], values):
             return plain(given[0])
@@ -165,7 +151,7 @@ class Ports:
 
     def is_inner(self, value: Any) -> bool:
         """Whether a value was made in one of the sides and is known only there."""
-        if isinstance(value, _Kept):
+        if isinstance(value, Kept):
             value = value.content
         if isinstance(value, Handle):
             return any(_belongs(value._dl_block, block) for block in self.blocks)
@@ -229,7 +215,7 @@ def _belongs(block: OpenBlock | None, side: OpenBlock) -> bool:
 
 
 def _same(one: Any, other: Any) -> bool:
-    if isinstance(one, _Kept) and isinstance(other, _Kept):
+    if isinstance(one, Kept) and isinstance(other, Kept):
         return one.value is other.value
     one, other = plain(one), plain(other)
     if one is other:

@@ -14,7 +14,19 @@ if TYPE_CHECKING:
     from drawloom.dsl.blocks import OpenBlock
     from drawloom.dsl.tracer import Tracer
 
-__all__ = ["Splice", "changing", "common_start", "contents", "copied", "has_splice", "made_in", "reading", "restore"]
+__all__ = [
+    "Kept",
+    "changing",
+    "common_start",
+    "contents",
+    "copied",
+    "has_splice",
+    "kept",
+    "made_in",
+    "plain",
+    "reading",
+    "restore",
+]
 
 # Any: lists hold the user's values, or handles over them
 
@@ -58,6 +70,26 @@ def restore(block: OpenBlock) -> None:
     """Give the lists that changed in a block what they held before."""
     for changed, before in block.lists.values():
         changed[:] = before
+
+
+class Kept:
+    """A list under a name, with what it holds at the end of a side; the list itself may be put back, or change."""
+
+    __slots__ = ("content", "value")
+
+    def __init__(self, value: list[Any]) -> None:
+        self.value = value
+        self.content = copied(value)
+
+
+def kept(value: Any) -> Any:
+    """A value that leaves, as it is now: a list stays itself."""
+    return Kept(value) if type(value) is list else copied(value)
+
+
+def plain(value: Any) -> Any:
+    """The value itself of one that was kept."""
+    return value.value if type(value) is Kept else value
 
 
 def copied(value: Any) -> Any:

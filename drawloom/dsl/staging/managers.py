@@ -34,12 +34,16 @@ class _Foreign:
         self.given = given
 
     def __enter__(self) -> Any:
-        self.recorded = len(self.stage.tracer.sites)
+        self.recorded = self._count()
         return self.given.__enter__()
+
+    def _count(self) -> int:
+        tracer = self.stage.tracer
+        return len(tracer.sites) + len(tracer.block.standing)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> Any:
         suppressed = self.given.__exit__(kind, error, at)
-        if error is None and len(self.stage.tracer.sites) > self.recorded:
+        if error is None and self._count() > self.recorded:
             raise refusal(
                 "D150",
                 f"tasks are called inside `with {self.shown}`, which is left while the pipeline is traced",

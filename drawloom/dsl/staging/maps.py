@@ -6,8 +6,8 @@ from typing import Any
 
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.recorded import Recorded
+from drawloom.dsl.splice import Splice
 from drawloom.dsl.staging.joins import operand_of
-from drawloom.dsl.staging.lists import Splice
 from drawloom.dsl.staging.results import Result, Results
 from drawloom.dsl.staging.scopes import Stage
 from drawloom.dsl.staging.values import computed, get_item

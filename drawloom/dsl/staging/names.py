@@ -6,7 +6,15 @@ import ast
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
-__all__ = ["appended_names", "bound_names", "declared_outside", "only_extended", "read_names"]
+__all__ = [
+    "appended_names",
+    "bound_names",
+    "declared_outside",
+    "only_extended",
+    "read_apart",
+    "read_inside",
+    "read_names",
+]
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
@@ -58,6 +66,27 @@ def read_names(nodes: Iterable[ast.AST]) -> Counter[str]:
     return found
 
 
+def read_apart(nodes: Iterable[ast.AST]) -> frozenset[str]:
+    """The names that are read in `nodes` other than to make a list grow."""
+    grown = Counter(name for node in nodes for name in _grown(node))
+    return frozenset(name for name, count in read_names(nodes).items() if count > grown[name])
+
+
+def read_inside(function: ast.AST) -> frozenset[str]:
+    """The names that functions in a function read, whenever they are called."""
+    inner = [node for node in ast.walk(function) if isinstance(node, _SCOPES) and node is not function]
+    return frozenset(read_names(inner))
+
+
+def _grown(node: ast.AST) -> Iterator[str]:
+    for inner in ast.walk(node):
+        match inner:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="append" | "extend")):
+                yield name
+            case ast.AugAssign(target=ast.Name(id=name), op=ast.Add()):
+                yield name
+
+
 def only_extended(nodes: Iterable[ast.AST]) -> frozenset[str]:
     """The names that are bound in `nodes` by `name += ...` alone: a list under such a name stays the same list."""
     extended: set[str] = set()
@@ -76,15 +105,7 @@ def only_extended(nodes: Iterable[ast.AST]) -> frozenset[str]:
 
 def appended_names(nodes: Iterable[ast.AST]) -> tuple[str, ...]:
     """The names of the lists that grow in `nodes`, by `append`, `extend` or `+=`."""
-    found: dict[str, None] = {}
-    for node in nodes:
-        for inner in _own(node):
-            match inner:
-                case ast.Call(func=ast.Attribute(value=ast.Name(id=name), attr="append" | "extend")):
-                    found[name] = None
-                case ast.AugAssign(target=ast.Name(id=name)):
-                    found[name] = None
-    return tuple(found)
+    return tuple(dict.fromkeys(name for node in nodes for name in _grown(node)))
 
 
 def _own(node: ast.AST) -> Iterator[ast.AST]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from drawloom.dsl.current import CURRENT
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
+
+if TYPE_CHECKING:
+    from drawloom.dsl.blocks import OpenBlock
 
 __all__ = ["Once", "taken"]
 
@@ -16,13 +20,15 @@ class Once:
     Args:
         handle: the list.
         what: the function that gave it: "zip".
+        block: the block that was open then.
     """
 
-    __slots__ = ("handle", "used", "what")
+    __slots__ = ("block", "handle", "used", "what")
 
-    def __init__(self, handle: Handle, what: str) -> None:
+    def __init__(self, handle: Handle, what: str, block: OpenBlock) -> None:
         self.handle = handle
         self.what = what
+        self.block = block
         self.used = False
 
 
@@ -41,4 +47,11 @@ def taken(value: Any) -> Any:  # Any: the user's value, or a handle over it
             f"keep a list of it: `list({value.what}(...))`",
         )
     value.used = True
+    tracer = CURRENT.get()
+    if tracer is not None and tracer.block is not value.block:
+        raise refusal(
+            "D155",
+            f"what `{value.what}(...)` gave is used up under a run-time test or in a loop, but was made outside of it",
+            f"keep a list of it: `list({value.what}(...))`",
+        )
     return value.handle

@@ -7,16 +7,20 @@ from typing import Any
 
 from drawloom.dsl.handles import Handle, shown
 from drawloom.dsl.place import refusal
+from drawloom.dsl.splice import Splice
 from drawloom.dsl.staging.branches import If
-from drawloom.dsl.staging.calls import check_change, fn, refuse_hidden
+from drawloom.dsl.staging.calls import fn
+from drawloom.dsl.staging.changes import check_change, outside
 from drawloom.dsl.staging.choices import both, choice, chosen, enter, first, go_on, keep, kept, left, named, other
+from drawloom.dsl.staging.classes import refuse_hidden
 from drawloom.dsl.staging.comprehensions import comp, done, each, elem, known_items, where
 from drawloom.dsl.staging.displays import listed, new, table
 from drawloom.dsl.staging.for_loops import For
 from drawloom.dsl.staging.functions import Function
-from drawloom.dsl.staging.lists import Splice, changing
+from drawloom.dsl.staging.lists import changing
 from drawloom.dsl.staging.loops import While
 from drawloom.dsl.staging.managers import manager
+from drawloom.dsl.staging.once import taken
 from drawloom.dsl.staging.parts import attribute, dict_method, item
 from drawloom.dsl.staging.raising import raised, reraised
 from drawloom.dsl.staging.scopes import UNBOUND, current_stage
@@ -129,7 +133,7 @@ def in_(item: Any, container: Any) -> Any:
     stage = current_stage()
     if stage is None:
         return item in container
-    found = run_time(stage, container)
+    found = taken(run_time(stage, container))
     if isinstance(found, Handle) or _holds_run_time(item) or _holds_run_time(found):
         return computed(stage, "contains", found, item)
     return item in found
@@ -151,7 +155,7 @@ def inplace(op: str, old: Any, value: Any) -> Any:
     stage = current_stage()
     if stage is not None and type(old) is list:
         changing(stage.tracer, old)
-        value = run_time(stage, value)
+        value = taken(run_time(stage, value))
         if op == "add" and open_ended(value):
             old.append(Splice(value if value._dl_type.name == "list" else computed(stage, "as_list", value)))
             return old
@@ -192,21 +196,6 @@ def _check_list(owner: list[Any]) -> None:
     for one in owner:
         if type(one) is Splice:
             one == one  # noqa: B015  # which refuses
-
-
-def outside(name: str) -> None:
-    """A name of a function or module around is bound.
-
-    Raises:
-        DefinitionError: that would be done whether or not a run comes here (D144).
-    """
-    stage = current_stage()
-    if stage is not None and stage.in_region:
-        raise refusal(
-            "D144",
-            f"`{name}` is bound under a run-time test or loop, but a `nonlocal` or `global` name would be in any case",
-            "assign a local name and return it",
-        )
 
 
 def known_subject(value: Any) -> Any:

@@ -115,7 +115,7 @@ class Quantifier:
                 "write the loop with `for` and `break`",
             )
         name = self.kind
-        about = LoopStatement((name,), (name,), self.hint, (), shape, False, self.place)
+        about = LoopStatement((name,), (name,), (), self.hint, (), shape, False, self.place)
         self.loop = loop = RunLoop(self.stage, items, about)
         held: dict[str, Any] = {name: not self.deciding}
         (held[name],) = loop.begin(held)
@@ -153,4 +153,6 @@ class Quantifier:
         branch.open_side(self.deciding)
         decided = close_side(stage.tracer, {FALL: Exit({self.kind: self.deciding})})
         sides = [decided, rest_side] if self.deciding else [rest_side, decided]
-        return branch.join(sides)[FALL].values[self.kind]
+        found = branch.join(sides)[FALL]
+        stage.apply(found)
+        return found.values[self.kind]

@@ -51,7 +51,7 @@ def raised(value: Any) -> BaseException:
         if not _is_recorded(stage) and not holds_handle(value.args):
             return value.cls(*value.args)
         raise Leave(_record(stage, value.cls, value.args, sys._getframe(1)))
-    if _is_recorded(stage) and isinstance(value, Exception):
+    if _is_recorded(stage) and not isinstance(value, (KeyboardInterrupt, GeneratorExit)):
         raise Leave(_record(stage, type(value), value.args, sys._getframe(1)))
     native: BaseException = value
     return native
@@ -87,7 +87,7 @@ def _again(stage: Stage, failure: Handle, frame: FrameType) -> Leave:
     return Leave({})
 
 
-def record_raise(stage: Stage, error: Exception) -> Outcome:
+def record_raise(stage: Stage, error: BaseException) -> Outcome:
     """Record the raising of an exception of known values; gives the outcome: control ends here."""
     return _record(stage, type(error), error.args, sys._getframe(1))
 

@@ -20,7 +20,15 @@ import ast
 from collections.abc import Iterable, Sequence
 
 from drawloom.dsl.staging.expressions import Expressions, shape_of
-from drawloom.dsl.staging.names import appended_names, bound_names, declared_outside, only_extended, read_names
+from drawloom.dsl.staging.names import (
+    appended_names,
+    bound_names,
+    declared_outside,
+    only_extended,
+    read_apart,
+    read_inside,
+    read_names,
+)
 from drawloom.dsl.staging.patterns import simple_cases
 from drawloom.dsl.staging.trees import OPS, PREFIX, assigned, constant, if_, load, method, operation, test, with_
 
@@ -51,7 +59,7 @@ def rewrite_function(node: ast.FunctionDef) -> ast.FunctionDef:
 
 def rewrite_lambda(node: ast.Lambda) -> ast.Lambda:
     """A lambda with its body rewritten."""
-    node.body = Expressions(frozenset()).expression(node.body)
+    node.body = Expressions(frozenset(), frozenset()).expression(node.body)
     return node
 
 
@@ -70,7 +78,8 @@ class _Statements:
         self.joined = frozenset(bound_names(inner)) | (around - arguments - set(bound_names(node.body)))
         self.outside = declared_outside(node)
         self.reads = read_names(node.body)
-        self.expressions = Expressions(self.joined)
+        self.read_inside = read_inside(node)
+        self.expressions = Expressions(self.joined, self.outside)
         self.count = 0
         self.loops: list[str] = []
         self.scope = f"{PREFIX}f"
@@ -252,11 +261,13 @@ class _Statements:
         inside = read_names([node.target, *node.body])
         # a loop in a loop may read, the next time, what it left
         behind = tuple(name for name in names if self.loops or self.reads[name] > inside[name])
-        about = (names, behind, hint, extended, shape_of(node.target), bool(node.orelse))
+        read = tuple(sorted(read_apart(node.body) | self.read_inside))
+        about = (names, behind, read, hint, extended, shape_of(node.target), bool(node.orelse))
         made: list[ast.stmt] = [
             self.set(owner, operation("For", source, *map(constant, about))),
             self.after(owner, "staged", "begin", names),
         ]
+        made += self._guard([node.target])
         target = self.expressions.visit(node.target)
         made.append(ast.For(target, load(owner), self._loop_body(owner, names, node.body), []))
         return [*made, *self._loop_end(owner, names, node.orelse)]
@@ -357,8 +368,9 @@ class _Statements:
             item.context_expr = operation("manager", self.expressions.expression(item.context_expr), constant(shown))
             if item.optional_vars is not None:
                 item.optional_vars = self.expressions.visit(item.optional_vars)
+        bound = [item.optional_vars for item in node.items if item.optional_vars is not None]
         node.body = self.block(node.body)
-        return [node]
+        return [*self._guard(bound), node]
 
     # definitions
 
@@ -376,11 +388,10 @@ class _Statements:
     def _guard_name(self, name: str) -> list[ast.stmt]:
         return [ast.Expr(operation("outside", constant(name)))] if name in self.outside else []
 
-    def _import(self, node: ast.Import) -> list[ast.stmt]:
-        return [node]
+    def _import(self, node: ast.Import | ast.ImportFrom) -> list[ast.stmt]:
+        return [*(guard for name in bound_names([node]) for guard in self._guard_name(name)), node]
 
-    def _importfrom(self, node: ast.ImportFrom) -> list[ast.stmt]:
-        return [node]
+    _importfrom = _import
 
 
 def _locals() -> ast.expr:

@@ -15,10 +15,10 @@ from drawloom.dsl.bounded import Bounded
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
 from drawloom.dsl.recorded import Recorded
+from drawloom.dsl.splice import Splice
 from drawloom.dsl.staging.carried import Carries
-from drawloom.dsl.staging.joins import plain
 from drawloom.dsl.staging.known import known_failure
-from drawloom.dsl.staging.lists import Splice, contents, restore
+from drawloom.dsl.staging.lists import contents, plain, restore
 from drawloom.dsl.staging.maps import MapNode
 from drawloom.dsl.staging.results import Result
 from drawloom.dsl.staging.scopes import (
@@ -52,12 +52,21 @@ _MANY: Final = 2**31 - 1  # the bound of a loop that ends with its list
 _MOST_ROUNDS: Final = 10
 
 
+def _holds(value: Any, wanted: list[Any]) -> bool:
+    if value is wanted:
+        return True
+    if type(value) is dict:
+        value = list(value.values())
+    return type(value) in (list, tuple) and any(item is wanted for item in value)
+
+
 class LoopStatement(NamedTuple):
     """A `for` statement.
 
     Attributes:
         names: the names it binds.
         behind: those of them that are read outside of it.
+        read: names that its body reads, other than to make a list grow.
         hint: what its node is named after.
         extended: those names that only grow, by `+=`.
         shape: how the target takes an item apart.
@@ -67,6 +76,7 @@ class LoopStatement(NamedTuple):
 
     names: tuple[str, ...]
     behind: tuple[str, ...]
+    read: tuple[str, ...]
     hint: str
     extended: tuple[str, ...]
     shape: object
@@ -171,12 +181,12 @@ class RunLoop(Scope):
         self.stage.drop(self)
         if FALL in outcome:
             outcome[FALL].lists = contents(self.tracer.block) | outcome[FALL].lists
-        return self._judge(outcome)
+        return self._judge(outcome, held)
 
-    def _judge(self, outcome: Outcome) -> tuple[Any, ...]:
+    def _judge(self, outcome: Outcome, held: Mapping[str, Any]) -> tuple[Any, ...]:
         """Look at what a round came to: make another one, or record the node."""
         block = self.tracer.block
-        reads = self.carries.read_in(block, outcome) or any(key in block.read for key in block.lists)
+        reads = self.carries.read_in(block, outcome) or self._reads_lists(block, held)
         if self.as_map and (reads or any(label != FALL for label in outcome)):
             self.as_map = False
             self.carries.settled(block, outcome)
@@ -187,6 +197,15 @@ class RunLoop(Scope):
         self.ended = self._record_map(outcome) if self.as_map else self._record_loop(outcome)
         falls = self.ended.get(FALL)
         return tuple(UNBOUND if falls is None else falls.values[name] for name in self.names)
+
+    def _reads_lists(self, block: OpenBlock, held: Mapping[str, Any]) -> bool:
+        """Whether an iteration may have read a list that it makes grow, or grows it by another way than its name."""
+        read = [held[name] for name in self.about.read if name in held]
+        for key, (grown, _) in block.lists.items():
+            named = any(value is grown for value in held.values())
+            if not named or key in block.read or any(_holds(value, grown) for value in read):
+                return True
+        return False
 
     def _again(self, block: OpenBlock) -> tuple[Any, ...]:
         restore(block)

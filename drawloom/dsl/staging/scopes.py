@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from drawloom.dsl.current import CURRENT
-from drawloom.dsl.staging.lists import contents, copied
+from drawloom.dsl.staging.lists import contents, kept, plain
 from drawloom.dsl.staging.unbound import UNBOUND
 
 if TYPE_CHECKING:
@@ -170,7 +170,7 @@ class Stage:
 
     def leaving(self, label: Label, values: Mapping[str, Any]) -> Leave:
         """The jump to raise; what it takes along is kept as it is now."""
-        found = Exit({name: copied(value) for name, value in values.items()})
+        found = Exit({name: kept(value) for name, value in values.items()})
         for block in self.tracer.open_blocks:
             found.lists.update(contents(block))
         return Leave({label: found})
@@ -208,7 +208,7 @@ class Stage:
         self.apply(found)
         if others:
             self.around.records.append(continue_with(self, found.flag, others))
-        return tuple(found.values.get(name, UNBOUND) for name in names)
+        return tuple(plain(found.values.get(name, UNBOUND)) for name in names)
 
 
 def current_stage() -> Stage | None:

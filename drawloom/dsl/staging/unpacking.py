@@ -7,6 +7,9 @@ from typing import Any
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
 from drawloom.dsl.staging.lists import has_splice
+from drawloom.dsl.staging.once import taken
+from drawloom.dsl.staging.scopes import current_stage
+from drawloom.dsl.staging.values import run_time
 from drawloom.ir.infer import TypeProblem, path_type
 from drawloom.ir.operands import Key
 
@@ -27,6 +30,9 @@ def unpack(value: Any, shape: Any) -> Any:
     """
     if not isinstance(shape, tuple):
         return value
+    stage = current_stage()
+    if stage is not None:
+        value = taken(run_time(stage, value))
     if "*" in shape and (isinstance(value, Handle) or has_splice(value)):
         star(value)
     if isinstance(value, Handle):

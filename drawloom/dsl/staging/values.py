@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drawloom.dsl.blocks import sized_expression
-from drawloom.dsl.constants import value_type
+from drawloom.dsl.constants import holds_handle, value_type
 from drawloom.dsl.handles import Effect, Handle
 from drawloom.dsl.staging.lists import has_splice, reading
+from drawloom.dsl.staging.once import Once
 from drawloom.ir.operands import Apply, Operand
 from drawloom.ir.types import BOOL
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from drawloom.dsl.tracer import Tracer
     from drawloom.ir.types import Type
 
-__all__ = ["computed", "get_item", "open_ended", "run_time", "truth"]
+__all__ = ["computed", "get_item", "is_run_time", "open_ended", "run_time", "truth"]
 
 # Any: the user's values, or handles over them
 
@@ -55,3 +56,8 @@ def get_item(block: OpenBlock, container: Handle, index: Any, type_: Type) -> Ha
     tracer = block.tracer
     args = (tracer.operand(container, "a list"), tracer.operand(index, "an index"))
     return sized_expression(block, Apply("get", args), type_, (container, index))
+
+
+def is_run_time(value: Any) -> bool:
+    """Whether a value is known only at run time, or holds one that is."""
+    return isinstance(value, (Handle, Once)) or holds_handle(value) or has_splice(value)
