@@ -7,7 +7,7 @@ from typing import Any
 from drawloom.dsl.annotations import Names, UnknownName, UnsupportedType, read_annotation
 from drawloom.dsl.handles import LEAK_MARK, Effect, Handle
 from drawloom.dsl.place import refusal
-from drawloom.dsl.splice import Splice
+from drawloom.dsl.splice import Splice, Unsure
 from drawloom.ir.assign import union_of
 from drawloom.ir.canonical import canonical_json
 from drawloom.ir.envelope import NotEncodable, class_ref, encode
@@ -129,7 +129,9 @@ _RUN_TIME = (Handle, Splice)
 
 def _item_type(value: Any) -> Type:
     """The type of an item of a list; of those that a run-time part stands for."""
-    return (iterated_type(value.handle._dl_type) or ANY) if type(value) is Splice else value_type(value)
+    if isinstance(value, Unsure):
+        return ANY
+    return (iterated_type(value.handle._dl_type) or ANY) if isinstance(value, Splice) else value_type(value)
 
 
 def value_type(value: Any) -> Type:

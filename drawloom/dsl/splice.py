@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from drawloom.dsl.place import refusal
 
 if TYPE_CHECKING:
     from drawloom.dsl.handles import Handle
 
-__all__ = ["Splice"]
+__all__ = ["Splice", "Unsure"]
 
 # Any: whatever a list is compared with or asked for
 
@@ -37,3 +37,26 @@ class Splice:
     __eq__ = __ne__ = __bool__ = __call__ = __iter__ = __len__ = __str__ = _refuse
     __add__ = __radd__ = __lt__ = __gt__ = __le__ = __ge__ = __format__ = __getitem__ = _refuse
     __hash__ = None  # type: ignore[assignment]
+
+
+class Unsure(Splice):
+    """Stands in a list that a `try` may or may not have made grow when it failed; the list can't be read then."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None: ...
+
+    def refuse(self) -> NoReturn:
+        """Say that the list can't be read.
+
+        Raises:
+            DefinitionError: always (D138).
+        """
+        raise refusal(
+            "D138",
+            "a list may be either of two things here: it grows in the `try`, which may have failed before or after",
+            "let it grow behind the `try`, or make another list in the `try`",
+        )
+
+    def __repr__(self) -> str:
+        return "<unsure>"

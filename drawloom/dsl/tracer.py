@@ -21,7 +21,7 @@ from drawloom.dsl.plans import MISSING, Plan, bind_values
 from drawloom.dsl.recorded import Recorded, joined
 from drawloom.dsl.scope import scoped
 from drawloom.dsl.sites import Site, Targets
-from drawloom.dsl.splice import Splice
+from drawloom.dsl.splice import Splice, Unsure
 from drawloom.dsl.staging.convert import converted
 from drawloom.dsl.staging.scopes import Leave
 from drawloom.ir.narrow import Facts
@@ -52,6 +52,7 @@ class Tracer:
     def __init__(self) -> None:
         self.sites: dict[str, Site] = {}
         self.block = OpenBlock(self, "", {})
+        self.root = self.block
         self.depth = 0
         self._outer: list[OpenBlock] = []
         self.plans: dict[Task[..., Any], Plan] = {}
@@ -115,14 +116,17 @@ class Tracer:
             for key, item in value.items():
                 parts += (constant(key, f"a key of {what}"), self.operand(item, what))
             return Apply("dict", tuple(parts))
-        if any(type(item) is Splice for item in value):
+        if any(isinstance(item, Splice) for item in value):
             return self._spliced(value, what)
         return Apply(type(value).__name__, tuple(self.operand(item, what) for item in value))
 
     def _spliced(self, value: Sequence[Any], what: str) -> Operand:
         """The operand of a list with run-time parts: the parts, one after the other."""
         parts: list[Operand] = []
-        for run_time, items in groupby(value, lambda item: type(item) is Splice):
+        for item in value:
+            if isinstance(item, Unsure):
+                item.refuse()
+        for run_time, items in groupby(value, lambda item: isinstance(item, Splice)):
             if run_time:
                 parts += [self.checked(item.handle, what) for item in items]
             else:

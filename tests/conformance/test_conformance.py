@@ -48,14 +48,10 @@ QUICK["threads"] += [case for case in SCALE if case not in QUICK["threads"]]
 LONG = pytest.mark.timeout(1800)  # a thousand steps, each a process of its own
 # what isn't so yet, and where: a line goes when its test passes
 _UNREAD = "the list of a map that no step reads isn't collected, so it is no artifact"
-_ZIPPED = "a value carried from one column of a `zip` has the type of all of them"
 NOT_YET = {
     ("unread_lists", "unused"): (ENGINE_PLACES, _UNREAD),
     ("unread_lists", "skipped"): (ENGINE_PLACES, _UNREAD),
     ("fallback_cleanup_retries", "strict"): (ENGINE_PLACES, _UNREAD),
-    ("training", "good"): (PLACES, _ZIPPED),
-    ("training", "not-good-enough"): (PLACES, _ZIPPED),
-    ("training", "no-depths"): (PLACES, _ZIPPED),
 }
 
 

@@ -34,9 +34,6 @@ def test_all_pipelines_of_the_file_are_named_here(right: ModuleType) -> None:
     assert [name for name, value in vars(right).items() if type(value).__name__ == "Pipeline"] == NAMES
 
 
-_LOOPS = pytest.mark.xfail(reason="a list that grows by `+=` in a loop with `break` is taken for unbound behind it")
-
-
-@pytest.mark.parametrize("name", [pytest.param(name, marks=_LOOPS) if name == "loops" else name for name in NAMES])
+@pytest.mark.parametrize("name", NAMES)
 def test_a_pipeline_that_type_checkers_accept_is_staged(right: ModuleType, name: str) -> None:
     assert check_pipeline(trace(getattr(right, name)).program) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import typing
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -225,6 +226,14 @@ def _mapping(function: Callable[..., Any]) -> Callable[..., Any]:
     return staged
 
 
+def _cast(_: Any, value: Any) -> Any:
+    return value
+
+
+def _assert_type(value: Any, _: Any) -> Any:
+    return value
+
+
 _VALUE = "needs the value itself"
 _TEST_IN_TASK = "test it in a @task, or use `is None`"
 # by identity: a user's own `len` is another function
@@ -262,3 +271,5 @@ STAGED: Final[dict[int, Callable[..., Any]]] = {
         (callable, _refused(callable, _VALUE, _TEST_IN_TASK)),
     )
 }
+STAGED[id(typing.cast)] = _cast
+STAGED[id(typing.assert_type)] = _assert_type

@@ -172,7 +172,7 @@ class Carries:
 
     def _needed(self, block: OpenBlock, outcome: Outcome) -> list[_Role]:
         changed = [n for n in self.initial if any(not self._keeps(e, n) for e in outcome.values())]
-        unbound = [name for name in self.behind if name not in self.initial]
+        unbound = [name for name in self.behind if not is_readable(self.before[name])]
         changed += [name for name in unbound if self._is_bound_by_breaks(name, outcome)]
         roles = [_Role("name", name) for name in changed]
         for left in outcome.values():

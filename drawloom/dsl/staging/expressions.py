@@ -37,6 +37,7 @@ _NAMED: Final[dict[type, str]] = {  # expressions whose nodes may be named after
     ast.SetComp: "_setcomp",
     ast.DictComp: "_dictcomp",
 }
+_COMPARED: Final = {ast.Eq: "eq", ast.NotEq: "ne", ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge"}
 _CONVERSIONS: Final = {-1: "", 115: "s", 114: "r", 97: "a"}
 
 
@@ -223,7 +224,7 @@ class Expressions(ast.NodeTransformer):
                 return operation("same" if isinstance(op, ast.Is) else "not_same", left, right)
             case ast.In() | ast.NotIn():
                 return operation("in_" if isinstance(op, ast.In) else "not_in", left, right)
-        return ast.copy_location(ast.Compare(left, [op], [right]), node)
+        return ast.copy_location(operation("compared", constant(_COMPARED[type(op)]), left, right), node)
 
     # texts
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from drawloom.dsl.constants import holds_handle, value_type
 from drawloom.dsl.handles import Effect, Handle
-from drawloom.dsl.splice import Splice
+from drawloom.dsl.splice import Splice, Unsure
 from drawloom.dsl.staging.lists import Kept, common_start, contents, plain, restore
 from drawloom.dsl.staging.scopes import ELSE, FALL, UNBOUND, Exit, Label, Outcome
 from drawloom.dsl.staging.unbound import Unreadable, is_readable, maybe_unbound, read, unjoinable
@@ -156,7 +156,7 @@ class Ports:
         if isinstance(value, Handle):
             return any(_belongs(value._dl_block, block) for block in self.blocks)
         if isinstance(value, Splice):
-            return self.is_inner(value.handle)
+            return not isinstance(value, Unsure) and self.is_inner(value.handle)
         if type(value) in (list, tuple):
             return any(self.is_inner(item) for item in value)
         return type(value) is dict and any(self.is_inner(item) for item in value.values())
@@ -175,9 +175,14 @@ class Ports:
         known = [c for c in given if c is not None]
         start = min([len(known[0]), *(common_start(known[0], c) for c in known[1:])])
         # what was made in a side that takes this way alone must come out of it
-        start = next((i for i, item in enumerate(known[0][:start]) if self.is_inner(item)), start)
+        same = [[None if c is None else c[i] for c in given] for i in range(start)]
+        told = (i for i, items in enumerate(same) if self._told_inside(known[0][i], _with_absent(items, given)))
+        start = next(told, start)
         if all(len(c) == start for c in known):
             return known[0]
+        unsure = [item for c in known for item in c[start:] if isinstance(item, Unsure)]
+        if unsure:
+            return [*known[0][:start], unsure[0]]
         # where the list isn't this, it is empty: what is made of it is evaluated wherever it is
         parts = self._parts("a list", [[] if c is None else c[start:] for c in given])
         return [*known[0][:start], self.add(parts)]
@@ -194,6 +199,10 @@ class Ports:
         names = ["result"] if len(self.found) == 1 else [f"result_{i}" for i in range(len(self.found))]
         place = list(self.found).index(slot.key)
         return Handle(self.tracer.block, Output(self.node, names[place]), self.found[slot.key])
+
+
+def _with_absent(items: Sequence[Any], sides: Sequence[Any]) -> list[Any]:
+    return [_ABSENT if side is None else item for item, side in zip(items, sides, strict=True)]
 
 
 class Slot:

@@ -33,7 +33,7 @@ __all__ = [
 
 def has_splice(value: object) -> bool:
     """Whether a value is a list, or a tuple, whose length is known only at run time."""
-    return type(value) in (list, tuple) and any(type(item) is Splice for item in value)  # type: ignore[attr-defined]
+    return type(value) in (list, tuple) and any(isinstance(item, Splice) for item in value)  # type: ignore[attr-defined]
 
 
 def changing(tracer: Tracer, changed: list[Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from drawloom.dsl.handles import Handle
-from drawloom.dsl.splice import Splice
+from drawloom.dsl.splice import Splice, Unsure
 from drawloom.dsl.staging.unbound import not_handed_on
 from drawloom.ir.operands import Output
 from drawloom.ir.walk import references
@@ -25,6 +25,8 @@ def moved_out(value: Any, block: OpenBlock, around: OpenBlock) -> Any:
 
 
 def _is_of(value: Any, nodes: set[str]) -> bool:
+    if isinstance(value, Unsure):
+        return False
     if isinstance(value, Splice):
         value = value.handle
     if isinstance(value, Handle):

@@ -43,6 +43,7 @@ __all__ = [
     "choice",
     "chosen",
     "comp",
+    "compared",
     "dict_method",
     "done",
     "each",
@@ -126,6 +127,14 @@ def same(one: Any, two: Any) -> Any:
 def not_same(one: Any, two: Any) -> Any:
     """`one is not two`."""
     return not_(same(one, two))
+
+
+def compared(op: str, one: Any, two: Any) -> Any:
+    """`one == two`, and so on; a list with a run-time part is compared in a run."""
+    stage = current_stage()
+    if stage is not None and (type(one) in (list, tuple) or type(two) in (list, tuple)):
+        one, two = run_time(stage, one), run_time(stage, two)
+    return getattr(operator, op)(one, two)
 
 
 def in_(item: Any, container: Any) -> Any:

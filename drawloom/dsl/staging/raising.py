@@ -51,10 +51,14 @@ def raised(value: Any) -> BaseException:
         if not _is_recorded(stage) and not holds_handle(value.args):
             return value.cls(*value.args)
         raise Leave(_record(stage, value.cls, value.args, sys._getframe(1)))
-    if _is_recorded(stage) and not isinstance(value, (KeyboardInterrupt, GeneratorExit)):
+    if _is_recorded(stage) and _is_a_failure(value):
         raise Leave(_record(stage, type(value), value.args, sys._getframe(1)))
     native: BaseException = value
     return native
+
+
+def _is_a_failure(value: object) -> bool:
+    return isinstance(value, BaseException) and not isinstance(value, (KeyboardInterrupt, GeneratorExit))
 
 
 def _is_recorded(stage: Stage) -> bool:

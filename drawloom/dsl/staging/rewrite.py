@@ -327,7 +327,8 @@ class _Statements:
             targets = last.targets if isinstance(last, ast.Assign) else [last.target]
         elsewhere = self.names(before)
         lasts = tuple(t.id for t in targets if isinstance(t, ast.Name) and t.id not in elsewhere)
-        return self.names(node.body), lasts, self.names(node.handlers), len(node.handlers), bool(node.orelse)
+        extended = tuple(sorted(only_extended([*node.body, *node.handlers, *node.orelse, *node.finalbody])))
+        return self.names(node.body), lasts, self.names(node.handlers), extended, len(node.handlers), bool(node.orelse)
 
     def _guarded(self, node: ast.Try, owner: str, names: Sequence[str]) -> list[ast.stmt]:
         """The body, and its handlers as what they are to a staged body: blocks beside it."""

@@ -20,16 +20,16 @@ from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.moving import moved_out
 from drawloom.dsl.staging.raising import record_raise
 from drawloom.dsl.staging.scopes import ELSE, FALL, RETURN, UNBOUND, Leave, Outcome, Scope, current_stage, relabelled
+from drawloom.dsl.staging.try_lists import TryLists, is_of_last_call
 from drawloom.dsl.staging.unbound import maybe_assigned
 from drawloom.dsl.standing import recorded_block
 from drawloom.errors import DrawloomError
 from drawloom.ir.envelope import class_ref
-from drawloom.ir.nodes import Block, Call, Handler, Node
+from drawloom.ir.nodes import Block, Handler, Node
 from drawloom.ir.nodes import Try as TryNode
-from drawloom.ir.operands import Caught, Output
+from drawloom.ir.operands import Caught
 from drawloom.ir.tasks import Port
 from drawloom.ir.types import NONE, Type
-from drawloom.ir.walk import references
 
 __all__ = ["Passing", "Try"]
 
@@ -37,10 +37,6 @@ __all__ = ["Passing", "Try"]
 
 Passing = (Leave, DrawloomError)  # what no handler of the user's may take while a pipeline is traced
 _BODY, _HANDLER, _FINAL, _ELSE = "body", "handler", "final", "else"
-
-
-def _refers_to(value: Handle, node: str) -> bool:
-    return any(isinstance(ref, Output) and ref.node == node for ref in references(value._dl_operand))
 
 
 def _override(outcome: Outcome, bound: Mapping[str, Any]) -> None:
@@ -59,6 +55,7 @@ class Try(Scope):
         body_names: those of them that its body binds.
         last_names: those of them that nothing but the last statement of its body binds.
         handler_names: those of them that its handlers bind.
+        extended: those of them that only grow, by `+=`.
         handlers: how many handlers it has.
         has_else: whether it has an `else`.
 
@@ -74,6 +71,7 @@ class Try(Scope):
         body_names: tuple[str, ...],
         last_names: tuple[str, ...],
         handler_names: tuple[str, ...],
+        extended: tuple[str, ...],
         handlers: int,
         has_else: bool,
     ) -> None:
@@ -81,6 +79,7 @@ class Try(Scope):
         self.stage: Any = current_stage()  # Any: all that needs it is reached in a trace only
         self.names = names
         self.body_names, self.last_names, self.handler_names = body_names, last_names, handler_names
+        self.extended = extended
         self.handlers = handlers
         self.has_else = has_else
         self.staged = False
@@ -94,6 +93,7 @@ class Try(Scope):
         self.final: Side | None = None
         self.aborted = False
         self.certain: set[str] = set()
+        self.lists = TryLists()
         self.shown: dict[str, Any] = {}  # the names as `finally` finds them
         self.overrides: dict[str, Any] = {}  # and those it binds anew
         if self.stage is not None:
@@ -125,6 +125,7 @@ class Try(Scope):
             self.stage.handled.append(self.error)
         elif self.part in (_HANDLER, _FINAL) and self.staged:
             self._open()
+            self.lists.begin_part(self.stage.tracer, final=self.part == _FINAL)
             if self.part == _HANDLER:
                 self.stage.handled.append(self.exception)
 
@@ -200,12 +201,14 @@ class Try(Scope):
             if not self.staged:
                 return tuple(held.get(name, UNBOUND) for name in self.names)
         else:
+            self.lists.note(outcome)
             self._close(outcome)
         return self._found_by_next()
 
     def _end_body(self, outcome: Outcome) -> None:
         if self.block is not None and (self.block.nodes or self.block.standing):
             self.staged = True
+            self.lists.end_body(self.block, outcome)
             self._close(relabelled(outcome, FALL, ELSE) if self.has_else else outcome)
             return
         self._give_up()
@@ -219,11 +222,9 @@ class Try(Scope):
     def _assigned_last(self, held: Mapping[str, Any]) -> set[str]:
         """The names that were bound last, to what the body's last call gives: if the body has failed, they weren't."""
         block: OpenBlock = self.stage.tracer.block
-        if block is not self.block or not block.nodes or any(s.position == len(block.nodes) for s in block.standing):
+        if block is not self.block:
             return set()
-        last = block.nodes[-1]
-        found = {name: held.get(name) for name in self.last_names} if isinstance(last, Call) else {}
-        return {name for name, value in found.items() if isinstance(value, Handle) and _refers_to(value, last.id)}
+        return {name for name in self.last_names if is_of_last_call(block, held.get(name))}
 
     def _found_by_next(self) -> tuple[Any, ...]:
         """The names as the next part finds them: a handler comes after the body, `finally` after any part."""
@@ -231,6 +232,8 @@ class Try(Scope):
         return tuple(maybe_assigned() if self._may_be_bound(n, last) else self.before[n] for n in self.names)
 
     def _may_be_bound(self, name: str, last: bool) -> bool:
+        if name in self.extended and type(self.before[name]) is list:
+            return False  # `+=` lets it be the same list
         if last:
             return name in self.body_names or name in self.handler_names
         return name in self.body_names and name not in self.certain
@@ -288,6 +291,7 @@ class Try(Scope):
         before = self._end(held)
         self.overrides = self._assigned_at_last(held)
         block: OpenBlock = self.stage.tracer.block
+        self.lists.end_final(self.stage.tracer, block)
         self.final = close_side(self.stage.tracer, before)
         self.block = None
         for name, value in self.overrides.items():
@@ -316,6 +320,7 @@ class Try(Scope):
             return self._join_native(held)
         joined = join_sides(stage.tracer, self.node, self.sides, self._record)
         _override(joined, self.overrides)
+        self.lists.join(joined)
         if ELSE in joined:
             self.part, self.outcome = _ELSE, None
             others = {label: found for label, found in joined.items() if label != ELSE}

@@ -285,7 +285,6 @@ def p(n: int) -> int:
     same(module, {"n": 0}, {"n": 2})
 
 
-@pytest.mark.xfail(reason="`typing.cast` is taken for a library's function; it gives its argument back")
 @pytest.mark.parametrize("call", ["cast(int, inc(n))", "assert_type(inc(n), int)", "cast('list[int]', [inc(n)])[0]"])
 def test_what_only_type_checkers_read_is_passed_over(user_module: Load, same: Same, call: str) -> None:
     module = user_module(

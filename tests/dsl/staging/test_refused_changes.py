@@ -129,8 +129,8 @@ CASES = {
         return grown
         """,
         "D142",
-        "a list is looked into that holds as many items as a run will have put there",
-        "loop over it, pass it to a @task, or take `len()` of it",
+        "`.sort()` looks into a list that holds as many items as a run will have put there",
+        "loop over it, or pass it to a @task",
     ),
     "an attribute is assigned": (
         """

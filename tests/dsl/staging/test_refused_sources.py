@@ -118,7 +118,7 @@ _ODD = {
     "what `zip` gave on one side": "pairs = zip(numbers(n), numbers(n)) if below(n) else []\nreturn list(pairs)",
     "`bounded` in `zip`": "for _, x in zip(bounded(3), numbers(n)):\n    double(x)",
     "a text of a list that grew": "grown = []\nfor k in numbers(n):\n    grown.append(k)\nreturn word('%s' % grown)",
-    "a list that grew is looked into": "grown = []\nfor k in numbers(n):\n    grown.append(k)\nreturn grown < [1]",
+    "a list that grew is looked into": "grown = []\nfor k in numbers(n):\n    grown.append(k)\nreturn grown.index(1)",
     "a function inside": "if below(n):\n    def inner():\n        return 1\nreturn inner()",
     "a class inside": "class Late(Exception): ...\nif below(n):\n    raise Late\nreturn 1",
     "a scope": "import threading\nwith threading.Lock():\n    x = double(n)\nreturn x",

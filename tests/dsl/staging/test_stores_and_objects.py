@@ -156,17 +156,11 @@ ALIASED = {
     "twice": "if n > 2:\n        out *= 2",
     "append in try, += in except": "try:\n        out.append(check(n))\n    except ValueError:\n        alias += [1]",
     "run-time items by +=": "if n > 2:\n        out += [inc(n)]",
+    "run-time items by += in try": "try:\n        out += [check(n)]\n    except ValueError:\n        pass",
 }
 
 
-_IN_TRY = pytest.param(
-    "try:\n        out += [check(n)]\n    except ValueError:\n        pass",
-    id="run-time items by += in try",
-    marks=pytest.mark.xfail(reason="refused as a name that may be either of two things; it is one list"),
-)
-
-
-@pytest.mark.parametrize("grown", [*(pytest.param(body, id=name) for name, body in ALIASED.items()), _IN_TRY])
+@pytest.mark.parametrize("grown", [*(pytest.param(body, id=name) for name, body in ALIASED.items())])
 @pytest.mark.parametrize("name", ["out", "alias"])
 def test_a_list_that_grows_under_a_test_stays_the_same_list(
     user_module: Load, same: Same, grown: str, name: str
