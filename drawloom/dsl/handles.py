@@ -91,7 +91,10 @@ class Handle:
                 return Handle(self._dl_block, operand.args[key], self._dl_type.args[key])
         if type(key) in (str, int) and not isinstance(operand, (Apply, Const, RunInfo)) and not isinstance(key, Handle):
             return self._part(operand, Key(key))
-        return self._dl_block.apply("get", (self, key))
+        made = self._dl_block.apply("get", (self, key))
+        if isinstance(key, (str, int)) and isinstance(operand, Apply):
+            return Handle(made._dl_block, made._dl_operand, self._member(Key(key)))
+        return made
 
     def _member(self, step: Field | Key) -> Type:
         """The type of a part."""

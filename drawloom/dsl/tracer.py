@@ -290,6 +290,7 @@ class Tracer:
     def merge_block(self, given_up: OpenBlock) -> None:
         """What was made in a closed block belongs to the open one: nothing was recorded in it."""
         given_up.merged = self.block
+        self.block.born |= given_up.born
         for standing in given_up.standing:
             standing.position = len(self.block.nodes)
             self.block.standing.append(standing)

@@ -73,22 +73,14 @@ class BranchRecord:
 
     def __init__(self, branch: BranchNode, left: Side, *, open_first: bool) -> None:
         self.branch = branch
-        self.left = left
+        self.left = left.block
+        self.other: Outcome = left.outcome  # what the side that left ended in
         self.open_first = open_first
-
-    @property
-    def other(self) -> Outcome:
-        """What the side that left ended in."""
-        return self.left.outcome
-
-    @other.setter
-    def other(self, outcome: Outcome) -> None:
-        self.left.outcome = outcome
 
     def close(self, outcome: Outcome) -> Outcome:
         """Close the open side, and record the branch."""
-        fell = close_side(self.branch.tracer, outcome)
-        return self.branch.join([fell, self.left] if self.open_first else [self.left, fell])
+        fell, left = close_side(self.branch.tracer, outcome), Side(self.left, self.other)
+        return self.branch.join([fell, left] if self.open_first else [left, fell])
 
 
 def continue_with(stage: Stage, flag: Any, others: Outcome) -> BranchRecord:

@@ -194,7 +194,13 @@ class Carries:
     def _is_bound_by_breaks(self, name: str, outcome: Outcome) -> bool:
         """Whether a name without a value before has one wherever `break` leads to."""
         breaks = [left for label, left in outcome.items() if label[0] == BREAK]
-        return bool(breaks) and all(is_readable(left.values.get(name, UNBOUND)) for left in breaks)
+        return bool(breaks) and all(self._is_joinable(left.values.get(name, UNBOUND)) for left in breaks)
+
+    def _is_joinable(self, value: Any) -> bool:
+        try:
+            return is_readable(value) and bool(operand_of(self.tracer, value, "a value"))
+        except DefinitionError:
+            return False  # a function, a class
 
     def _keeps(self, left: Exit, name: str) -> bool:
         if name not in left.values:

@@ -141,13 +141,21 @@ class Ports:
 
     def _told_inside(self, value: Any, values: Sequence[Any]) -> bool:
         """Whether a value must come out of a side: it was made there, or more is known of it there than outside."""
-        if self.is_inner(value):
+        if self.is_inner(value) or self._stands_inside(value):
             return True
         sides = [i for i, v in enumerate(values) if v is not _ABSENT]
         if len(sides) == len(values) or not isinstance(value, Handle):
             return False
         known = self.blocks[sides[0]].facts.get(value._dl_operand)
         return known is not None and narrowed(value._dl_type, known) != value._dl_type
+
+    def _stands_inside(self, value: Any) -> bool:
+        """Whether a value may raise, and so must be made in the side where it stands."""
+        if type(value) in (list, tuple):
+            return any(self._stands_inside(item) for item in value)
+        if not isinstance(value, Handle):
+            return False
+        return any(standing.operand == value._dl_operand for block in self.blocks for standing in block.standing)
 
     def is_inner(self, value: Any) -> bool:
         """Whether a value was made in one of the sides and is known only there."""

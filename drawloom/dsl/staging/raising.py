@@ -45,16 +45,22 @@ def raised(value: Any) -> BaseException:
         return made
     if isinstance(value, Handle):
         raise _again(stage, value, sys._getframe(1))
-    if isinstance(value, type) and issubclass(value, BaseException):
-        value = StagedException(value, ()) if _is_recorded(stage) else value()
+    kind = _class_of(value)
+    if kind is not None:
+        value = StagedException(kind, ()) if _is_recorded(stage) else kind()
     if isinstance(value, StagedException):
         if not _is_recorded(stage) and not holds_handle(value.args):
             return value.cls(*value.args)
         raise Leave(_record(stage, value.cls, value.args, sys._getframe(1)))
     if _is_recorded(stage) and _is_a_failure(value):
         raise Leave(_record(stage, type(value), value.args, sys._getframe(1)))
-    native: BaseException = value
-    return native
+    native: Any = value  # what isn't an exception is refused by Python
+    return native  # type: ignore[no-any-return]  # see above
+
+
+def _class_of(value: Any) -> type[BaseException] | None:
+    """The exception class that `raise` is given in the place of an exception."""
+    return value if isinstance(value, type) and issubclass(value, BaseException) else None
 
 
 def _is_a_failure(value: object) -> bool:

@@ -109,10 +109,11 @@ class RunLoop(Scope):
         self.name = about.hint or ("while_loop" if self.bound else "for_each")
         self.node = self.tracer.named_id(self.name, *about.place)
         self.known = len(self.tracer.sites)
-        self.item_type = ANY if self.bound else iterated_type(source._dl_type) or ANY
+        items = None if isinstance(source, Bounded) else source
+        self.item_type = ANY if items is None else iterated_type(items._dl_type) or ANY
         self.as_map = self.bound is None
         may_end = self.bound is None or self.bound.on_limit == "stop"
-        self.carries = Carries(self.tracer, self.node, None if self.bound else source, about.behind, may_end=may_end)
+        self.carries = Carries(self.tracer, self.node, items, about.behind, may_end=may_end)
         self.outcome: Outcome | None = None
         self.ended: Outcome = {}
         self.over = False
