@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from drawloom.ir.operands import Operand
+from drawloom.ir.operators import NEVER
 from drawloom.ir.tasks import Port
-from drawloom.ir.types import Type
+from drawloom.ir.types import ANY, Type
 
 __all__ = ["Result", "Results"]
 
@@ -34,7 +35,7 @@ class Results:
 
     def add(self, operand: Operand, type_: Type, *, plain: bool) -> Result:
         """One more result."""
-        made = Result(operand, type_, plain=plain)
+        made = Result(operand, ANY if type_ == NEVER else type_, plain=plain)
         self.found.append(made)
         return made
 
