@@ -171,7 +171,7 @@ class Tracer:
                 operand: Operand = value
             else:
                 operand = self.operand(value, f"input `{name}` of `{plan.base}`")
-                refers = refers or any(not isinstance(ref, (Param, RunInfo)) for ref in references(operand))
+                refers = refers or _refers(operand)
             inputs.append((name, operand))
         node = self.node_id(frame, plan.base)
         options = scoped(task.options, plan.task.options, self.options) if self.options else task.options
@@ -412,6 +412,13 @@ class Tracer:
 
 
 _MAX_NESTED = 100  # pipelines inside each other; each takes a few Python frames to trace, walk and write
+
+
+def _refers(operand: Operand) -> bool:
+    """Whether an operand has upstream data: more than the run's parameters and facts."""
+    if type(operand) is Output:
+        return True
+    return any(not isinstance(reference, (Param, RunInfo)) for reference in references(operand))
 
 
 def _flat(upstream: Iterable[object]) -> Iterable[object]:

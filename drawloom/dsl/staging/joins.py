@@ -127,7 +127,7 @@ class Ports:
         if all(v is values[0] for v in values):
             return values[0]
         known = next((v for v in values if isinstance(v, Unreadable)), None)
-        return maybe_unbound(self.tracer, self.node) if known is None else Unreadable(known.why, known.fix, known.error)
+        return maybe_unbound(self.tracer, self.node) if known is None else known.again()
 
     def _parts(self, name: str, values: Sequence[Any]) -> list[tuple[Operand, Type]]:
         """An operand of each side, with what is known there of its type."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from drawloom.dsl.place import refusal, span_at
+from drawloom.dsl.sites import Site
 from drawloom.errors import DefinitionError
 
 if TYPE_CHECKING:
@@ -36,28 +37,34 @@ class Unreadable:
     """Stands under a name until it is bound again; reading it is refused.
 
     Attributes:
-        why: what it may be and why: "may be unbound here: only some ways through ... assign it".
+        why: what it may be and why: "may be unbound here: only some ways through ... assign it"; `{line}` is that of `site`.
         fix: what to do about it.
         error: what to say in its place, None for that.
+        site: the statement that is to blame; its line is looked up only if somebody is told.
     """
 
-    __slots__ = ("error", "fix", "why")
+    __slots__ = ("error", "fix", "site", "why")
 
-    def __init__(self, why: str, fix: str, error: DefinitionError | None = None) -> None:
+    def __init__(self, why: str, fix: str, error: DefinitionError | None = None, site: Site | None = None) -> None:
         self.why = why
         self.fix = fix
         self.error = error
+        self.site = site
 
     def __repr__(self) -> str:
         return "<maybe unbound>"
 
+    def again(self) -> Unreadable:
+        """Another one of the same kind."""
+        return Unreadable(self.why, self.fix, self.error, self.site)
+
 
 def maybe_unbound(tracer: Tracer, node: str) -> Unreadable:
     """A name that only some ways through the control node `node` bind."""
-    line = span_at(*tracer.sites[node]).line
     return Unreadable(
-        f"may be unbound here: only some ways through the statement on line {line} assign it",
+        "may be unbound here: only some ways through the statement on line {line} assign it",
         "give it a value before that, or on every way through it",
+        site=tracer.sites[node],
     )
 
 
@@ -102,4 +109,5 @@ def read(value: Any, name: str) -> Any:  # Any: the user's value, or a handle ov
             f"only a run would know which of several things {shown} is, but {value.error.diagnostics[0].what}",
             "use each where it is made: call it in both branches",
         )
-    raise refusal("D138", f"`{name}` {value.why}", value.fix)
+    why = value.why if value.site is None else value.why.format(line=span_at(*value.site).line)
+    raise refusal("D138", f"`{name}` {why}", value.fix)
