@@ -37,7 +37,7 @@ class Unreadable:
     """Stands under a name until it is bound again; reading it is refused.
 
     Attributes:
-        why: what it may be and why: "may be unbound here: only some ways through ... assign it"; `{line}` is that of `site`.
+        why: what it may be and why: "may be unbound here: ..."; `{line}` in it is the line of `site`.
         fix: what to do about it.
         error: what to say in its place, None for that.
         site: the statement that is to blame; its line is looked up only if somebody is told.
