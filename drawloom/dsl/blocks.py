@@ -37,6 +37,7 @@ class OpenBlock:
         has_effect: whether there is one that keeps its place in the order of effects.
         has_source: whether there is a call without upstream data that waits for effects.
         lists: the user's lists that changed while the block was open, as they were when it was opened.
+        grown_at: how many nodes and expressions that may raise there were when each of them first changed.
         born: lists and dicts that were made while it was the innermost block.
         read: lists that were read while it was open.
         facts: what the tests that lead here tell of operands (`ir.narrow`).
@@ -50,6 +51,7 @@ class OpenBlock:
         "born",
         "counts",
         "facts",
+        "grown_at",
         "has_effect",
         "has_source",
         "last_effect",
@@ -71,6 +73,7 @@ class OpenBlock:
         self.has_effect = False
         self.has_source = False
         self.lists: dict[int, tuple[list[Any], list[Any]]] = {}
+        self.grown_at: dict[int, tuple[int, int]] = {}
         self.born: dict[int, object] = {}
         self.read: dict[int, object] = {}
         self.facts: Facts = {}

@@ -8,13 +8,13 @@ nodes, whose result it is. So what fails first in Python fails first in a run.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, PipelineCall
 from drawloom.ir.operands import Apply, Const, Field, Key, Operand, RunInfo
 from drawloom.ir.tasks import Port
 from drawloom.ir.types import ANY, Type
+from drawloom.ir.walk import with_path
 
 if TYPE_CHECKING:
     from drawloom.dsl.blocks import OpenBlock
@@ -155,5 +155,5 @@ def _evaluated(operand: Operand) -> Iterator[Operand]:
         for arg in args:
             yield from _evaluated(arg)
     elif not isinstance(operand, (Const, RunInfo)):
-        yield from (replace(operand, path=operand.path[:length]) for length in range(1, len(operand.path)))
+        yield from (with_path(operand, operand.path[:length]) for length in range(1, len(operand.path)))
     yield operand

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import Final, Protocol
 
 from drawloom.errors import did_you_mean
@@ -18,6 +17,7 @@ from drawloom.ir.operands import Apply, Const, Field, Key, Operand, Reference, R
 from drawloom.ir.operators import operator_type
 from drawloom.ir.problems import TypeProblem
 from drawloom.ir.types import ANY, INT, STR, Type
+from drawloom.ir.walk import with_path
 
 __all__ = ["RUN_INFO", "Scope", "TypeProblem", "member_type", "operand_type", "path_type"]
 
@@ -120,9 +120,9 @@ def _reference_type(reference: Reference, scope: Scope) -> Type:
         return start
     if not scope.known:
         return path_type(start, reference.path)
-    found = _with_facts(start, replace(reference, path=()), scope)
+    found = _with_facts(start, with_path(reference, ()), scope)
     for length, step in enumerate(reference.path, 1):
-        found = _with_facts(member_type(found, step), replace(reference, path=reference.path[:length]), scope)
+        found = _with_facts(member_type(found, step), with_path(reference, reference.path[:length]), scope)
     return found
 
 

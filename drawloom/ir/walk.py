@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from drawloom.ir.nodes import Block, Branch, Call, ContainerCall, EngineNode, Loop, Map, Node, PipelineCall, Try
-from drawloom.ir.operands import Apply, Const, Operand, Output, Reference
+from drawloom.ir.operands import Apply, Carried, Caught, Const, Item, Operand, Output, Param, Path, Reference
 
-__all__ = ["blocks", "dependencies", "dims_added", "operands", "references", "walk"]
+__all__ = ["blocks", "dependencies", "dims_added", "operands", "references", "walk", "with_path"]
 
 
 def blocks(node: Node) -> tuple[Block, ...]:
@@ -65,6 +65,22 @@ def references(operand: Operand) -> Iterator[Reference]:
             yield from references(arg)
     elif not isinstance(operand, Const):
         yield operand
+
+
+def with_path(reference: Reference, path: Path) -> Reference:
+    """The reference to another part of the same value; `dataclasses.replace` would load that module."""
+    match reference:
+        case Param(name):
+            return Param(name, path)
+        case Output(node, port):
+            return Output(node, port, path)
+        case Item(map_id):
+            return Item(map_id, path)
+        case Carried(loop, name):
+            return Carried(loop, name, path)
+        case Caught(node):
+            return Caught(node, path)
+    raise AssertionError(f"{type(reference).__name__} has no path")
 
 
 def dependencies(node: Node) -> set[str]:

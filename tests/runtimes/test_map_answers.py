@@ -151,7 +151,7 @@ def added(n: int) -> list[str]:
 @pipeline
 def lazily(n: int) -> list[str]:
     of = rest(n)
-    return for_each(amounts(n), lambda amount: show(or_(amount + 1, of["missing"])))
+    return for_each(amounts(n), lambda amount: show(amount + 1 or of["missing"]))
 @pipeline
 def missing(n: int) -> list[str]:
     of = rest(n)

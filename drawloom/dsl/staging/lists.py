@@ -43,6 +43,7 @@ def changing(tracer: Tracer, changed: list[Any]) -> None:
     for block in blocks[born + 1 :]:
         if id(changed) not in block.lists:
             block.lists[id(changed)] = (changed, list(changed))
+            block.grown_at[id(changed)] = (len(block.nodes), len(block.standing))
 
 
 def reading(tracer: Tracer, read: object) -> None:

@@ -52,7 +52,7 @@ class MapNode:
 
     def parts(self, parts: list[Any]) -> Result:
         """What an item puts into a list: one value, or as many as it makes."""
-        if len(parts) == 1 and type(parts[0]) is not Splice:
+        if len(parts) == 1 and not isinstance(parts[0], Splice):
             return self.value(parts[0], "an item of a list")
         return self.results.add(*operand_of(self.stage.tracer, parts, "an item of a list"), plain=False)
 

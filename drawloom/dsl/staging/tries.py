@@ -20,7 +20,7 @@ from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.moving import moved_out
 from drawloom.dsl.staging.raising import record_raise
 from drawloom.dsl.staging.scopes import ELSE, FALL, RETURN, UNBOUND, Leave, Outcome, Scope, current_stage, relabelled
-from drawloom.dsl.staging.try_lists import TryLists, is_of_last_call
+from drawloom.dsl.staging.try_lists import TryLists
 from drawloom.dsl.staging.unbound import maybe_assigned
 from drawloom.dsl.standing import recorded_block
 from drawloom.errors import DrawloomError
@@ -92,7 +92,6 @@ class Try(Scope):
         self.kinds: list[tuple[str, ...]] = []
         self.final: Side | None = None
         self.aborted = False
-        self.certain: set[str] = set()
         self.lists = TryLists()
         self.shown: dict[str, Any] = {}  # the names as `finally` finds them
         self.overrides: dict[str, Any] = {}  # and those it binds anew
@@ -196,7 +195,6 @@ class Try(Scope):
         """End the body or a handler; gives the names as the next part finds them."""
         outcome = self._end(held)
         if self.part == _BODY:
-            self.certain = self._assigned_last(held)
             self._end_body(outcome)
             if not self.staged:
                 return tuple(held.get(name, UNBOUND) for name in self.names)
@@ -219,13 +217,6 @@ class Try(Scope):
         self.sides.append(close_side(self.stage.tracer, outcome))
         self.block = None
 
-    def _assigned_last(self, held: Mapping[str, Any]) -> set[str]:
-        """The names that were bound last, to what the body's last call gives: if the body has failed, they weren't."""
-        block: OpenBlock = self.stage.tracer.block
-        if block is not self.block:
-            return set()
-        return {name for name in self.last_names if is_of_last_call(block, held.get(name))}
-
     def _found_by_next(self) -> tuple[Any, ...]:
         """The names as the next part finds them: a handler comes after the body, `finally` after any part."""
         last = len(self.sides) > self.handlers
@@ -236,7 +227,8 @@ class Try(Scope):
             return False  # `+=` lets it be the same list
         if last:
             return name in self.body_names or name in self.handler_names
-        return name in self.body_names and name not in self.certain
+        # what the last statement binds isn't bound yet if the body has failed
+        return name in self.body_names and name not in self.last_names
 
     # handlers
 

@@ -4,33 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from drawloom.dsl.handles import Handle
 from drawloom.dsl.splice import Unsure
 from drawloom.dsl.staging.lists import changing
 from drawloom.dsl.staging.moving import moved_out
 from drawloom.dsl.staging.scopes import Outcome
 from drawloom.dsl.staging.unbound import read
-from drawloom.ir.nodes import Call
-from drawloom.ir.operands import Output
-from drawloom.ir.walk import references
 
 if TYPE_CHECKING:
     from drawloom.dsl.blocks import OpenBlock
     from drawloom.dsl.tracer import Tracer
 
-__all__ = ["TryLists", "is_of_last_call"]
+__all__ = ["TryLists"]
 
 # Any: lists hold the user's values, or handles over them
-
-
-def is_of_last_call(block: OpenBlock, value: Any) -> bool:
-    """Whether a value is what the last thing in a block gives, a call: if the block has failed, nobody has got it."""
-    if not block.nodes or any(standing.position == len(block.nodes) for standing in block.standing):
-        return False
-    last = block.nodes[-1]
-    if not isinstance(last, Call) or not isinstance(value, Handle):
-        return False
-    return any(isinstance(ref, Output) and ref.node == last.id for ref in references(value._dl_operand))
 
 
 class TryLists:
@@ -43,10 +29,10 @@ class TryLists:
 
     def end_body(self, block: OpenBlock, outcome: Outcome) -> None:
         """Note what grew in the body, before its block is closed."""
-        for key, (one, before) in block.lists.items():
-            tail = one[len(before) :]
+        end = (len(block.nodes), len(block.standing))
+        for key, (one, _) in block.lists.items():
             self.grown[key] = one
-            if len(tail) != 1 or not is_of_last_call(block, tail[0]):
+            if block.grown_at[key] != end:  # behind what grows it last something may fail
                 self.unsure[key] = one
         self.note(outcome)
         self.unsure |= {k: one for k, one in self.grown.items() if k not in block.lists}
