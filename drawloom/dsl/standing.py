@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, PipelineCall
 from drawloom.ir.operands import Apply, Const, Field, Key, Operand, RunInfo
 from drawloom.ir.tasks import Port
-from drawloom.ir.types import ANY, Type
+from drawloom.ir.types import ANY, NEVER, Type
 from drawloom.ir.walk import with_path
 
 if TYPE_CHECKING:
@@ -134,7 +134,8 @@ def _check(block: OpenBlock, standing: Standing) -> Node:
     node = f"{block.prefix}check" if ordinal == 1 else f"{block.prefix}check-{ordinal}"
     block.sites[node] = standing.site
     inner = Block((), (("result", standing.operand),))
-    return PipelineCall(node, "expression", inner, results=(Port("result", standing.type),))
+    type_ = ANY if standing.type == NEVER else standing.type
+    return PipelineCall(node, "expression", inner, results=(Port("result", type_),))
 
 
 def _own(node: Node) -> Iterator[Operand]:

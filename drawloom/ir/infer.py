@@ -16,7 +16,7 @@ from drawloom.ir.narrow import Facts, facts, narrowed
 from drawloom.ir.operands import Apply, Const, Field, Key, Operand, Reference, RunInfo
 from drawloom.ir.operators import operator_type
 from drawloom.ir.problems import TypeProblem
-from drawloom.ir.types import ANY, INT, STR, Type
+from drawloom.ir.types import ANY, INT, NEVER, STR, Type
 from drawloom.ir.walk import with_path
 
 __all__ = ["RUN_INFO", "Scope", "TypeProblem", "member_type", "operand_type", "path_type"]
@@ -148,8 +148,8 @@ def member_type(type_: Type, step: Field | Key) -> Type:
     Raises:
         TypeProblem: the type has no such field or key (G215), or the index is outside a tuple (G216).
     """
-    if type_.name == "any":
-        return ANY
+    if type_.name == "any" or type_ == NEVER:
+        return type_
     if type_.name == "union":
         return union_of([_of_member(member, step, type_) for member in type_.args])
     if type_.name == "literal":

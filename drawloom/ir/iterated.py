@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from drawloom.ir.assign import union_of, widen
-from drawloom.ir.types import ANY, INT, STR, Type
+from drawloom.ir.types import ANY, INT, NEVER, STR, Type
 
 __all__ = ["DATES", "KNOWN", "RANK", "SEQUENCES", "SETS", "UNHASHABLE", "iterated_type"]
 
@@ -23,6 +23,8 @@ _STRING: Final = frozenset({"str", "bytes"})
 
 def iterated_type(type_: Type) -> Type | None:
     """The type of the items that iterating over a value gives; `any` where that can't be known, None if it can't be."""
+    if type_ == NEVER:
+        return type_
     members = type_.args if type_.name == "union" else (type_,)
     items = [_item_type(widen(member)) for member in members]
     found = [item for item in items if item is not None]

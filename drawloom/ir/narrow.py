@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from drawloom.ir.operands import Apply, Const, Operand
-from drawloom.ir.types import NONE, Type
+from drawloom.ir.types import NEVER, NONE, Type
 
 __all__ = ["Facts", "facts", "narrowed"]
 
@@ -43,8 +43,8 @@ def facts(test: Operand, truth: bool) -> dict[Operand, bool]:
 def narrowed(type_: Type, is_none: bool) -> Type:
     """A type, with what is known of a value of it."""
     if is_none:
-        return NONE if type_.name in ("union", "none", "any") else type_
+        return NONE if type_.name in ("none", "any") or NONE in type_.args else NEVER
     if type_.name != "union":
-        return type_
+        return NEVER if type_ == NONE else type_
     members = tuple(member for member in type_.args if member.name != "none")
     return members[0] if len(members) == 1 else Type("union", members)

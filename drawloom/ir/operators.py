@@ -16,14 +16,13 @@ from drawloom.ir.iterated import DATES, KNOWN, RANK, SEQUENCES, SETS, UNHASHABLE
 from drawloom.ir.list_operators import LIST_RULES
 from drawloom.ir.operands import OPS
 from drawloom.ir.problems import TypeProblem
-from drawloom.ir.types import ANY, BOOL, FLOAT, INT, NONE, STR, Type
+from drawloom.ir.types import ANY, BOOL, FLOAT, INT, NEVER, NONE, STR, Type
 
-__all__ = ["NEVER", "operator_type"]
+__all__ = ["operator_type"]
 
 Rule = Callable[[list[Type]], Type | None]
 
 _TIMEDELTA: Final = Type("timedelta")
-NEVER: Final = Type("union")  # a union of nothing: fits everything
 _MOST_COMBINATIONS = 64  # of union members; beyond that the outcome is `any`
 
 
@@ -48,7 +47,7 @@ def operator_type(op: str, args: list[Type]) -> Type:
     lazy = _WHOLE.get(op)
     if lazy is not None:
         return lazy(args)
-    return _by_members(op, [widen(a) for a in args])
+    return NEVER if NEVER in args else _by_members(op, [widen(a) for a in args])
 
 
 def _by_members(op: str, args: list[Type]) -> Type:

@@ -11,7 +11,7 @@ from typing import Final
 
 from drawloom.frozen import dataclass
 
-__all__ = ["ANY", "BOOL", "FLOAT", "INT", "NONE", "STR", "TYPE_NAMES", "Type"]
+__all__ = ["ANY", "BOOL", "FLOAT", "INT", "NEVER", "NONE", "STR", "TYPE_NAMES", "Type"]
 
 # name -> how many type arguments it takes (None: any number)
 TYPE_NAMES: Final[dict[str, int | None]] = {
@@ -115,6 +115,7 @@ _DISPLAY: Final = {
 }
 
 ANY: Final = Type("any")
+NEVER: Final = Type("union")  # a union of nothing: of what can't be; it fits everything
 NONE: Final = Type("none")
 BOOL: Final = Type("bool")
 INT: Final = Type("int")

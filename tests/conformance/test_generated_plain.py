@@ -4,8 +4,8 @@ Compared are the result or the exception, which calls are made, and the order of
 In a run everything goes on whose inputs are there, so it makes more calls than Python once something has failed, and
 never fewer.
 
-`PLAIN_EXAMPLES` says how many programs (200), `PLAIN_SEED` which ones: with a seed they aren't the usual ones, so that
-several processes can share the work.
+`PLAIN_EXAMPLES` says how many programs (200), always the same ones; with `PLAIN_SEED` others, so that several processes
+can share the work.
 """
 
 from __future__ import annotations
@@ -40,7 +40,10 @@ def generated(test: Callable[..., Any]) -> Callable[..., Any]:
     checks = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]
     checks.append(HealthCheck.function_scoped_fixture)  # a folder, in which nothing stays
     phases = [Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink]  # an explanation takes longer than it helps
-    test = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=checks, phases=phases)(test)
+    chosen = settings(
+        max_examples=EXAMPLES, deadline=None, suppress_health_check=checks, phases=phases, derandomize=not SEED
+    )
+    test = chosen(test)
     return seed(int(SEED))(test) if SEED else test
 
 

@@ -16,8 +16,7 @@ from drawloom.ir.assign import assignable, union_of
 from drawloom.ir.iterated import iterated_type
 from drawloom.ir.nodes import Block, Carry
 from drawloom.ir.operands import Apply, Carried, Const, Operand, Output
-from drawloom.ir.operators import NEVER
-from drawloom.ir.types import ANY, BOOL, INT, NONE, Type
+from drawloom.ir.types import ANY, BOOL, INT, NEVER, NONE, Type
 from drawloom.ir.walk import operands, references, walk
 
 if TYPE_CHECKING:
@@ -144,8 +143,11 @@ class Carries:
     def _is_referred_to(self, block: OpenBlock, outcome: Outcome, wanted: Any) -> bool:
         found = [operand for node in walk(Block(tuple(block.nodes))) for operand in operands(node)]
         found += [standing.operand for standing in block.standing]
+        found += [left.flag._dl_operand for left in outcome.values() if isinstance(left.flag, Handle)]
+        bound = [n for n in self.behind if n not in self.initial and self._is_bound_by_breaks(n, outcome)]
+        unread = self.before.keys() - self.initial.keys() - set(bound)
         for left in outcome.values():
-            told = [(n, plain(v)) for n, v in left.values.items() if n not in self.before or n in self.initial]
+            told = [(n, plain(v)) for n, v in left.values.items() if n not in unread]
             values = [value for name, value in told if not self.is_unchanged(name, value)]
             values += [self._added(block, key, content) for key, (_, content) in left.lists.items()]
             for value in values:
@@ -228,7 +230,7 @@ class Carries:
 
     def _lists_widened(self, block: OpenBlock, outcome: Outcome) -> bool:
         grown = False
-        for key in self.lists:
+        for key in [key for key in self.lists if key in self.lists_before or key in block.lists]:
             added = [self._added(block, key, left.lists[key][1]) for left in outcome.values() if key in left.lists]
             before = self.lists_before.setdefault(key, list(block.lists[key][1]))
             parts = [part for part in (before, *added) if part]

@@ -11,8 +11,9 @@ from drawloom.dsl.place import refusal, span_at, user_frame
 from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.lists import plain
 from drawloom.dsl.staging.scopes import RETURN, Exit, Leave, Outcome, Scope, Stage, current_stage
+from drawloom.dsl.staging.unbound import read
 from drawloom.ir.operands import Apply
-from drawloom.ir.operators import NEVER
+from drawloom.ir.types import NEVER
 
 __all__ = ["Function", "ends_here"]
 
@@ -110,4 +111,4 @@ class Function(Scope):
         if found is None:  # every way through it raises
             return ends_here(stage, outcome)
         stage.apply(found)
-        return plain(found.values[_VALUE])
+        return read(plain(found.values[_VALUE]), _VALUE)

@@ -17,9 +17,8 @@ from drawloom.ir.assign import union_of
 from drawloom.ir.narrow import narrowed
 from drawloom.ir.nodes import Block, Node
 from drawloom.ir.operands import Apply, Const, Operand, Output
-from drawloom.ir.operators import NEVER
 from drawloom.ir.tasks import Port
-from drawloom.ir.types import BOOL, NONE, Type
+from drawloom.ir.types import BOOL, NEVER, NONE, Type
 
 if TYPE_CHECKING:
     from drawloom.dsl.blocks import OpenBlock
@@ -113,7 +112,8 @@ class Ports:
         given = [v for v in values if v is not _ABSENT]
         if not all(is_readable(v) for v in given):
             return self._unreadable(given)
-        if any(isinstance(v, Kept) for v in given) and all(plain(v) is plain(given[0]) for v in given):
+        grown = any(id(plain(given[0])) in block.lists for block in self.blocks)
+        if grown and all(plain(v) is plain(given[0]) for v in given):
             return plain(given[0])  # a list that grew: it is still that list, and has what `content` tells
         if all(_same(v, given[0]) for v in given[1:]) and not self._told_inside(given[0], values):
             return plain(given[0])

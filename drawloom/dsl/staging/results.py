@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from drawloom.ir.operands import Operand
-from drawloom.ir.operators import NEVER
 from drawloom.ir.tasks import Port
-from drawloom.ir.types import ANY, Type
+from drawloom.ir.types import ANY, NEVER, Type
 
 __all__ = ["Result", "Results"]
 
