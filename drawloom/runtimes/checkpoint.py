@@ -166,7 +166,11 @@ def discard(storage: Storage, name: str) -> None:
 
     held = _locked(lock)
     if held is not None:
-        shutil.rmtree(os.path.dirname(lock), ignore_errors=True)
+        folder = os.path.dirname(lock)
+        shutil.rmtree(os.path.join(folder, _FILES), ignore_errors=True)
+        with suppress(OSError):
+            os.unlink(lock)  # the last: whoever makes a new one now has a folder in which nothing is removed any more
+            os.rmdir(folder)  # not if it has a new lock
         os.close(held)
 
 

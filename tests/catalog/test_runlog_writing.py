@@ -268,8 +268,10 @@ def test_a_tolerant_reader_passes_over_what_it_need_not_know(tmp_path: Path) -> 
 def test_the_flusher_ends_with_the_writer(tmp_path: Path) -> None:
     writer = RunWriter(LocalStorage(str(tmp_path)), "r1")
     writer.append(AttemptStarted("r1", "n"))
+    flusher = writer._thread
+    assert flusher is not None
     writer.close()
-    assert "drawloom-run-log" not in {thread.name for thread in threading.enumerate()}
+    assert not flusher.is_alive()
 
 
 def test_a_close_between_the_pause_and_the_next_flush_does_not_hang(tmp_path: Path) -> None:
