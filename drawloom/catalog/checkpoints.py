@@ -61,8 +61,26 @@ def _in_folder(root: str, limit: float, dry_run: bool) -> Iterator[tuple[str, in
             if newest >= limit:
                 continue
             if not dry_run:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_folder(folder)
             yield name, size
+
+
+def remove_folder(folder: str) -> None:
+    """Removes a checkpoint of a local store, whose lock the caller holds.
+
+    Args:
+        folder: its path.
+    """
+    lock = os.path.join(folder, "lock")
+    with suppress(OSError):
+        for entry in list(os.scandir(folder)):
+            if entry.is_dir(follow_symlinks=False):
+                shutil.rmtree(entry.path, ignore_errors=True)
+            elif entry.path != lock:
+                os.unlink(entry.path)
+        with suppress(FileNotFoundError):
+            os.unlink(lock)  # the last: whoever makes a new one now has a folder in which nothing is removed any more
+        os.rmdir(folder)  # not if it has a new lock
 
 
 @contextmanager

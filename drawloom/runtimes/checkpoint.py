@@ -162,15 +162,11 @@ def discard(storage: Storage, name: str) -> None:
         for key in list(storage.keys(prefix)):
             storage.delete(key)
         return
-    import shutil
+    from drawloom.catalog.checkpoints import remove_folder  # tasks that keep theirs don't pay for it
 
     held = _locked(lock)
     if held is not None:
-        folder = os.path.dirname(lock)
-        shutil.rmtree(os.path.join(folder, _FILES), ignore_errors=True)
-        with suppress(OSError):
-            os.unlink(lock)  # the last: whoever makes a new one now has a folder in which nothing is removed any more
-            os.rmdir(folder)  # not if it has a new lock
+        remove_folder(os.path.dirname(lock))
         os.close(held)
 
 
