@@ -213,14 +213,9 @@ def known_subject(value: Any) -> Any:
     Raises:
         DefinitionError: it is known only at run time (D151).
     """
-    stage = current_stage()
-    if stage is not None and isinstance(run_time(stage, value), Handle):
-        raise refusal(
-            "D151",
-            "a `match` looks into the shape of a run-time value",
-            "match literals, or take it apart in a @task",
-        )
-    return value
+    return _known_in_match(
+        value, "a `match` looks into the shape of a run-time value", "match literals, or take it apart in a @task"
+    )
 
 
 def known_test(value: Any) -> Any:
@@ -229,11 +224,13 @@ def known_test(value: Any) -> Any:
     Raises:
         DefinitionError: it is known only at run time (D151).
     """
+    return _known_in_match(
+        value, "the guard of a `match` on shapes is known only at run time", "write an `if` in the case"
+    )
+
+
+def _known_in_match(value: Any, what: str, fix: str) -> Any:
     stage = current_stage()
     if stage is not None and isinstance(run_time(stage, value), Handle):
-        raise refusal(
-            "D151",
-            "the guard of a `match` on shapes is known only at run time",
-            "write an `if` in the case",
-        )
+        raise refusal("D151", what, fix)
     return value
