@@ -185,11 +185,13 @@ class BoundReached(Exception):
     The same exception with the same text everywhere: in plain Python, in the reference interpreter, on every engine.
 
     Args:
-        max_iterations: the bound that was reached.
+        max_iterations: the bound that was reached; or the text of such an exception, which is raised again.
     """
 
-    def __init__(self, max_iterations: int) -> None:
+    def __init__(self, max_iterations: int | str) -> None:
         super().__init__(max_iterations)
 
     def __str__(self) -> str:
+        if isinstance(self.args[0], str):
+            return self.args[0]
         return f"the loop's test is still true after max_iterations={self.args[0]} iterations"

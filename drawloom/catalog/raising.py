@@ -1,7 +1,7 @@
 """A task's exception again, from what its failure record kept.
 
-The class is looked up by name and called with the arguments it was raised with; no pickle is involved. What can't be
-made again so (the module isn't here, the class wants other arguments) becomes a `NodeFailed` that tells the same.
+The class is looked up by name and called with the arguments it was raised with; no pickle is involved. One that wants
+other arguments gets its text alone. Where the class can't be had, a `NodeFailed` tells the same.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from drawloom.catalog.records import FailureInfo
 from drawloom.errors import Diagnostic, NodeFailed, Span
 from drawloom.ir.canonical import Json
 from drawloom.ir.envelope import class_by_ref
+from drawloom.ir.exceptions import exception_again
 
 __all__ = ["rebuild_exception"]
 
@@ -28,8 +29,8 @@ def rebuild_exception(
         where: the node's place in the user's source.
 
     Returns:
-        An exception of the original class with its arguments, else a `NodeFailed` (S473); the task's traceback is a
-        note.
+        An exception of the original class with its arguments, or with its text, else a `NodeFailed` (S473); the
+        task's traceback is a note.
     """
     made = _original(failure, decode)
     if made is None:
@@ -65,16 +66,25 @@ def _fix(failure: FailureInfo) -> str:
 
 
 def _original(failure: FailureInfo, decode: Callable[[Json], object]) -> BaseException | None:
-    if failure.arguments is None or ":" not in failure.type:
+    if ":" not in failure.type:
         return None
     try:
         found = class_by_ref(failure.type)
+        if not (isinstance(found, type) and issubclass(found, BaseException)):
+            return None
+        return _made(found, failure, decode) or exception_again(found, failure.message)
+    except Exception:  # noqa: BLE001  # any class of the user's may refuse in any way; the record tells all there is
+        return None
+
+
+def _made(found: type[BaseException], failure: FailureInfo, decode: Callable[[Json], object]) -> BaseException | None:
+    """The exception made of the arguments it was raised with, if that says the same."""
+    try:
         arguments = decode(failure.arguments)
-        if not (isinstance(found, type) and issubclass(found, BaseException) and isinstance(arguments, (tuple, list))):
+        if not isinstance(arguments, (tuple, list)):
             return None
         made = found(*arguments)
         # a class whose arguments aren't those of its __init__ may take them all the same, and then say something else
-        same = type(made) is found and str(made) == failure.message
-    except Exception:  # noqa: BLE001  # any class of the user's may refuse in any way; the record tells all there is
+        return made if type(made) is found and str(made) == failure.message else None
+    except Exception:  # noqa: BLE001  # see above
         return None
-    return made if same else None

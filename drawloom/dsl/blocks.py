@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from drawloom.dsl.constants import value_type
 from drawloom.dsl.current import CURRENT
-from drawloom.dsl.handles import Expression, Handle
+from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal, user_frame
 from drawloom.dsl.standing import Standing, may_raise
 from drawloom.ir.narrow import Facts, narrowed
@@ -148,11 +148,11 @@ class OpenBlock:
         return Handle(self, self.tracer.operand(value, "a known value"), value_type(value))
 
 
-def sized_expression(block: OpenBlock, operand: Operand, type_: Type, values: tuple[Any, ...]) -> Expression:
+def sized_expression(block: OpenBlock, operand: Operand, type_: Type, values: tuple[Any, ...]) -> Handle:
     """An expression handle, its size and depth counted from the parts."""
     weight, depth = 1, 1
     for value in values:
-        if isinstance(value, Expression):
+        if isinstance(value, Handle):
             weight += value._dl_weight
             depth = max(depth, value._dl_depth + 1)
     if weight > MAX_OPERATORS or depth > MAX_DEPTH:
@@ -161,4 +161,4 @@ def sized_expression(block: OpenBlock, operand: Operand, type_: Type, values: tu
             f"an expression over run-time values grows beyond {MAX_OPERATORS} operators or {MAX_DEPTH} levels",
             "compute it in a @task: pass the values as a list",
         )
-    return Expression(block, operand, type_, weight, depth)
+    return Handle(block, operand, type_, weight, depth)

@@ -8,23 +8,29 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import FrameType
 from typing import Any, Literal, NamedTuple, TypeVar, overload
 
 from drawloom.dsl.constants import value_type
 from drawloom.dsl.current import CURRENT
-from drawloom.dsl.handles import Handle
+from drawloom.dsl.handles import Effect, Handle
 from drawloom.dsl.loop_state import LoopState
 from drawloom.dsl.place import refusal
-from drawloom.dsl.recorded import Recorded, joined
+from drawloom.dsl.recorded import Recorded
+from drawloom.dsl.staging.branches import BranchNode
 from drawloom.dsl.staging.convert import converted
+from drawloom.dsl.staging.joins import join_sides, operand_of
+from drawloom.dsl.staging.results import Results
+from drawloom.dsl.staging.scopes import current_stage
+from drawloom.dsl.staging.sides import called_result, called_side
+from drawloom.dsl.staging.tries import record_try
 from drawloom.dsl.staging.values import open_ended, truth
 from drawloom.dsl.tracer import Tracer
 from drawloom.errors import BoundReached, DefinitionError
 from drawloom.ir.envelope import class_ref, decode
 from drawloom.ir.iterated import iterated_type
-from drawloom.ir.narrow import facts
-from drawloom.ir.nodes import Block, Branch, Carry, Case, Handler, Loop, Map, Port, Try
+from drawloom.ir.nodes import Carry, Loop, Map, Port
 from drawloom.ir.operands import Caught, Item, Operand, Output
 from drawloom.ir.policies import Parallelism
 from drawloom.ir.types import ANY, Type
@@ -42,9 +48,42 @@ Failure = Any  # `drawloom.values.failure.Failure`, which lies above this packag
 _MOST_ROUNDS = 3  # how often a loop's body is traced to find the type its state settles on
 
 
+@overload
 def for_each(
     items: Iterable[T], body: Callable[[T], R], *, parallelism: int | None = None, batch_size: int = 1
-) -> list[R]:
+) -> list[R]: ...
+
+
+@overload
+def for_each(
+    items: Iterable[T],
+    body: Callable[[T], tuple[R, S]],
+    *,
+    parallelism: int | None = None,
+    batch_size: int = 1,
+    lists: Literal[2],
+) -> tuple[list[R], list[S]]: ...
+
+
+@overload
+def for_each(
+    items: Iterable[T],
+    body: Callable[[T], tuple[R, S, H]],
+    *,
+    parallelism: int | None = None,
+    batch_size: int = 1,
+    lists: Literal[3],
+) -> tuple[list[R], list[S], list[H]]: ...
+
+
+def for_each(
+    items: Iterable[T],
+    body: Callable[[T], Any],
+    *,
+    parallelism: int | None = None,
+    batch_size: int = 1,
+    lists: int | None = None,
+) -> Any:
     """`[body(item) for item in items]`; over a run-time value the items are worked on in parallel.
 
     Args:
@@ -52,45 +91,83 @@ def for_each(
         body: called with one item; traced once where the items are known only at run time.
         parallelism: at most so many items at once; no limit if left out.
         batch_size: how many items one step on an engine works on, where the body has tasks alone; else it is one.
+        lists: how many values `body` returns, as a tuple; each goes into a list of its own.
 
     Returns:
-        What `body` returned for each item, in the items' order; an empty list for no items.
+        What `body` returned for each item, in the items' order; an empty list for no items. With `lists`, a tuple of so
+        many lists.
 
     Raises:
-        DefinitionError: `parallelism` or `batch_size` is below 1 (D124), or the body can't be traced (D1..).
+        DefinitionError: `parallelism`, `batch_size` or `lists` is below 1, or `body` doesn't return `lists` values
+            (D124), or the body can't be traced (D1..).
     """
-    for name, number in (("parallelism", parallelism), ("batch_size", batch_size)):
+    for name, number in (("parallelism", parallelism), ("batch_size", batch_size), ("lists", lists)):
         if number is not None and (type(number) is not int or number < 1):
             raise _bad("for_each", name, number, "a whole number of at least 1")
     tracer = CURRENT.get()
     limited = parallelism is not None or batch_size != 1
     if tracer is None or not (open_ended(items) or limited):
         body = converted(body) if tracer is not None else body
-        return [body(item) for item in items]
+        made = [body(item) for item in items]
+        return made if lists is None else _columns(made, lists)
     source: Any = items if isinstance(items, Handle) else list(items)
-    made: list[R] = _record_map(tracer, source, body, parallelism, batch_size, sys._getframe(1))
-    return made
+    ports = _record_map(tracer, source, body, lists, (parallelism, batch_size), sys._getframe(1))
+    return ports if lists is not None else ports[0]
+
+
+def _columns(rows: Iterable[Any], count: int) -> tuple[list[Any], ...]:
+    columns: tuple[list[Any], ...] = tuple([] for _ in range(count))
+    for row in rows:
+        for column, value in zip(columns, _split(row, count), strict=True):
+            column.append(value)
+    return columns
+
+
+def _split(returned: Any, count: int) -> tuple[Any, ...]:
+    """The values that a body returned, so many."""
+    is_tuple = type(returned) is tuple or (isinstance(returned, Handle) and not open_ended(returned))
+    parts = tuple(returned) if is_tuple else (returned,)
+    if not is_tuple or len(parts) != count:
+        given = f"{len(parts)} values" if is_tuple else "one value"
+        raise refusal(
+            "D124",
+            f"`for_each` is to make {count} lists, but its body returns {given}",
+            "return a tuple of as many values as `lists` says",
+        )
+    return parts
 
 
 def _record_map(
-    tracer: Tracer, items: Any, body: Callable[[Any], Any], parallelism: int | None, batch_size: int, frame: FrameType
-) -> Any:
+    tracer: Tracer,
+    items: Any,
+    body: Callable[[Any], Any],
+    lists: int | None,
+    limits: tuple[int | None, int],
+    frame: FrameType,
+) -> tuple[Any, ...]:
     operand = tracer.operand(items, "`items` of `for_each`")
     item_type = iterated_type(value_type(items)) or ANY
     node = tracer.node_id(frame, "for_each")
     body = converted(body)
-    recorded = tracer.record_block(
-        node,
-        {},
-        lambda: body(Handle(tracer.block, Item(node), item_type)),
-        "the result of `for_each`'s body",
-    )
-    ports, (block,) = joined([recorded])
-    ports = tuple(Port(port.name, Type("list", (port.type,))) for port in ports)
+    results = Results()
+
+    def record_item() -> None:
+        returned = body(Handle(tracer.block, Item(node), item_type))
+        if lists is None and (returned is None or isinstance(returned, Effect)):
+            return
+        for part in (returned,) if lists is None else _split(returned, lists):
+            results.add(*operand_of(tracer, part, "the result of `for_each`'s body"), plain=True)
+
+    recorded = tracer.record_block(node, {}, record_item, "")
+    ports = tuple(Port(port.name, Type("list", (port.type,))) for port in results.ports())
+    parallelism, batch_size = limits
     limit = None if parallelism is None else Parallelism(parallelism)
     after = tracer.control_after([recorded])
+    block = recorded.block(results.given())
     tracer.record_control(Map(node, operand, block, ports, item_type, batch_size, limit, after), [recorded])
-    return tracer.result(node, ports)
+    if not ports:
+        return (tracer.result(node, ports),)
+    return tuple(tracer.result(node, [port]) for port in ports)
 
 
 @overload
@@ -120,19 +197,15 @@ def branch(test: object, then: Callable[[], Any], otherwise: Callable[[], Any] |
         then, otherwise = converted(then), converted(otherwise)
     if tracer is None or not isinstance(test, Handle):
         return then() if test else otherwise() if otherwise is not None else None
-    operand = truth(tracer, test, "the test of `branch`")
-    node = tracer.node_id(sys._getframe(1), "branch")
-    counts: dict[str, int] = {}
-    arms = [
-        tracer.record_block(node, counts, then, "the result of `then`", facts=facts(operand, truth=True)),
-        tracer.record_block(
-            node, counts, otherwise or _nothing, "the result of `otherwise`", facts=facts(operand, truth=False)
-        ),
+    name, place = tracer.name_at(sys._getframe(1), "branch")
+    stage = current_stage()
+    assert stage is not None  # a trace is under way
+    made = BranchNode(stage, test, name, place)
+    sides = [
+        called_side(tracer, partial(made.open_side, True), then, "`then` of this `branch`"),
+        called_side(tracer, partial(made.open_side, False), otherwise or _nothing, "`otherwise` of this `branch`"),
     ]
-    ports, (chosen, other) = joined(arms)
-    made = Branch(node, (Case(operand, chosen),), other, ports, tracer.control_after(arms))
-    tracer.record_control(made, arms)
-    return tracer.result(node, ports)
+    return called_result(tracer, made.node, made.join(sides), "the result of `branch`")
 
 
 def _nothing() -> None: ...
@@ -318,26 +391,17 @@ def _record_try(
 ) -> Any:
     node = tracer.node_id(frame, "try")
     counts: dict[str, int] = {}
-    arms = [tracer.record_block(node, counts, converted(body), "the result of `try_`'s body")]
+    opened = partial(tracer.open_block, f"{node}/", counts)
+    sides = [called_side(tracer, opened, converted(body), "the body of this `try_`")]
     for handler in handlers.values():
-        caught = _caught(tracer, node, converted(handler))
-        arms.append(tracer.record_block(node, counts, caught, "the result of a handler of `try_`"))
-    ports, (tried, *handled) = joined(arms)
-    final: Block | None = None
+        handled = _caught(tracer, node, converted(handler))
+        sides.append(called_side(tracer, opened, handled, "this handler of `try_`"))
+    final = None
     if finally_ is not None:
-        last = tracer.record_block(node, counts, converted(finally_), "the result of `finally_`")
-        final = last.block()
-        arms.append(last)
-    made = Try(
-        node,
-        tried,
-        tuple(Handler((class_ref(cls),), block) for cls, block in zip(handlers, handled)),
-        final,
-        ports,
-        tracer.control_after(arms),
-    )
-    tracer.record_control(made, arms)
-    return tracer.result(node, ports)
+        final = called_side(tracer, opened, converted(finally_), "`finally_` of this `try_`")
+    kinds = [(class_ref(cls),) for cls in handlers]
+    record = partial(record_try, tracer, node, kinds, sides, final)
+    return called_result(tracer, node, join_sides(tracer, node, sides, record), "the result of `try_`")
 
 
 def _caught(tracer: Tracer, node: str, handler: Callable[[Failure], Any]) -> Callable[[], Any]:

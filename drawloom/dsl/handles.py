@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 # Any: a handle may be put wherever a value may
 
-__all__ = ["LEAK_MARK", "Effect", "Expression", "Handle", "shown"]
+__all__ = ["LEAK_MARK", "Effect", "Handle", "shown"]
 
 LEAK_MARK = "\u27e8run-time value"  # in every repr, so that a text that was made of one can be told
 _CHANGES = {
@@ -51,17 +51,25 @@ _SIGNS = {"add": "+", "sub": "-", "mul": "*", "truediv": "/", "floordiv": "//", 
 
 
 class Handle:
-    """A run-time value: a reference, its type, and the block it was made in."""
+    """A run-time value: a reference or an expression, its type, and the block it was made in.
 
-    __slots__ = ("_dl_block", "_dl_operand", "_dl_type")
+    It knows how large an expression it is, since shared parts count each time they are met. There is one class for
+    both: of a subclass on its right, Python would ask first, and `a < b` would be `b > a`.
+    """
+
+    __slots__ = ("_dl_block", "_dl_depth", "_dl_operand", "_dl_type", "_dl_weight")
     _dl_block: OpenBlock
     _dl_operand: Operand
     _dl_type: Type
+    _dl_weight: int
+    _dl_depth: int
 
-    def __init__(self, block: OpenBlock, operand: Operand, type_: Type) -> None:
+    def __init__(self, block: OpenBlock, operand: Operand, type_: Type, weight: int = 0, depth: int = 0) -> None:
         _set_block(self, block)
         _set_operand(self, operand)
         _set_type(self, type_)
+        _set_weight(self, weight)
+        _set_depth(self, depth)
 
     # parts
 
@@ -154,19 +162,6 @@ class Handle:
         return f"{LEAK_MARK} {_described(self._dl_operand)}: {self._dl_type}\u27e9"
 
 
-class Expression(Handle):
-    """A handle over an `Apply`; knows how large the expression is, since shared parts count each time they are met."""
-
-    __slots__ = ("_dl_depth", "_dl_weight")
-    _dl_depth: int
-    _dl_weight: int
-
-    def __init__(self, block: OpenBlock, operand: Operand, type_: Type, weight: int, depth: int) -> None:
-        super().__init__(block, operand, type_)
-        _set_weight(self, weight)
-        _set_depth(self, depth)
-
-
 class Effect(Handle):
     """What a call returns whose task returns nothing: good for `.after(...)` only."""
 
@@ -181,8 +176,8 @@ class Effect(Handle):
 _set_block = Handle.__dict__["_dl_block"].__set__
 _set_operand = Handle.__dict__["_dl_operand"].__set__
 _set_type = Handle.__dict__["_dl_type"].__set__
-_set_weight = Expression.__dict__["_dl_weight"].__set__
-_set_depth = Expression.__dict__["_dl_depth"].__set__
+_set_weight = Handle.__dict__["_dl_weight"].__set__
+_set_depth = Handle.__dict__["_dl_depth"].__set__
 
 
 def _refuse_value(handle: Handle, what: str, fix: str) -> NoReturn:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
+from drawloom.ir.exceptions import exception_again
+
 __all__ = ["raise_again", "raise_error"]
 
 # Any: an exception takes whatever its class takes
@@ -45,18 +47,4 @@ def _again(name: str, message: str) -> BaseException:
         from drawloom.errors import TaskFailed  # lazy: few failures aren't an exception of a task
 
         return TaskFailed(f"{name}: {message}")
-    cls = _class(name)
-    made: BaseException = cls.__new__(cls, message)
-    made.args = (message,)
-    if str(made) != message:  # `KeyError` shows the repr of its argument
-        made.args = (_Shown(message),)
-    return made
-
-
-class _Shown(str):
-    """A text whose repr is itself."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return str(self)
+    return exception_again(_class(name), message)

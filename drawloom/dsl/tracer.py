@@ -67,6 +67,11 @@ class Tracer:
 
     def node_id(self, frame: FrameType, fallback: str) -> str:
         """A new id in the open block: the variable a call is assigned to, else `fallback`, and its ordinal."""
+        name, place = self.name_at(frame, fallback)
+        return self.named_id(name, *place)
+
+    def name_at(self, frame: FrameType, fallback: str) -> tuple[str, Site]:
+        """What a call is named after, the variable it is assigned to, else `fallback`; and where it stands."""
         name = ""
         if frame.f_globals.get("__name__", "").startswith(OWN_MODULES):  # `for_each(tables, train)`: we call `train`
             frame = user_frame(frame) or frame
@@ -77,7 +82,7 @@ class Tracer:
             if targets is None:
                 targets = self._targets[id(code)] = Targets(code)
             name = targets.name(offset)
-        return self.named_id(name or fallback, code, offset)
+        return name or fallback, (code, offset)
 
     def named_id(self, name: str, code: CodeType, offset: int) -> str:
         """A new id in the open block, made of a name and its ordinal there, for what stands at a place of the code."""

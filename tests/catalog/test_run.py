@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 from pathlib import Path
 from typing import Any
 
@@ -83,11 +84,7 @@ def test_the_live_exception_is_raised_from_where_there_is_one(recorder: Any) -> 
     "info",
     [
         FailureInfo("gone_module:Oops", "lost", arguments=["lost"]),
-        FailureInfo("builtins:UnicodeDecodeError", "lost", arguments=["lost"]),  # takes five arguments
         FailureInfo("builtins:dict", "lost", arguments=[]),  # no exception at all
-        FailureInfo("builtins:ValueError", "lost", arguments={"$": "unknown-leaf"}),
-        FailureInfo("builtins:ValueError", "lost"),
-        FailureInfo("builtins:ValueError", "lost", arguments=["something else"]),  # would tell another story
     ],
 )
 def test_an_exception_that_cannot_be_made_again_becomes_a_node_failed(recorder: Any, info: FailureInfo) -> None:
@@ -101,6 +98,27 @@ def test_an_exception_that_cannot_be_made_again_becomes_a_node_failed(recorder: 
         "  where  flow.py:10, p\n"
         f"  fix    make `{module}` importable here to get the task's own exception class"
     )
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        FailureInfo("builtins:UnicodeDecodeError", "lost", arguments=["lost"]),  # takes five arguments
+        FailureInfo("builtins:ValueError", "lost", arguments={"$": "unknown-leaf"}),
+        FailureInfo("builtins:ValueError", "lost"),
+        FailureInfo("builtins:ValueError", "lost", arguments=["something else"]),  # would tell another story
+        FailureInfo("builtins:KeyError", "lost"),  # shows the repr of its argument
+    ],
+)
+def test_an_exception_whose_arguments_are_not_to_be_had_has_its_class_and_text(
+    recorder: Any, info: FailureInfo
+) -> None:
+    with pytest.raises(RunFailed) as error:
+        _ = recorder.failed("r1", info).result
+    cause = error.value.__cause__
+    assert isinstance(cause, getattr(builtins, info.type.partition(":")[2]))
+    assert type(cause).__name__ == info.type.partition(":")[2]
+    assert str(cause) == "lost"
 
 
 def test_a_step_that_was_killed_is_told_as_such(recorder: Any) -> None:

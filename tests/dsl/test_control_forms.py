@@ -336,6 +336,81 @@ def test_the_forms_outside_a_trace_are_plain_python() -> None:
     assert branch([1], lambda: 1, lambda: 2) == 1
 
 
+def test_for_each_gives_as_many_lists_as_asked_for(user_module: Load) -> None:
+    made = same(
+        user_module,
+        """
+@pipeline
+def p(n: int) -> list[list[int]]:
+    ups, twices = for_each(numbers(n), lambda x: (inc(x), x * 2), lists=2)
+    (ones,) = for_each(numbers(n), lambda x: (inc(x),), lists=1)
+    return [ups, twices, ones]
+""",
+        {"n": 0},
+        {"n": 3},
+    )
+    first = next(node for node in made.body.nodes if isinstance(node, Map))
+    assert [(port.name, port.type) for port in first.results] == [
+        ("result_0", Type("list", (INT,))),
+        ("result_1", Type("list", (INT,))),
+    ]
+    assert for_each([], lambda x: (x, x), lists=2) == ([], [])
+    assert for_each([1, 2], lambda x: (x, str(x)), lists=2) == ([1, 2], ["1", "2"])
+
+
+def test_a_branch_of_tuples_gives_each_item_for_itself(user_module: Load) -> None:
+    made = same(
+        user_module,
+        """
+@pipeline
+def p(n: int) -> tuple[int, tuple[str, int], int]:
+    made = branch(n > 1, lambda: (inc(n), ("a", n), 1), lambda: (n, ("b", n), 1))
+    return made
+""",
+        {"n": 1},
+        {"n": 2},
+    )
+    (only,) = (node for node in made.body.nodes if isinstance(node, Branch))
+    assert [port.type for port in only.results] == [INT, STR]  # the rest is the same on both sides
+
+
+def test_a_side_that_raises_leaves_the_other_one(user_module: Load) -> None:
+    same(
+        user_module,
+        """
+def refuse(n: int) -> int:
+    raise ValueError(n)
+
+@pipeline
+def p(n: int) -> int:
+    first = branch(n > 1, lambda: refuse(n), lambda: inc(n))
+    return try_(lambda: refuse(first), {ValueError: lambda failure: inc(first)})
+""",
+        {"n": 1},
+        {"n": 2},
+    )
+
+
+def test_what_raises_while_a_side_is_traced_is_refused_there(user_module: Load) -> None:
+    module = user_module(TASKS + "@pipeline\ndef p(n: int) -> int: return branch(n > 1, lambda: {}[3], lambda: n)\n")
+    with pytest.raises(DefinitionError) as caught:
+        trace(module.p)
+    (found,) = caught.value.diagnostics
+    assert f"{found.code} {found.what}" == (
+        "D147 this line raises KeyError (3) whenever `then` of this `branch` is reached"
+    )
+
+
+def test_operands_of_a_comparison_keep_their_sides(user_module: Load) -> None:
+    made = same(
+        user_module,
+        "@pipeline\ndef p(n: int, xs: list[int]) -> bool: return n < length(xs)\n",
+        {"n": 1, "xs": [1, 2]},
+    )
+    (result,) = made.body.results
+    assert result[1] == Apply("lt", (Param("n"), Apply("len", (Param("xs"),))))
+
+
 # refusals
 
 
@@ -354,6 +429,24 @@ def test_the_forms_outside_a_trace_are_plain_python() -> None:
             (
                 "for_each(batch_size=1.5) must be a whole number of at least 1 | "
                 "pass a whole number of at least 1 as `batch_size`"
+            ),
+        ),
+        (
+            lambda: for_each([1], str, lists=0),  # type: ignore[arg-type]
+            "for_each(lists=0) must be a whole number of at least 1 | pass a whole number of at least 1 as `lists`",
+        ),
+        (
+            lambda: for_each([1], str, lists=2),  # type: ignore[arg-type]
+            (
+                "`for_each` is to make 2 lists, but its body returns one value | "
+                "return a tuple of as many values as `lists` says"
+            ),
+        ),
+        (
+            lambda: for_each([1], lambda x: (x, x, x), lists=2),  # type: ignore[arg-type,return-value]
+            (
+                "`for_each` is to make 2 lists, but its body returns 3 values | "
+                "return a tuple of as many values as `lists` says"
             ),
         ),
         (

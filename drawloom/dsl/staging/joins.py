@@ -117,10 +117,17 @@ class Ports:
             return plain(given[0])  # a list that grew: it is still that list, and has what `content` tells
         if all(_same(v, given[0]) for v in given[1:]) and not self._told_inside(given[0], values):
             return plain(given[0])
+        if all(type(v) is tuple and len(v) == len(given[0]) for v in given):
+            return self._merged_tuple(name, values, len(given[0]))
         try:
             return self.add(self._parts(name, values))
         except DefinitionError as error:
             return unjoinable(error)
+
+    def _merged_tuple(self, name: str, values: Sequence[Any], size: int) -> Any:
+        """A tuple of so many items on every side, item by item: `(a, b) if test else (c, d)` gives two results."""
+        parts = [self.merged(name, [v if v is _ABSENT else v[i] for v in values]) for i in range(size)]
+        return next((part for part in parts if isinstance(part, Unreadable)), tuple(parts))
 
     def _unreadable(self, values: Sequence[Any]) -> Any:
         """What a name is after the join that one of the sides doesn't bind: as it was, if all of them leave it."""
@@ -335,6 +342,9 @@ def _fill(found: Exit, ports: Ports) -> None:
 
 
 def _filled(value: Any, ports: Ports) -> Any:
+    if type(value) is tuple:
+        made = tuple(_filled(item, ports) for item in value)
+        return value if all(new is old for new, old in zip(made, value, strict=True)) else made
     return ports.handle(value) if isinstance(value, Slot) else value
 
 

@@ -191,7 +191,7 @@ class RunLoop(Scope):
         if self.as_map and (reads or any(label != FALL for label in outcome)):
             self.as_map = False
             self.carries.settled(block, outcome)
-            return self._again(block)
+            return self._again(block, is_loop_now=True)
         if not self.as_map and not self.carries.settled(block, outcome):
             return self._again(block)
         self.over = True
@@ -208,10 +208,19 @@ class RunLoop(Scope):
                 return True
         return False
 
-    def _again(self, block: OpenBlock) -> tuple[Any, ...]:
+    def _again(self, block: OpenBlock, *, is_loop_now: bool = False) -> tuple[Any, ...]:
         restore(block)
         self.tracer.close_block()
+        if is_loop_now and not self.about.hint:
+            self._rename("while_loop")
         return self._begin_round()
+
+    def _rename(self, name: str) -> None:
+        """Name the node after what it turned out to be; nothing that was recorded so far is kept."""
+        self.tracer.forget(self.known)
+        self.tracer.release_id(self.node, self.name)
+        self.name = name
+        self.node = self.carries.node = self.tracer.named_id(name, *self.about.place)
 
     # as a map
 

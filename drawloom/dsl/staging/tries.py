@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
+from functools import partial
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drawloom.dsl.blocks import OpenBlock
 from drawloom.dsl.handles import Handle
@@ -31,7 +32,10 @@ from drawloom.ir.operands import Caught
 from drawloom.ir.tasks import Port
 from drawloom.ir.types import NONE, Type
 
-__all__ = ["Passing", "Try"]
+__all__ = ["Passing", "Try", "record_try"]
+
+if TYPE_CHECKING:
+    from drawloom.dsl.tracer import Tracer
 
 # Any: names hold the user's values, or handles over them
 
@@ -44,6 +48,23 @@ def _override(outcome: Outcome, bound: Mapping[str, Any]) -> None:
     for label, found in outcome.items():
         if label[0] != RETURN:
             found.values.update(bound)
+
+
+def record_try(
+    tracer: Tracer,
+    node: str,
+    kinds: Sequence[tuple[str, ...]],
+    sides: Sequence[Side],
+    final: Side | None,
+    ports: tuple[Port, ...],
+    blocks: list[Block],
+) -> tuple[Node, Sequence[Recorded]]:
+    """The node of a `try`, of its recorded parts: the body and the handlers, and `finally`."""
+    body, *handled = blocks
+    handlers = tuple(Handler(classes, block) for classes, block in zip(kinds, handled, strict=True))
+    held = [Recorded(side.block, None, None, NONE) for side in (*sides, *([final] if final is not None else []))]
+    last = None if final is None else recorded_block(final.block)
+    return TryNode(node, body, handlers, last, ports, tracer.control_after(held)), held
 
 
 class Try(Scope):
@@ -310,7 +331,8 @@ class Try(Scope):
         stage = self.stage
         if not self.staged:
             return self._join_native(held)
-        joined = join_sides(stage.tracer, self.node, self.sides, self._record)
+        record = partial(record_try, stage.tracer, self.node, self.kinds, self.sides, self.final)
+        joined = join_sides(stage.tracer, self.node, self.sides, record)
         _override(joined, self.overrides)
         self.lists.join(joined)
         if ELSE in joined:
@@ -329,17 +351,6 @@ class Try(Scope):
             outcome[FALL].values.update({name: held.get(name, UNBOUND) for name in self.names})
         made: tuple[Any, ...] = self.stage.settle(outcome, self.names)
         return made
-
-    def _record(self, ports: tuple[Port, ...], blocks: list[Block]) -> tuple[Node, Sequence[Any]]:
-        body, *handled = blocks
-        handlers = tuple(Handler(kinds, block) for kinds, block in zip(self.kinds, handled, strict=True))
-        held = [Recorded(side.block, None, None, NONE) for side in self.sides]
-        final = None
-        if self.final is not None:
-            held.append(Recorded(self.final.block, None, None, NONE))
-            final = recorded_block(self.final.block)
-        after = self.stage.tracer.control_after(held)
-        return TryNode(self.node, body, handlers, final, ports, after), held
 
     def elses(self) -> bool:
         """Whether `else` is to be run: behind the body, and in a run only if that has succeeded."""

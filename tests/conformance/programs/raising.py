@@ -1,6 +1,7 @@
-"""`raise` in a pipeline: under a run-time test, in a handler, again, from a cause, a failing `assert`."""
+"""`raise` in a pipeline: under a run-time test, in a handler, again, from a cause, a failing `assert`;
+exceptions that make their text themselves."""
 
-from drawloom import pipeline, task
+from drawloom import bounded, pipeline, task
 
 
 class TooSmall(ValueError):
@@ -9,6 +10,21 @@ class TooSmall(ValueError):
 
 class Rejected(Exception):
     """Another name for what went wrong."""
+
+
+class Missing(Exception):
+    """Makes its text of what it is given."""
+
+    def __init__(self, name: str, place: str) -> None:
+        super().__init__(name, place)
+
+    def __str__(self) -> str:
+        return f"no {self.args[0]} in {self.args[1]}"
+
+
+@task
+def find(name: str) -> str:
+    raise Missing(name, "the cellar")
 
 
 @task
@@ -66,7 +82,33 @@ def asserted(text: str, least: int) -> int:
     return found
 
 
+@pipeline
+def own_text(path: str, name: str) -> str:
+    try:
+        return find(name)
+    except Missing as error:
+        note(path, str(error))
+        raise
+
+
+@pipeline
+def bound_reached(path: str, least: int) -> int:
+    found = least
+    try:
+        for _ in bounded(2):
+            if found > 10:
+                break
+            found = number(f"{found}1")
+    except Exception as error:
+        note(path, str(error))
+        raise
+    return found
+
+
 CASES = {
+    "own-text": (own_text, {"name": "wine"}),
+    "bound-reached": (bound_reached, {"least": -1}),
+    "bound-not-reached": (bound_reached, {"least": 1}),
     "raised": (checked, {"text": "3", "least": 4}),
     "not-raised": (checked, {"text": "4", "least": 4}),
     "again-own": (again, {"text": "0"}),

@@ -182,10 +182,7 @@ EQUAL = {
         return x
         """,
     ),
-}
-UNEQUAL = {
     "names-joined-by-if": (
-        "`branch` gives its tuple as one port, the plain `if` each name by a port of its own",
         "n: int) -> int",
         """
         if n > 3:
@@ -209,16 +206,73 @@ UNEQUAL = {
         return x + y
         """,
     ),
+    "names-joined-by-try": (
+        "n: int) -> int",
+        """
+        try:
+            x = check(n)
+            y = half(n)
+        except ValueError:
+            x = half(n)
+            y = inc(n)
+        return x + y
+        """,
+        """
+        def body():
+            x = check(n)
+            y = half(n)
+            return x, y
+        def handler(failure):
+            x = half(n)
+            y = inc(n)
+            return x, y
+        x, y = try_(body, {ValueError: handler})
+        return x + y
+        """,
+    ),
+    "early-return-of-a-tuple": (
+        "n: int) -> tuple[int, int]",
+        "if n > 3:\n    return inc(n), 1\nreturn half(n), 2",
+        "return branch(n > 3, lambda: (inc(n), 1), lambda: (half(n), 2))",
+    ),
+    "conditional-expression-of-tuples": (
+        "n: int) -> int",
+        "x, y = (inc(n), n) if n > 3 else (half(n), n)\nreturn x + y",
+        "x, y = branch(n > 3, lambda: (inc(n), n), lambda: (half(n), n))\nreturn x + y",
+    ),
+    "names-that-are-the-same-on-both-sides": (
+        "n: int) -> int",
+        """
+        if n > 3:
+            x, y = n, inc(n)
+        else:
+            x, y = n, half(n)
+        return x + y
+        """,
+        "x, y = branch(n > 3, lambda: (n, inc(n)), lambda: (n, half(n)))\nreturn x + y",
+    ),
+    "raise-on-one-side": (
+        "n: int) -> int",
+        """
+        if n > 3:
+            raise ValueError("large")
+        else:
+            x = half(n)
+        return x
+        """,
+        """
+        def taken():
+            raise ValueError("large")
+        def other():
+            x = half(n)
+            return x
+        x = branch(n > 3, taken, other)
+        return x
+        """,
+    ),
 }
 
 
 @pytest.mark.parametrize("name", EQUAL)
 def test_both_spellings_give_the_same_graph(same_graph: SameGraph, name: str) -> None:
     same_graph(*EQUAL[name])
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=pytest.mark.xfail(reason=UNEQUAL[name][0])) for name in UNEQUAL]
-)
-def test_both_spellings_give_the_same_graph_one_day(same_graph: SameGraph, name: str) -> None:
-    same_graph(*UNEQUAL[name][1:])
