@@ -132,9 +132,8 @@ class OpenBlock:
             return type_
         tracer = self.tracer
         for block in (*tracer.open_blocks, *([tracer.joining] if tracer.joining is not None else [])):
-            is_none = block.facts.get(operand)
-            if is_none is not None:
-                type_ = narrowed(type_, is_none)
+            if operand in block.facts:
+                type_ = narrowed(type_, block.facts[operand])
         return type_
 
     def stand(self, operand: Operand, type_: Type) -> None:

@@ -60,6 +60,7 @@ class Tracer:
         self._targets: dict[int, Targets] = {}
         self._recorded: dict[str, int] = {}
         self.options: list[Options] = []  # of the `with call_options(...)` around, from the outside in
+        self.told: dict[Operand, tuple[Facts, Facts]] = {}  # what the flags tell that control nodes give
         self.joining: OpenBlock | None = None  # the block of a side whose results are being made
         self.stage: Any = None  # a `staging.scopes.Stage`, once a converted function runs
 

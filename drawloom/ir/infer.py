@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from drawloom.errors import did_you_mean
 from drawloom.ir.assign import RECORDS, assignable, const_type, union_of, widen
-from drawloom.ir.narrow import Facts, facts, narrowed
+from drawloom.ir.narrow import Facts, Told, facts, narrowed
 from drawloom.ir.operands import Apply, Const, Field, Key, Operand, Reference, RunInfo
 from drawloom.ir.operators import operator_type
 from drawloom.ir.problems import TypeProblem
@@ -67,6 +67,11 @@ class Scope(Protocol):
         """What the tests around tell of operands."""
         ...
 
+    @property
+    def told(self) -> Told:
+        """What the flags tell that nodes give."""
+        ...
+
     def under(self, facts: Facts) -> AbstractContextManager[None]:
         """Where these facts hold too."""
         ...
@@ -109,7 +114,7 @@ def _argument_types(operand: Apply, scope: Scope) -> list[Type]:
     truths = (True, False) if operand.op == "select" else (operand.op == "and",)
     types = [first]
     for truth, argument in zip(truths, rest, strict=True):
-        with scope.under(facts(test, truth)):
+        with scope.under(facts(test, truth, scope.told)):
             types.append(operand_type(argument, scope))
     return types
 
@@ -127,8 +132,8 @@ def _reference_type(reference: Reference, scope: Scope) -> Type:
 
 
 def _with_facts(type_: Type, operand: Operand, scope: Scope) -> Type:
-    is_none = scope.known.get(operand) if scope.known else None
-    return type_ if is_none is None else narrowed(type_, is_none)
+    known = scope.known
+    return narrowed(type_, known[operand]) if operand in known else type_
 
 
 def path_type(type_: Type, path: tuple[Field | Key, ...]) -> Type:

@@ -178,10 +178,14 @@ def _order(args: list[Type]) -> Type | None:
 
 def _equal(args: list[Type]) -> Type:
     # arrays and frames compare item by item; all else gives a bool
-    return ANY if any(a.name in _ELEMENTWISE for a in args) else BOOL
+    return ANY if any(member.name in _ELEMENTWISE for a in args for member in _members(a)) else BOOL
 
 
-_ELEMENTWISE: Final = frozenset({"any", "union", "ndarray", "dataframe", "series", "polars", "object"})
+def _members(type_: Type) -> tuple[Type, ...]:
+    return type_.args if type_.name == "union" else (type_,)
+
+
+_ELEMENTWISE: Final = frozenset({"any", "ndarray", "dataframe", "series", "polars", "object"})
 
 
 def _contains(args: list[Type]) -> Type | None:

@@ -17,7 +17,7 @@ from drawloom.ir.envelope import decode, encode
 from drawloom.ir.evaluate import OPERATORS, evaluate
 from drawloom.ir.infer import member_type, operand_type, path_type
 from drawloom.ir.iterated import iterated_type
-from drawloom.ir.narrow import Facts
+from drawloom.ir.narrow import Facts, Told
 from drawloom.ir.operands import OPS, Apply, Const, Field, Key, Operand, Param, Reference
 from drawloom.ir.operators import operator_type
 from drawloom.ir.problems import TypeProblem
@@ -216,6 +216,7 @@ class _Scope:
         return {"n": INT, "text": STR}[reference.name] if isinstance(reference, Param) else ANY
 
     known: Facts = {}
+    told: Told = {}
 
     def under(self, facts: Facts) -> AbstractContextManager[None]:
         return nullcontext()

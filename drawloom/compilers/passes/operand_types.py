@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from drawloom.ir.assign import widen
 from drawloom.ir.infer import RUN_INFO, TypeProblem, operand_type
-from drawloom.ir.narrow import Facts
+from drawloom.ir.narrow import Facts, Told, together
 from drawloom.ir.nodes import Call, Loop, Map, Pipeline
 from drawloom.ir.operands import Carried, Caught, Item, Operand, Output, Param, Reference, RunInfo
 from drawloom.ir.types import ANY, Type
@@ -21,6 +21,7 @@ class OperandTypes:
 
     def __init__(self, pipeline: Pipeline) -> None:
         self.known: Facts = {}
+        self.told: Told = {}
         tasks = {task.name: task.result for task in pipeline.tasks}
         self._known: dict[Reference, Type] = {Param(port.name): port.type for port in pipeline.params}
         for node in walk(pipeline.body):
@@ -60,7 +61,7 @@ class OperandTypes:
     def under(self, facts: Facts) -> Iterator[None]:
         """Where these facts hold too."""
         before = self.known
-        self.known = {**before, **facts}
+        self.known = together(before, facts)
         try:
             yield
         finally:

@@ -50,7 +50,7 @@ class BranchNode:
 
     def open_side(self, taken: bool) -> None:
         """Begin a side: that of a true test, or of a false one."""
-        self.tracer.open_block(f"{self.node}/", self.counts).facts = facts(self.operand, taken)
+        self.tracer.open_block(f"{self.node}/", self.counts).facts = facts(self.operand, taken, self.tracer.told)
 
     def join(self, sides: Sequence[Side]) -> Outcome:
         """Record the node and give what its sides came to, or nothing if nothing is in it."""

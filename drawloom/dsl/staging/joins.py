@@ -14,7 +14,7 @@ from drawloom.dsl.staging.unbound import Unreadable, is_readable, maybe_unbound,
 from drawloom.dsl.standing import recorded_block
 from drawloom.errors import DefinitionError
 from drawloom.ir.assign import union_of
-from drawloom.ir.narrow import narrowed
+from drawloom.ir.narrow import narrowed, told_by
 from drawloom.ir.nodes import Block, Node
 from drawloom.ir.operands import Apply, Const, Operand, Output
 from drawloom.ir.tasks import Port
@@ -153,8 +153,8 @@ class Ports:
         sides = [i for i, v in enumerate(values) if v is not _ABSENT]
         if len(sides) == len(values) or not isinstance(value, Handle):
             return False
-        known = self.blocks[sides[0]].facts.get(value._dl_operand)
-        return known is not None and narrowed(value._dl_type, known) != value._dl_type
+        facts, operand = self.blocks[sides[0]].facts, value._dl_operand
+        return operand in facts and narrowed(value._dl_type, facts[operand]) != value._dl_type
 
     def _stands_inside(self, value: Any) -> bool:
         """Whether a value may raise, and so must be made in the side where it stands."""
@@ -204,16 +204,26 @@ class Ports:
 
     def finish(self) -> tuple[tuple[Port, ...], list[tuple[tuple[str, Operand], ...]]]:
         """The node's result ports, and the results of each side."""
-        names = ["result"] if len(self.found) == 1 else [f"result_{i}" for i in range(len(self.found))]
+        names = self._names()
         ports = tuple(Port(name, type_) for name, type_ in zip(names, self.found.values(), strict=True))
         sides = [tuple((n, key[i]) for n, key in zip(names, self.found, strict=True)) for i in range(len(self.blocks))]
         return ports, sides
 
+    def note_flags(self) -> None:
+        """Keep what the results tell that say which way was taken."""
+        told = self.tracer.told
+        for place, (key, type_) in enumerate(self.found.items()):
+            if type_ == BOOL:
+                arms = [(block.facts, operand) for block, operand in zip(self.blocks, key, strict=True)]
+                told[Output(self.node, self._names()[place])] = told_by(arms, told)
+
+    def _names(self) -> list[str]:
+        return ["result"] if len(self.found) == 1 else [f"result_{i}" for i in range(len(self.found))]
+
     def handle(self, slot: Slot) -> Handle:
         """What a result is to the code behind the node."""
-        names = ["result"] if len(self.found) == 1 else [f"result_{i}" for i in range(len(self.found))]
         place = list(self.found).index(slot.key)
-        return Handle(self.tracer.block, Output(self.node, names[place]), self.found[slot.key])
+        return Handle(self.tracer.block, Output(self.node, self._names()[place]), self.found[slot.key])
 
 
 def _with_absent(items: Sequence[Any], sides: Sequence[Any]) -> list[Any]:
@@ -284,11 +294,14 @@ def join_sides(
         for side in sides:
             side.block.close()
     made = record(result_ports, [recorded_block(s.block, r) for s, r in zip(sides, results, strict=True)])
+    for side in sides:  # a list that comes out of a side is younger than what is open here
+        tracer.block.born |= side.block.born
     if made is None:
         for side in sides:
             tracer.merge_block(side.block)
     else:
         tracer.record_control(*made)
+        ports.note_flags()
     for found in joined.values():
         _fill(found, ports)
     return joined

@@ -16,7 +16,7 @@ from drawloom.ir.checks.cycles import components
 from drawloom.ir.checks.references import explain
 from drawloom.ir.infer import RUN_INFO, TypeProblem, operand_type
 from drawloom.ir.layout import layout
-from drawloom.ir.narrow import Facts
+from drawloom.ir.narrow import Facts, together
 from drawloom.ir.nodes import Block, Node, Pipeline, Port
 from drawloom.ir.notation import format_operand, format_type, printable
 from drawloom.ir.operands import Apply, Const, Item, Operand, Output, Param, Reference, RunInfo
@@ -59,12 +59,13 @@ class Context:
         self.visible: dict[str, Ports] = {}  # node id -> its ports, for the nodes that may be referred to here
         self.items: dict[str, Type] = {}  # the maps around the place, and their items' types
         self.carried: dict[str, dict[str, Type]] = {}  # the loops around the place
-        self.known: dict[Operand, bool] = {}  # what the tests around the place tell of operands (`ir.narrow`)
+        self.known: Facts = {}  # what the tests around the place tell of operands (`ir.narrow`)
+        self.told: dict[Operand, tuple[Facts, Facts]] = {}  # and the flags that nodes give
         self.caught: set[str] = set()  # the tries whose handler is around the place
         self.open: list[tuple[str, int]] = [("", 0)]  # the blocks around the place: (control node, arm)
         self.fitting: set[tuple[int | str, int]] = set()  # (source, target) that fit; see `edge`
         self.sound_policies: set[int] = set()  # ids of policies without a problem
-        self.told: set[object] = set()  # cycles and types that have been reported
+        self.reported: set[object] = set()  # cycles and types that have been told of
         self.hints: dict[str, str] = {}  # unknown node ids, and what they may have meant
         self._nodes: dict[str, tuple[int, Node]] | None = None
         self._sources: Mapping[str, Source] | None = None
@@ -146,7 +147,7 @@ class Context:
     def under(self, facts: Facts) -> Iterator[None]:
         """Where these facts hold too."""
         before = self.known
-        self.known = {**before, **facts} if facts else before
+        self.known = together(before, facts)
         try:
             yield
         finally:

@@ -10,10 +10,10 @@ from drawloom.ir.assign import assignable
 from drawloom.ir.checks.context import UNKNOWN_PORTS, Context, Ports
 from drawloom.ir.checks.interface import check_map_policies, check_node_policies, repeated, sound
 from drawloom.ir.iterated import iterated_type
-from drawloom.ir.narrow import facts
+from drawloom.ir.narrow import Facts, facts, together, told_by
 from drawloom.ir.nodes import Block, Branch, ContainerCall, EngineNode, Loop, Map, Node, PipelineCall, Port, Try
-from drawloom.ir.operands import Operand
-from drawloom.ir.types import ANY, Type
+from drawloom.ir.operands import Output
+from drawloom.ir.types import ANY, BOOL, Type
 
 __all__ = ["MAX_NESTING", "check_control"]
 
@@ -114,17 +114,30 @@ _NOT_MAPPED: Final = frozenset({"str", "bytes", "literal", "dataframe", "series"
 
 def _check_branch(context: Context, node: Branch, nodes: Nodes) -> Ports:
     ports = _ports(context, node, node.results)
-    untaken: dict[Operand, bool] = {}  # what is known once the cases before weren't taken
+    untaken: Facts = {}  # what is known once the cases before weren't taken
+    arms: list[tuple[Facts, Block]] = []
     for arm, case in enumerate(node.cases):
         with context.under(untaken):
             context.type_of(case.test)
-            with context.under(facts(case.test, truth=True)):
+            taken = facts(case.test, True, context.told)
+            with context.under(taken):
                 _check_arms(context, node, [(case.block, f"case {arm + 1} of `{node.id}`")], node.results, nodes, arm)
-        untaken |= facts(case.test, truth=False)
+        arms.append((together(untaken, taken), case.block))
+        untaken = together(untaken, facts(case.test, False, context.told))
     with context.under(untaken):
         last = [(node.otherwise, f"the `otherwise` of `{node.id}`")]
         _check_arms(context, node, last, node.results, nodes, len(node.cases))
+    _note_flags(context, node, [*arms, (untaken, node.otherwise)])
     return ports
+
+
+def _note_flags(context: Context, node: Branch | Try, arms: Sequence[tuple[Facts, Block]]) -> None:
+    """Keep what the flags tell that the arms give."""
+    given = [(known, dict(block.results)) for known, block in arms]
+    for port in node.results:
+        if port.type == BOOL and all(port.name in results for _, results in given):
+            flags = [(known, results[port.name]) for known, results in given]
+            context.told[Output(node.id, port.name)] = told_by(flags, context.told)
 
 
 def _check_arms(
@@ -202,6 +215,7 @@ def _check_try(context: Context, node: Try, nodes: Nodes) -> Ports:
     if node.final is not None:
         final = node.final
         _inside(context, node, 1 + len(node.handlers), final, nodes, lambda: _no_results(context, node, final))
+    _note_flags(context, node, [({}, block) for block in (node.body, *(handler.block for handler in node.handlers))])
     return ports
 
 

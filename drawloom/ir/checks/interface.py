@@ -117,8 +117,8 @@ def sound(context: Context, type_: Type, what: str) -> Type:
     reason = _malformed(type_)
     if reason is None:
         return type_
-    if (what, reason) not in context.told:
-        context.told.add((what, reason))
+    if (what, reason) not in context.reported:
+        context.reported.add((what, reason))
         context.report("G228", f"the type of {what} is malformed: {reason}", "use the forms in drawloom.ir.types")
     return ANY
 

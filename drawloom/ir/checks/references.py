@@ -84,8 +84,8 @@ def _explain_later(context: Context, node: str, user: str, verb: str) -> None:
         fix = f"put `{node}` before {user}: nodes run in the order they are written"
         context.report("G210", f"{user} {verb} `{node}`, which stands after it", fix)
         return
-    if (block, component[node]) not in context.told:
-        context.told.add((block, component[node]))
+    if (block, component[node]) not in context.reported:
+        context.reported.add((block, component[node]))
         circle = " -> ".join(f"`{n}`" for n in (here, *shortest_way(node, here, edges)))
         what = f"these nodes wait for each other: {circle}"
         context.report("G209", what, "break the circle: take out one of these edges, or use a `while_loop`")

@@ -98,6 +98,37 @@ def test_a_list_grows_in_a_loop_with_a_jump(user_module: Load, same: Same, jump:
     same(module, {"n": 0}, {"n": 2}, {"n": 5})
 
 
+MADE_INSIDE = """
+@pipeline
+def inner(n: int) -> int:
+    try:
+        raise KeyError(n)
+    except KeyError:
+        made = [3]
+    made.append(n if text(n) < "2" else 7)
+    return len(made) + n
+
+@pipeline
+def p(n: int) -> list[int]:
+    out = []
+    for x in numbers(n):
+        if x == 1:
+            out.append(x)
+        else:
+            more = [y for y, z in [(inner(x), n), (1, 2)] for _ in numbers(z)]
+            if x == 4:
+                break
+            out.append(len(more))
+    return out
+"""
+
+
+def test_a_list_that_was_made_in_a_handler_and_comes_out_of_it_is_nobodys_outside(
+    user_module: Load, same: Same
+) -> None:
+    same(user_module(HEAD + MADE_INSIDE), *({"n": n} for n in (0, 1, 2, 3, 6)))
+
+
 # helpers that call nothing are staged as well
 
 
