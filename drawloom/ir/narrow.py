@@ -8,14 +8,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from functools import reduce
 from types import MappingProxyType
-from typing import Final
+from typing import Final, NamedTuple
 
 from drawloom.ir.operands import Apply, Const, Operand
 from drawloom.ir.types import NEVER, NONE, Type
 
-__all__ = ["Facts", "Told", "facts", "narrowed", "together", "told_by"]
+__all__ = ["Facts", "Told", "Truth", "facts", "narrowed", "together", "told_by"]
 
-Facts = Mapping[Operand, bool | None]  # operand -> whether it is None; None if it can be neither: no run comes there
+
+class Truth(NamedTuple):
+    """Stands for the truth of an operand, among facts."""
+
+    operand: Operand
+
+
+# operand -> whether it is None, truth -> whether it is true; None if it can be neither: no run comes there
+Facts = Mapping[Operand | Truth, bool | None]
 Told = Mapping[Operand, tuple[Facts, Facts]]  # a flag -> what is known where it is false, where it is true
 _NULL: Final = Const("null")
 _FLAGS: Final[Mapping[Operand, bool]] = {Const("false"): False, Const("true"): True}
@@ -31,12 +39,18 @@ def facts(test: Operand, truth: bool, told: Told = _NOTHING) -> Facts:
         told: what flags tell, if it is one.
 
     >>> from drawloom.ir.operands import Param
-    >>> facts(Apply("not", (Apply("is_none", (Param("x"),)),)), True)
-    {Param(name='x', path=()): False}
+    >>> facts(Apply("not", (Apply("is_none", (Param("x"),)),)), True)[Param("x")]
+    False
     """
+    if isinstance(test, Const):
+        return {}
+    return together({Truth(test): truth}, _facts(test, truth, told))
+
+
+def _facts(test: Operand, truth: bool, told: Told) -> Facts:
     if not isinstance(test, Apply):
         known = told[test][truth] if test in told else {}
-        return {**known, test: False} if truth and not isinstance(test, Const) else known
+        return {**known, test: False} if truth else known
     op, args = test.op, test.args
     if op == "not":
         return facts(args[0], not truth, told)

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drawloom.ir.evaluate import evaluate
-from drawloom.ir.narrow import Facts, facts, narrowed, together, told_by
+from drawloom.ir.narrow import Facts, Truth, facts, narrowed, together, told_by
 from drawloom.ir.operands import Apply, Const, Operand, Output, Param
 from drawloom.ir.types import ANY, INT, NEVER, NONE, Type
 
@@ -47,8 +47,14 @@ def _value(operand: Operand, values: dict[str, Any], flag: object = None) -> Any
     return evaluate(operand, lookup, lambda const: {"true": True, "false": False, "null": None, "0": 0}[const.json])
 
 
-def _holds(known: Facts, values: dict[str, Any]) -> bool:
-    return all((_value(operand, values) is None) is told for operand, told in known.items())
+def _holds(known: Facts, values: dict[str, Any], flag: object = None) -> bool:
+    return all(_is_so(about, values, flag) is told for about, told in known.items())
+
+
+def _is_so(about: Operand | Truth, values: dict[str, Any], flag: object) -> bool:
+    if isinstance(about, Truth):
+        return bool(_value(about.operand, values, flag))
+    return _value(about, values, flag) is None
 
 
 @given(_tests(LEAVES), VALUES)
@@ -70,14 +76,19 @@ def test_what_the_flag_of_a_branch_tells_is_so(
     value = _value(arms[taken][1], values)
     told = {FLAG: told_by(arms, {})}
     around = data.draw(_tests(LEAVES | st.just(FLAG)))
-    known = {k: v for k, v in facts(around, bool(_value(around, values, value)), told).items() if k != FLAG}
-    assert all((_value(operand, values, value) is None) is v for operand, v in known.items())
+    assert _holds(facts(around, bool(_value(around, values, value)), told), values, value)
 
 
 def test_an_arm_that_gives_nothing_tells_nothing() -> None:
     none, some = {Param("a"): True}, {Param("a"): False}
     arms = [(none, Apply("unset", ())), (some, Const("true")), (some, Param("b"))]
-    assert told_by(arms, {}) == ({Param("a"): False}, {Param("a"): False})
+    assert told_by(arms, {}) == ({Param("a"): False, Truth(Param("b")): False}, {Param("a"): False})
+
+
+def test_an_arm_that_can_not_give_a_flag_tells_nothing_of_it() -> None:
+    ready = Output("other", "ready")
+    arms = [({Truth(ready): True, Param("a"): False}, Const("true")), ({Truth(ready): False}, ready)]
+    assert told_by(arms, {})[1] == arms[0][0]
 
 
 def test_facts_that_contradict_each_other_leave_no_value() -> None:

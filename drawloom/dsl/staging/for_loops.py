@@ -52,7 +52,7 @@ def For(  # noqa: N802  # it stands for a statement, as `If` and `While` do
         behind: those of them that are read outside of it.
         read: names that its body reads, other than to make a list grow.
         hint: what its node is named after.
-        extended: those names that only grow, by `+=`.
+        extended: those names that only grow, by `+=`, or that only its `else` binds.
         shape: how the target takes an item apart.
         has_else: whether it has an `else`.
     """

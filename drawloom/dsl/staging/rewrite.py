@@ -256,7 +256,8 @@ class _Statements:
         owner, names = self.temporary(), self.names([node.target, *node.body, *node.orelse])
         grown = appended_names(node.body)
         hint = grown[0] if len(grown) == 1 else ""
-        extended = tuple(sorted(only_extended(node.body)))
+        only_behind = set(bound_names(node.orelse)) - set(bound_names([node.target, *node.body]))
+        extended = tuple(sorted(only_extended(node.body) | only_behind))
         source = self.expressions.expression(node.iter)
         inside = read_names([node.target, *node.body])
         # a loop in a loop may read, the next time, what it left

@@ -302,7 +302,7 @@ class Try(Scope):
     def ends_final(self, held: Mapping[str, Any]) -> tuple[Any, ...]:
         """End `finally`; gives the names as they are before the join."""
         before = self._end(held)
-        self.overrides = self._assigned_at_last(held)
+        self.overrides = self._assigned_at_last(before[FALL].values if FALL in before else held)
         block: OpenBlock = self.stage.tracer.block
         self.lists.end_final(self.stage.tracer, block)
         self.final = close_side(self.stage.tracer, before)

@@ -61,6 +61,36 @@ BODIES = {
         return 0
     return inc(o)
     """,
+    "left-in-the-else-of-a-try": """
+    try:
+        m = inc(n)
+        if m > 3:
+            return 7
+    except ZeroDivisionError:
+        return 5
+    else:
+        if o is None:
+            return 3
+    log(n)
+    return inc(o)
+    """,
+    "left-behind-another-way-out": """
+    try:
+        if o is None:
+            if n > 3:
+                m = inc(n)
+            elif n > 2:
+                return 5
+        else:
+            log(n)
+        if o is None:
+            return 3
+    finally:
+        log(4)
+    if n:
+        log(o)
+    return inc(o)
+    """,
     "raised-in-the-other-side": """
     if o is not None:
         log(o)
