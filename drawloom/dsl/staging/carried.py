@@ -163,6 +163,15 @@ class Carries:
             for ref in references(operand)
         )
 
+    def leave_out_invariants(self, outcome: Outcome) -> bool:
+        """Take names that no way through the body has changed for what they are before; whether there are any."""
+        same = [name for name in self.initial if all(self._keeps(left, name) for left in outcome.values())]
+        for name in same:
+            del self.initial[name]
+            self.open.discard(name)
+        self.roles = [role for role in self.roles if role.kind != "name" or role.key in self.initial]
+        return bool(same)
+
     def settled(self, block: OpenBlock, outcome: Outcome) -> bool:
         """Whether a round carried just what it had to, of types that hold; else what the next one carries is set."""
         roles = self._needed(block, outcome)

@@ -188,6 +188,8 @@ class RunLoop(Scope):
         """Look at what a round came to: make another one, or record the node."""
         block = self.tracer.block
         reads = self.carries.read_in(block, outcome) or self._reads_lists(block, held)
+        if self.as_map and reads and self.carries.leave_out_invariants(outcome):
+            return self._again(block)
         if self.as_map and (reads or any(label != FALL for label in outcome)):
             self.as_map = False
             self.carries.settled(block, outcome)

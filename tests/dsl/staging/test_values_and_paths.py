@@ -126,7 +126,6 @@ def test_a_name_bound_on_one_side_is_refused_where_it_is_used_and_only_there(use
     assert "`c` may be unbound" in found.what
 
 
-@pytest.mark.xfail(reason="a name assigned under a known-false `if` and read makes a loop of what is a map")
 def test_a_loop_invariant_name_is_no_carry(user_module: Load, same: Same) -> None:
     module = user_module(
         TASKS
