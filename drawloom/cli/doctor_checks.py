@@ -329,9 +329,15 @@ def _graphviz() -> Iterator[Check]:
 
 def _engines() -> Iterator[Check]:
     from drawloom.compilers.base import Refused, compiler_of, engine_names
+    from drawloom.errors import CompileError
 
     for name in engine_names():
-        compiler = compiler_of(name)
+        try:
+            compiler = compiler_of(name)
+        except CompileError as error:
+            (found,) = error.diagnostics
+            yield Check(f"engine {name}", "problem", found.what, found.fix)
+            continue
         refused = [feature for feature, support in compiler.support.items() if isinstance(support, Refused)]
         told = f"{len(compiler.support) - len(refused)} of {len(compiler.support)} features"
         yield Check(f"engine {name}", "ok", told)

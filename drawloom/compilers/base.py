@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -136,12 +137,12 @@ def compiler_of(engine: str) -> Compiler:
     """The compiler for an engine.
 
     Raises:
-        CompileError: E702, there is none of that name.
+        CompileError: E702, there is none of that name, or the package that brings it can't be imported.
     """
     if engine in _BUILTIN:
         found: Any = importlib.import_module(_BUILTIN[engine]).COMPILER
     elif engine in _installed():
-        found = _installed()[engine].load()
+        found = _loaded(engine)
     else:
         names = engine_names()
         raise CompileError(
@@ -154,6 +155,25 @@ def compiler_of(engine: str) -> Compiler:
         )
     assert isinstance(found, Compiler), f"{engine} names a Compiler"
     return found
+
+
+def _importable() -> list[Compiler]:
+    """The compilers there are, without those of broken packages: `drawloom doctor` tells of these."""
+    found = []
+    for name in engine_names():
+        with suppress(CompileError):
+            found.append(compiler_of(name))
+    return found
+
+
+def _loaded(engine: str) -> Any:
+    point = _installed()[engine]
+    try:
+        return point.load()
+    except Exception as error:
+        what = f"the engine {engine!r} can't be loaded: `{point.value}` raises {type(error).__name__}: {error}"
+        fix = f"mend or uninstall the package that brings it{f', {point.dist.name}' if point.dist is not None else ''}"
+        raise CompileError(Diagnostic("E702", what, None, fix)) from error
 
 
 def _installed() -> dict[str, Any]:
@@ -197,7 +217,7 @@ class _Refusals:
     def _look_around(self) -> None:
         if not self._nodes:
             self._nodes = numbered(self._program.pipeline)
-            self._others = [compiler_of(name) for name in engine_names() if name != self._compiler.engine]
+            self._others = [c for c in _importable() if c.engine != self._compiler.engine]
 
     def _support(self, compiler: Compiler, use: Use) -> Support:
         """Another engine's own node is refused by every engine, whatever it says of its own."""

@@ -131,6 +131,23 @@ def test_an_installed_engine_has_a_column(drawloom: Any, engines: Path) -> None:
     assert support == {"tiny": {"support": "refused", "reason": "it is tiny"}}
 
 
+def test_a_broken_engine_is_told_of_and_is_in_nobodys_way(drawloom: Any, engines: Path) -> None:
+    points = engines / "engines_of_tests-1.0.dist-info" / "entry_points.txt"
+    points.write_text(points.read_text() + "broken = engine_that_is_gone:COMPILER\n")
+    told = (
+        "error[E702] the engine 'broken' can't be loaded: `engine_that_is_gone:COMPILER` raises ModuleNotFoundError: "
+        "No module named 'engine_that_is_gone'\n  fix    mend or uninstall the package that brings it, engines-of-tests\n"
+    )
+    compiling = ["compile", "flows_of_engines.py:nightly", "--engine", "broken", "-o", "out"]
+    for arguments in (["engines"], ["engines", "broken"], compiling):
+        result = drawloom(*arguments)
+        assert (result.exit_code, result.stdout, result.stderr) == (2, "", told)
+    result = drawloom("check", "flows_of_engines.py:nightly", "--engine", "reference")
+    assert result.stderr.startswith(REFUSED_BY_REFERENCE.format(file=engines / "flows_of_engines.py"))
+    checks = {check["check"]: check for check in json.loads(drawloom("doctor", "--json").stdout)["checks"]}
+    assert checks["engine broken"]["state"] == "problem"
+
+
 def test_one_engine_also_tells_why(drawloom: Any) -> None:
     text = drawloom.ok("engines", "reference")
     assert "  node.container@1: refused, because it starts Python alone\n" in text

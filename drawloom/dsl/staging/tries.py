@@ -150,6 +150,8 @@ class Try(Scope):
                 self.stage.handled.append(self.exception)
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> bool:
+        if self.part == _HANDLER and error is not None and error.__context__ is None and error is not self.error:
+            error.__context__ = self.error  # the handler is run behind its `except`: Python doesn't know of it
         if self.stage is None:
             return False
         if self.part == _HANDLER:
