@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from drawloom.errors import CompileError, DefinitionError, Diagnostic, RunRefused, did_you_mean
 from drawloom.graphs import checked_trace, place, traced, twice_traced
@@ -27,11 +27,13 @@ if TYPE_CHECKING:
 
     AnyPipeline = Pipeline[..., Any]  # Any: whatever the pipeline returns
 
+R = TypeVar("R")
+
 __all__ = ["check", "compile", "debug", "graph", "plan", "plan_resume", "resume", "run", "run_compiled"]
 
 
 def run(
-    pipeline: AnyPipeline,
+    pipeline: Pipeline[..., R],
     params: Mapping[str, object] | None = None,
     *,
     catalog: Catalog | str | os.PathLike[str] | None = None,
@@ -42,7 +44,7 @@ def run(
     progress: Progress | None = None,
     logical_time: datetime | None = None,
     interval: tuple[datetime, datetime] | None = None,
-) -> Run:
+) -> Run[R]:
     """Runs a pipeline here.
 
     Args:
@@ -144,7 +146,7 @@ def plan(
 
 
 def run_compiled(
-    pipeline: AnyPipeline,
+    pipeline: Pipeline[..., R],
     params: Mapping[str, object] | None = None,
     *,
     engine: str = "reference",
@@ -152,7 +154,7 @@ def run_compiled(
     workers: int | None = None,
     logical_time: datetime | None = None,
     interval: tuple[datetime, datetime] | None = None,
-) -> Run:
+) -> Run[R]:
     """Compiles a pipeline and runs it on an engine that needs no deployment: each step in a bare process of its own.
 
     Args:

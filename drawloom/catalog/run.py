@@ -7,7 +7,7 @@ anew whenever it is asked for something, until its end is known.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from drawloom.catalog.facts import Facts, Instance
 from drawloom.catalog.logged import LOGGED, logged_name, logs_of, of_instance, telling, telling_elsewhere
@@ -38,17 +38,25 @@ from drawloom.storage.objects import Objects
 from drawloom.values.store import Values
 
 if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.diff import RunDiff
     from drawloom.catalog.why import Why
+
+    R = TypeVar("R", default=Any)  # a run that is found by its id may have any result
+else:
+    from typing import TypeVar
+
+    R = TypeVar("R")
 
 __all__ = ["NodeView", "Run"]
 
 _FINAL = frozenset({"succeeded", "failed", "cancelled"})
 
 
-class Run:  # over 150 lines by its documentation: it is the whole of what a user asks a run
-    """One execution of a pipeline.
+class Run(Generic[R]):  # over 150 lines by its documentation: it is the whole of what a user asks a run
+    """One execution of a pipeline; `R` is the type of its result.
 
     Args:
         id: the run's id.
@@ -175,7 +183,7 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
         return self.details.finished_at
 
     @property
-    def result(self) -> Any:
+    def result(self) -> R:
         """What the pipeline returned.
 
         Returns:
@@ -195,8 +203,10 @@ class Run:  # over 150 lines by its documentation: it is the whole of what a use
             raise DrawloomError(not_ended(self._about(), details))
         names = [port.name for port in self.program.pipeline.results]
         if names in ([], ["result"]):
-            return self._value("", (), "result") if names else None
-        return {name: self._value("", (), name) for name in names}
+            found: Any = self._value("", (), "result") if names else None
+        else:
+            found = {name: self._value("", (), name) for name in names}
+        return found  # type: ignore[no-any-return]  # what was stored has the type that the pipeline declares
 
     def nodes(self, state: str | None = None) -> list[NodeView]:
         """The run's nodes in program order.

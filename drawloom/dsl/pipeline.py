@@ -106,7 +106,7 @@ class Pipeline(Generic[P, R]):
         fail_fast: bool | None = None,
         logical_time: datetime | None = None,
         interval: tuple[datetime, datetime] | None = None,
-    ) -> Configured[P]:
+    ) -> Configured[P, R]:
         """The pipeline with options for its run: `churn.options(executor="processes").run(csv=...)`.
 
         Args:
@@ -129,7 +129,7 @@ class Pipeline(Generic[P, R]):
         }
         return Configured(self, {name: value for name, value in given.items() if value is not None})
 
-    def run(self, *args: P.args, **kwargs: P.kwargs) -> Run:
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
         """Run the pipeline here, as `drawloom.run` does, with these parameters.
 
         Raises:
@@ -137,14 +137,14 @@ class Pipeline(Generic[P, R]):
             CheckFailed: its graph is wrong (G2..).
             RunRefused: the run can't start (R5..).
         """
-        return Configured[P](self, {}).run(*args, **kwargs)
+        return Configured(self, {}).run(*args, **kwargs)
 
     def plan(self, *args: P.args, **kwargs: P.kwargs) -> Plan:
         """What a run with these parameters would do, as `drawloom.plan` tells; runs nothing.
 
         Raises: as `run`.
         """
-        return Configured[P](self, {}).plan(*args, **kwargs)
+        return Configured(self, {}).plan(*args, **kwargs)
 
     def check(self, engine: str | None = None) -> list[Diagnostic]:
         """Every problem of the pipeline, as `drawloom.check` finds them."""
@@ -176,14 +176,14 @@ class Pipeline(Generic[P, R]):
         return f"<pipeline {self.__module__}:{self.__qualname__}>"
 
 
-class Configured(Generic[P]):
+class Configured(Generic[P, R]):
     """A pipeline with options for its run; made by `Pipeline.options`."""
 
-    def __init__(self, pipeline: Pipeline[P, Any], options: Mapping[str, Any]) -> None:
+    def __init__(self, pipeline: Pipeline[P, R], options: Mapping[str, Any]) -> None:
         self.pipeline = pipeline
         self.options = options
 
-    def run(self, *args: P.args, **kwargs: P.kwargs) -> Run:
+    def run(self, *args: P.args, **kwargs: P.kwargs) -> Run[R]:
         """Run the pipeline here with these parameters.
 
         Raises: as `Pipeline.run`.

@@ -1,11 +1,12 @@
-"""Results of runs, misused; each line marked `# error` should be reported once `Run` tells the type of its result."""
+"""Results of runs, misused; each line marked `# error` must be reported."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import assert_type
 
-from drawloom import File, pipeline, task
+import drawloom
+from drawloom import Catalog, File, pipeline, task
 
 
 @dataclass
@@ -34,3 +35,6 @@ def use(csv: File) -> None:
     names: list[str] = depths.run(csv).result  # error
     for model in churn.run(csv).result:  # error
         pass
+    assert_type(drawloom.run(churn, {"csv": csv}).result, Model | None)
+    drawloom.run(depths, {"csv": csv}).result.append("deep")  # error
+    Catalog.open(".drawloom").run("r1").result.anything()

@@ -69,7 +69,6 @@ def test_every_mistake_is_reported_and_nothing_else(checker: Checker) -> None:
     assert found == WANTED, said
 
 
-@pytest.mark.xfail(reason="`Run` isn't generic: `.result` is Any")
 @CHECKERS
 def test_a_misused_result_of_a_run_is_reported(checker: Checker) -> None:
     found, said = checker([RESULTS])
