@@ -366,14 +366,18 @@ class StepResolver(Resolver):
     def _control(self, source: Source, index: Index, port: str) -> Json:
         if source.kind != "map":
             return super()._control(source, index, port)
-        manifest = self._stored.commit(source.id, index)
-        if manifest is None:
-            manifest = self._collect(source, index)
+        manifest = self._stored.commit(source.id, index) or self._collect(source, index)
         if manifest.outcome in ("failed", "skipped"):
             raise UpstreamFailed(source.id, index)
         tree = self._stored.load(dict(manifest.outputs)[port])
         self.known[source.id, index, port] = tree
         return tree
+
+    def keep_lists(self, node: str, index: Index) -> None:
+        """Write the manifest of a map that no step has read: its lists are artifacts as others are."""
+        source = self._sources.get(node)
+        if source is not None and self._stored.commit(node, index) is None:
+            self._collect(source, index)
 
     def _carry(self, source: Source, name: str, index: Index) -> Json:
         levels = self._carried.setdefault((source.id, index[:-1]), {})

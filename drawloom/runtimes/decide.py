@@ -7,13 +7,16 @@ failed. Standard library alone: a step loads this module.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from drawloom.catalog.records import FailureInfo, Index
 from drawloom.ir.operands import Carried
 from drawloom.ir.protocol import COUNT, DONE, FAILED_FINAL, SKIPPED, arm_output
 from drawloom.runtimes.context import StepContext, carried_node
 from drawloom.runtimes.resolve import UpstreamFailed, item_trees
+
+if TYPE_CHECKING:
+    from drawloom.runtimes.failures import Closing
 
 __all__ = ["DECIDERS", "close", "fail", "skip"]
 
@@ -201,10 +204,13 @@ def settle(step: StepContext, index: Index) -> int:
     return fail(step, node, index, first.failure or FailureInfo("infra"))
 
 
-def close(step: StepContext, node: str, index: Index, arm: int | None = None) -> None:
+def close(step: StepContext, node: str, index: Index, arm: int | None = None) -> Closing:
     """Commits a failure for every instance in a node (or in one block of it) whose step was lost.
 
     From then on a zombie's commit comes too late, and what was decided stays true.
+
+    Returns:
+        What was found there.
     """
     from drawloom.runtimes.attempt import engine_failure
     from drawloom.runtimes.failures import Closing
@@ -219,6 +225,7 @@ def close(step: StepContext, node: str, index: Index, arm: int | None = None) ->
         closing.block(node, inner, index)
     for lost, at in closing.lost:
         step.commit(lost, at, "failed", failure=engine_failure("infra", lost_text(step, lost, at)))
+    return closing
 
 
 DECIDERS: dict[str, Any] = {

@@ -17,10 +17,12 @@ __all__ = ["run_end"]
 
 def run_end(step: StepContext) -> int:
     """Commits node `""`, writes the run's last record; the exit code is the run's."""
-    close(step, "", ())
+    closing = close(step, "", ())
     failed = step.failed_nodes()
     first = failed.first_in("", ()) if failed is not None else None
     failure = first.failure or FailureInfo("infra") if first is not None else _commit_results(step)
+    for node, index in closing.unread:
+        step.resolver.keep_lists(node, index)
     outcome = "succeeded" if failure is None else "failed"
     run = step.run
     finished = finish_run(step.storage, RunFinished(run.run, outcome, run.generation, failure, time()))

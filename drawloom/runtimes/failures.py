@@ -116,6 +116,7 @@ class Closing:
                 self._inside.setdefault((place.parent, place.arm), []).append(place)
         self._bad: set[Instance] = set()
         self.lost: list[Instance] = []
+        self.unread: list[Instance] = []  # maps that succeeded, whose lists no step has collected
 
     def block(self, parent: str, arm: int, index: Index) -> bool:
         """Looks through a block at `index`; returns whether everything in it has succeeded."""
@@ -143,6 +144,8 @@ class Closing:
             return self._lose(place, index)
         if place.role == "map":
             fine = [self.block(place.id, 0, (*index, k)) for k in range(chosen)]
+            if all(fine) and not outcome:
+                self.unread.append((place.id, index))
             return all(fine)
         if place.role == "branch":
             return self.block(place.id, chosen, index)

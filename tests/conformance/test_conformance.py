@@ -46,22 +46,14 @@ QUICK = {place: [case for case in (CASES if place == "inline" else FIRST) if cas
 QUICK["inline"] += SCALE
 QUICK["threads"] += [case for case in SCALE if case not in QUICK["threads"]]
 LONG = pytest.mark.timeout(1800)  # a thousand steps, each a process of its own
-# what isn't so yet, and where: a line goes when its test passes
-_UNREAD = "the list of a map that no step reads isn't collected, so it is no artifact"
-NOT_YET = {
-    ("unread_lists", "unused"): (ENGINE_PLACES, _UNREAD),
-    ("unread_lists", "skipped"): (ENGINE_PLACES, _UNREAD),
-    ("fallback_cleanup_retries", "strict"): (ENGINE_PLACES, _UNREAD),
-}
 
 
-def _marks(place: str, case: tuple[str, str]) -> list[pytest.MarkDecorator]:
-    places, reason = NOT_YET.get(case, ((), ""))
-    return [LONG] * (case in SCALE) + [pytest.mark.xfail(reason=reason)] * (place in places)
+def _marks(case: tuple[str, str]) -> list[pytest.MarkDecorator]:
+    return [LONG] * (case in SCALE)
 
 
 EVERYWHERE = [
-    pytest.param(place, module, name, id=f"{module}-{name}-{place}", marks=_marks(place, (module, name)))
+    pytest.param(place, module, name, id=f"{module}-{name}-{place}", marks=_marks((module, name)))
     for place in PLACES
     for module, name in (CASES if ALL else QUICK[place])
     if place not in ENGINE_PLACES or (module, name) not in LARGE
@@ -79,7 +71,7 @@ if ALL:
     FAULTY_CASES += [case for case in FIRST if case not in FAULTY_CASES and case not in SCALE]
     FAULTY_CASES += [("wide_map", "small"), ("fallback_cleanup_retries", "twenty"), ("hostile_everywhere", "all")]
 FAULTY = [
-    pytest.param(engine, module, name, id=f"{module}-{name}-{engine}", marks=_marks(engine, (module, name)))
+    pytest.param(engine, module, name, id=f"{module}-{name}-{engine}", marks=_marks((module, name)))
     for engine in ENGINE_PLACES
     for module, name in FAULTY_CASES
 ]
@@ -97,7 +89,7 @@ def test_every_program_says_what_it_is_of() -> None:
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [pytest.param(m, name, id=f"{m}-{name}", marks=_marks("inline", (m, name))) for m, name in CASES],
+    [pytest.param(m, name, id=f"{m}-{name}", marks=_marks((m, name))) for m, name in CASES],
 )
 def test_the_interpreter_does_what_the_plain_function_does(tmp_path: Path, module: str, name: str) -> None:
     case = Case(module, name)

@@ -22,7 +22,7 @@ from drawloom.compilers.features import is_batched
 from drawloom.compilers.passes.plan import Each, Entry, Group, Run, StepPlan, When, While
 from drawloom.ir.layout import layout
 from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, Pipeline, PipelineCall, Try
-from drawloom.ir.operands import Apply, Carried, Operand
+from drawloom.ir.operands import Apply, Carried, Operand, Output
 from drawloom.ir.policies import INFRA, RetryPolicy
 from drawloom.ir.protocol import BEGIN, END, arm_output
 from drawloom.ir.slices import Place, StepSlice
@@ -70,7 +70,10 @@ class _Lowering:
         pipeline = self.pipeline
         self.add(id=BEGIN, does="begin", ports=pipeline.params)
         body = self.block(pipeline.body, _Around())
-        self.add(id=END, does="end", inputs=pipeline.body.results, ports=pipeline.results)
+        # it also writes the lists that no step has read
+        maps = [node for node in walk(pipeline.body) if isinstance(node, Map)]
+        lists = [Output(node.id, port.name) for node in maps for port in node.results]
+        self.add(id=END, does="end", inputs=pipeline.body.results, ports=pipeline.results, also=lists)
         return StepPlan(tuple(self.steps), body, (*self.places(), *self.results))
 
     def places(self) -> Iterator[Place]:
