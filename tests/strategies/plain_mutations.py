@@ -122,7 +122,8 @@ MUTATIONS: dict[str, tuple[str, str]] = {
     "exec": ("S", "exec(zs)"),
     "float format": ("I", "shout(format(zi, '.2f'), 1)"),
 }
-ANYWHERE = frozenset({"yield", "while without a bound"})
+ANYWHERE = frozenset({"yield", "while without a bound"})  # refused at any line, and perhaps before they are reached
+EVEN_UNREACHED = "yield"  # makes a generator of the function
 
 
 class Mutated:
