@@ -23,7 +23,7 @@ from drawloom.dsl.staging.convert import converted
 from drawloom.dsl.staging.joins import join_sides, operand_of
 from drawloom.dsl.staging.results import Results
 from drawloom.dsl.staging.scopes import current_stage
-from drawloom.dsl.staging.sides import called_result, called_side
+from drawloom.dsl.staging.sides import Tried, called_result, called_side
 from drawloom.dsl.staging.tries import record_try
 from drawloom.dsl.staging.values import open_ended, truth
 from drawloom.dsl.tracer import Tracer
@@ -389,10 +389,15 @@ def _record_try(
     finally_: Callable[[], object] | None,
     frame: FrameType,
 ) -> Any:
-    node = tracer.node_id(frame, "try")
+    name, place = tracer.name_at(frame, "try")
+    node = tracer.named_id(name, *place)
     counts: dict[str, int] = {}
     opened = partial(tracer.open_block, f"{node}/", counts)
-    sides = [called_side(tracer, opened, converted(body), "the body of this `try_`")]
+    tried = Tried(tracer, opened, converted(body))
+    if tried.side is None:
+        tracer.release_id(node, name)
+        return _try_here(tried.natively, {cls: converted(h) for cls, h in handlers.items()}, converted(finally_))
+    sides = [tried.side]
     for handler in handlers.values():
         handled = _caught(tracer, node, converted(handler))
         sides.append(called_side(tracer, opened, handled, "this handler of `try_`"))

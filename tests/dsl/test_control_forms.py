@@ -391,6 +391,41 @@ def p(n: int) -> int:
     )
 
 
+def test_a_try_of_known_values_is_handled_while_it_is_traced(user_module: Load) -> None:
+    made = same(
+        user_module,
+        """
+def find(key: str) -> int:
+    return {"a": 1}[key]
+
+@pipeline
+def p(n: int) -> list[int]:
+    known = try_(lambda: find("b"), {LookupError: lambda failure: len(failure.message)})
+    fine = try_(lambda: find("a"), {LookupError: lambda failure: 0}, lambda: log(n))
+    return [known, fine, inc(n)]
+""",
+        {"n": 1},
+    )
+    assert [type(node) for node in made.body.nodes] == [Call, Call]
+
+
+def test_an_error_of_known_values_behind_a_call_is_left_to_the_run_with_it(user_module: Load) -> None:
+    same(
+        user_module,
+        """
+def after(n: int) -> int:
+    log(n)
+    return {"a": 1}["b"]
+
+@pipeline
+def p(n: int) -> int:
+    found = try_(lambda: after(n), {LookupError: lambda failure: inc(n)}, lambda: log(0))
+    return try_(lambda: after(found), {ValueError: lambda failure: 0})
+""",
+        {"n": 1},
+    )
+
+
 def test_what_raises_while_a_side_is_traced_is_refused_there(user_module: Load) -> None:
     module = user_module(TASKS + "@pipeline\ndef p(n: int) -> int: return branch(n > 1, lambda: {}[3], lambda: n)\n")
     with pytest.raises(DefinitionError) as caught:
