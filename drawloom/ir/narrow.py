@@ -6,7 +6,6 @@ Facts are kept for whole operands, so for parts of values and for expressions to
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import reduce
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -92,9 +91,10 @@ def told_by(arms: Iterable[tuple[Facts, Operand]], told: Told) -> tuple[Facts, F
 
 
 def _in_each(ways: list[Facts]) -> Facts:
-    return (
-        reduce(lambda one, other: {k: v for k, v in one.items() if k in other and other[k] is v}, ways) if ways else {}
-    )
+    if not ways:
+        return {}
+    first, *others = ways
+    return {about: known for about, known in first.items() if all(way.get(about) is known for way in others)}
 
 
 def narrowed(type_: Type, is_none: bool | None) -> Type:
