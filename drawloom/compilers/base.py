@@ -116,7 +116,10 @@ class Compiler:
             raise TypeError(f"the compiler for {self.engine} doesn't say how it supports {', '.join(missing)}")
 
 
-_BUILTIN: Final[dict[str, str]] = {"reference": "drawloom.compilers.reference"}
+_BUILTIN: Final[dict[str, str]] = {
+    "argo": "drawloom.compilers.argo.compile",
+    "reference": "drawloom.compilers.reference",
+}
 _GROUP: Final = "drawloom.engines"
 # family of features -> what to do without them
 _WITHOUT: Final[dict[str, str]] = {

@@ -9,7 +9,6 @@ bundle.zip       the user's project and drawloom's own Python
 
 from __future__ import annotations
 
-import json
 from typing import Final
 
 from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Refused, Support, refuse_unsupported
@@ -17,12 +16,12 @@ from drawloom.compilers.bundle import code_bundle, project_root
 from drawloom.compilers.features import FEATURES
 from drawloom.compilers.importable import refuse_unimportable
 from drawloom.compilers.passes.lower_steps import lower_steps
-from drawloom.compilers.passes.plan import StepPlan, entry_json
-from drawloom.ir.canonical import canonical_json, digest_bytes
-from drawloom.ir.program import Program, pipeline_digest, pipeline_json
-from drawloom.ir.slices import LAYOUT, layout_text, slice_text, step_file
+from drawloom.compilers.passes.plan import entry_json
+from drawloom.compilers.program_files import program_files, readable_json
+from drawloom.ir.canonical import digest_bytes
+from drawloom.ir.program import Program, pipeline_digest
 
-__all__ = ["COMPILER", "ENGINE_FORMAT", "compile_reference", "program_files"]
+__all__ = ["COMPILER", "ENGINE_FORMAT", "compile_reference"]
 
 ENGINE_FORMAT: Final = 0
 
@@ -55,27 +54,8 @@ def compile_reference(program: Program, *, root: str | None = None, allow_pickle
         "bundle": digest_bytes(code),
         "body": entry_json(plan.body),
     }
-    files: dict[str, str | bytes] = {"engine.json": _readable(engine), "bundle.zip": code}
+    files: dict[str, str | bytes] = {"engine.json": readable_json(engine), "bundle.zip": code}
     return Bundle(files | program_files(program, plan))
-
-
-def program_files(program: Program, plan: StepPlan) -> dict[str, str | bytes]:
-    """What a compiled program has in the store: the pipeline, its spans, its functions' sources and the slices."""
-    spans = {node: [span.file, span.line, span.symbol] for node, span in program.spans.items()}
-    files: dict[str, str | bytes] = {
-        "pipeline.json": canonical_json(pipeline_json(program.pipeline)),
-        "spans.json": canonical_json(spans),
-        f"steps/{step_file(LAYOUT)}": layout_text(plan.places),
-    }
-    for digest in sorted(program.sources):
-        files[f"functions/{digest}.json"] = canonical_json(program.sources[digest])
-    for step in plan.steps:
-        files[f"steps/{step_file(step.id)}"] = slice_text(step)
-    return files
-
-
-def _readable(tree: object) -> str:
-    return json.dumps(tree, indent=1, sort_keys=True) + "\n"
 
 
 _SUPPORT: Final[dict[str, Support]] = {

@@ -10,18 +10,22 @@ from __future__ import annotations
 from typing import Final
 
 __all__ = [
+    "BATCHES",
     "BEGIN",
     "COUNT",
     "DONE",
     "END",
     "FAILED_FINAL",
     "FAILED_RETRY",
+    "NEXT",
     "RUN",
     "SKIPPED",
     "TRUE_TEXT",
     "arm_output",
+    "batch_texts",
     "index_text",
     "parse_indices",
+    "stub_text",
 ]
 
 # Exit codes. Everything else, a signal included, means that the step was lost: nobody can say how far it got.
@@ -37,6 +41,8 @@ END: Final = ":end"
 # Names of the files in `--out`.
 RUN: Final = "run"  # written by the begin step: the run reference
 COUNT: Final = "count"  # a map's number of items, in decimal
+BATCHES: Final = "batches"  # a JSON list of the batches of a map's items: `["0:20", "20:35"]`
+NEXT: Final = "next"  # a loop's next iteration, in decimal
 TRUE_TEXT: Final = ("false", "true")  # how a boolean is written
 
 
@@ -54,10 +60,39 @@ def index_text(index: tuple[int, ...]) -> str:
     return ",".join(map(str, index)) or "-"
 
 
-def parse_indices(text: str) -> list[tuple[int, ...]]:
-    """The index vectors of a command line, `;` between them.
+def batch_texts(count: int, size: int) -> list[str]:
+    """The batches of so many items, each `start:end` as the last part of an index vector's text.
 
-    >>> parse_indices("0,3;0,4"), parse_indices("-")
-    ([(0, 3), (0, 4)], [()])
+    >>> batch_texts(5, 2)
+    ['0:2', '2:4', '4:5']
     """
-    return [() if part == "-" else tuple(map(int, part.split(","))) for part in text.split(";")]
+    return [f"{start}:{min(start + size, count)}" for start in range(0, count, size)]
+
+
+def parse_indices(text: str) -> list[tuple[int, ...]]:
+    """The index vectors of a command line, `;` between them; the last number of one may be a range, `start:end`.
+
+    >>> parse_indices("0,3;0,4"), parse_indices("-"), parse_indices("0,3:5")
+    ([(0, 3), (0, 4)], [()], [(0, 3), (0, 4)])
+    """
+    return [index for part in text.split(";") for index in _vectors(part)]
+
+
+def _vectors(part: str) -> list[tuple[int, ...]]:
+    if part == "-":
+        return [()]
+    *outer, last = part.split(",")
+    start, _, end = last.partition(":")
+    numbers = range(int(start), int(end)) if end else (int(start),)
+    return [(*map(int, outer), number) for number in numbers]
+
+
+def stub_text() -> str:
+    """The text of the bootstrap stub, for `python -c`: how an engine starts a step."""
+    from importlib.util import find_spec  # a step never asks
+
+    found = find_spec("drawloom.runtimes.bootstrap")
+    origin = found.origin if found is not None else None
+    assert origin is not None, "drawloom has its own modules"
+    with open(origin, encoding="utf-8") as file:
+        return file.read()

@@ -72,7 +72,8 @@ class StepSlice:
         guards: the nodes that must not have failed, for a contained step (elsewhere the engine's order sees to it).
         loops: for a contained step, the loops in whose test it lies: none may have failed in an earlier iteration.
         contained: a final failure is committed, but the engine goes on: a `try` around the node looks at it.
-        limit: a loop's `max_iterations`; for results, how many numbers the index vector of the nodes in `covers` has.
+        limit: a loop's `max_iterations`; of a map, how many items one start is given, 0 for one; for results, how many
+            numbers the index vector of the nodes in `covers` has.
         on_limit: a loop's `on_limit`.
         handlers: the exception classes of each handler of a try.
         covers: settle: the nodes it looks at; results: the node that fails with them, if that isn't for a try to say.

@@ -1,12 +1,14 @@
 """The begin step: takes an engine's identity and the run parameters, and makes the run every other step refers to.
 
-    --store URL --project P --program DIGEST --run BASE64 --out DIR
+    --store URL --project P --program DIGEST --run BASE64 --out DIR [--ids name=TEXT,...]
 
 `--run` is base64 of JSON, so that no character of a user's means anything to an engine's templates:
 
     {"engine": "reference", "ids": [["run", "17"]], "generation": 0, "logical_time": "", "interval": [],
      "params": {"depth": {"tree": 3}, "table": {"object": "<sha256>", "digest": "<sha256>", "size_bytes": 5000000}},
      "target": "flows/churn.py:churn", "static": [[name, digest, size, tree, object, type], ...]}
+
+`--ids` are an engine's names of its own run that are known only once it runs; they come after those in `--run`.
 
 A doubled begin of the same engine run makes the same run: its id is made of the identity, and the first record counts.
 """
@@ -45,9 +47,10 @@ def main(arguments: Sequence[str]) -> int:
         An exit code of `ir.protocol`: `failed-final` if the parameters are wrong; 1 if the step couldn't do its work.
     """
     try:
-        options = read_options(arguments, _OPTIONS)
+        options = read_options(arguments, _OPTIONS, optional=("ids",))
         storage = open_project(options["store"], options["project"])
         asked = json.loads(b64decode(options["run"]))
+        asked["ids"] += [part.split("=", 1) for part in options.get("ids", "").split(",") if part]
         started = begin_run(storage, options["program"], asked, options["out"])
     except RunRefused as error:
         print(error, file=sys.stderr)

@@ -10,8 +10,9 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from drawloom.catalog.records import FailureInfo, Index
+from drawloom.ir.canonical import canonical_json
 from drawloom.ir.operands import Carried
-from drawloom.ir.protocol import COUNT, DONE, FAILED_FINAL, SKIPPED, arm_output
+from drawloom.ir.protocol import BATCHES, COUNT, DONE, FAILED_FINAL, NEXT, SKIPPED, arm_output, batch_texts
 from drawloom.runtimes.context import StepContext, carried_node
 from drawloom.runtimes.resolve import UpstreamFailed, item_trees
 
@@ -66,6 +67,8 @@ def decide_map(step: StepContext, index: Index) -> int:
     items = step.slice.inputs[0][1]
     code, number = _decide(step, index, lambda: len(item_trees(step.tree(items, index), step.values)))
     step.write_output(COUNT, str(number or 0))
+    if step.slice.limit:
+        step.write_output(BATCHES, canonical_json(list(batch_texts(number or 0, step.slice.limit))))
     return code
 
 
@@ -104,6 +107,7 @@ def decide_loop(step: StepContext, index: Index) -> int:
     except Exception as exception:  # noqa: BLE001  # an expression of the user's may raise anything
         code = fail(step, node, outer, _failure(exception))
     step.write_flag(arm_output(0), go_on)
+    step.write_output(NEXT, str(k + 1))
     return code
 
 

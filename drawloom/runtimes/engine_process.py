@@ -12,14 +12,14 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from importlib.util import find_spec
 from itertools import count
 from typing import Final
 
+from drawloom.ir.protocol import stub_text
 from drawloom.runtimes.endings import how_ended
 from drawloom.runtimes.engine_faults import Fate
 
-__all__ = ["Ended", "Starter", "Stopped", "stub_text"]
+__all__ = ["Ended", "Starter", "Stopped"]
 
 _KEPT_VARIABLES: Final = ("PATH", "HOME", "LANG", "TMPDIR", "TZ", "SSL_CERT_FILE")
 # what numeric libraries choose their kernels and threads by: with other ones the last bits of a sum differ
@@ -46,15 +46,6 @@ class Ended:
     texts: Mapping[str, str]
     said: str
     how: str
-
-
-def stub_text() -> str:
-    """The text of the bootstrap stub, for `python -c`."""
-    found = find_spec("drawloom.runtimes.bootstrap")
-    origin = found.origin if found is not None else None
-    assert origin is not None, "drawloom has its own modules"
-    with open(origin, encoding="utf-8") as file:
-        return file.read()
 
 
 class Starter:

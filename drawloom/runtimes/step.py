@@ -2,6 +2,8 @@
 
     --store URL --project P --run REF --step ID --index 0,3[;0,4...] --attempt N --out DIR
 
+`--attempt` counts from 1; an engine that counts from 0 writes a sum, `1+0`.
+
 It reads its slice of the program and the outcomes of the steps before it, does its part for each index vector,
 commits, and answers with an exit code of `ir.protocol` and the decisions in `--out`. Standard library alone until a
 codec or a storage scheme asks for more, and little of that: a step of an empty task should cost no more than starting
@@ -53,7 +55,8 @@ def _main(arguments: Sequence[str]) -> int:
     storage = open_project(options["store"], options["project"], faults)
     run = read_started(storage, options["run"])
     check_bundle(run)
-    step = StepContext(storage, run, options["step"], int(options["attempt"]), options["out"])
+    attempt = sum(map(int, options["attempt"].split("+")))
+    step = StepContext(storage, run, options["step"], attempt, options["out"])
     codes = {_run_one(step, index) for index in parse_indices(options["index"])}
     return next(code for code in _RANK if code in codes)
 
@@ -74,8 +77,8 @@ def _run_one(step: StepContext, index: Index) -> int:
     return code
 
 
-def read_options(arguments: Sequence[str], names: Sequence[str]) -> dict[str, str]:
-    """The options of a command line, each of which must be there once.
+def read_options(arguments: Sequence[str], names: Sequence[str], optional: Sequence[str] = ()) -> dict[str, str]:
+    """The options of a command line, each of which must be there once; of `optional` ones, at most once.
 
     Raises:
         RunRefused: E713.
@@ -85,8 +88,8 @@ def read_options(arguments: Sequence[str], names: Sequence[str]) -> dict[str, st
     problem = ""
     if len(arguments) % 2 or any(not name.startswith("--") for name in arguments[::2]):
         problem = "it takes pairs of an option and its value"
-    elif set(options) != set(names) or len(arguments) != 2 * len(names):
-        wrong = sorted(set(options) ^ set(names))
+    elif set(options) - set(optional) != set(names) or len(arguments) != 2 * len(options):
+        wrong = sorted((set(options) - set(optional)) ^ set(names))
         problem = f"missing, unknown or doubled: {', '.join('--' + name for name in wrong) or 'an option'}"
     if problem:
         from drawloom.runtimes.step_errors import bad_arguments

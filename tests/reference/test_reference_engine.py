@@ -20,8 +20,8 @@ from drawloom.compilers.reference import compile_reference
 from drawloom.dsl.tracing import trace
 from drawloom.errors import RunFailed, RunRefused
 from drawloom.ir.canonical import digest_bytes
+from drawloom.ir.protocol import stub_text
 from drawloom.runtimes.engine_faults import Faults
-from drawloom.runtimes.engine_process import stub_text
 from drawloom.runtimes.local import RunInterrupted
 from drawloom.runtimes.reference import run_bundle
 

@@ -141,8 +141,9 @@ class _Lowering:
         return Group(f"{node.id}:group", body + self.results_step(node, 0, node.body, body, inner), after)
 
     def map(self, node: Map, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
-        decide = self.decide(node, "map", (("items", node.items),), around)
         batched = is_batched(node)
+        size = {"limit": node.batch_size} if batched else {}
+        decide = self.decide(node, "map", (("items", node.items),), around, **size)
         settled = batched and len(node.body.nodes) > 1 and not around.contained
         inner = _Around(around.contained or settled)
         body = self.block(node.body, inner)

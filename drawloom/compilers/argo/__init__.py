@@ -1,0 +1,1 @@
+"""Argo Workflows: a step plan as a Workflow."""

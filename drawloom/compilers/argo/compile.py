@@ -1,0 +1,241 @@
+"""The compiler for Argo Workflows: a Workflow that starts steps, and what these read from the store.
+
+workflow.yaml    the Workflow: what `kubectl create` takes
+names.json       where in it each node is run
+engine.json      digests, and the store: what `publish_folder` needs
+pipeline.json, spans.json, functions/, steps/, bundle.zip    as for the reference engine; they go into the store
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping
+from typing import Any, Final
+
+from drawloom.catalog import keys
+from drawloom.compilers.argo.names import object_name
+from drawloom.compilers.argo.rules import problems_of
+from drawloom.compilers.argo.templates import ENTRYPOINT, Pods, Templates
+from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Refused, Support, refuse_unsupported
+from drawloom.compilers.bundle import code_bundle, project_root
+from drawloom.compilers.emit.yaml import yaml_text
+from drawloom.compilers.features import FEATURES
+from drawloom.compilers.importable import refuse_unimportable
+from drawloom.compilers.passes.lower_steps import lower_steps
+from drawloom.compilers.passes.plan import StepPlan
+from drawloom.compilers.program_files import program_files, readable_json
+from drawloom.errors import CompileError, Diagnostic, Span, did_you_mean
+from drawloom.ir.canonical import Json, digest_bytes
+from drawloom.ir.envelope import encode
+from drawloom.ir.program import Program, pipeline_digest
+from drawloom.ir.protocol import stub_text
+
+__all__ = ["COMPILER", "compile_argo", "workflow_of"]
+
+_FORMAT: Final = 0
+_PARAMS_LIMIT_BYTES: Final = 64 * 1024  # a Workflow has 1 MiB, and Linux 128 KiB for one argument
+_PULL_POLICIES: Final = ("IfNotPresent", "Always", "Never")
+
+
+def compile_argo(
+    program: Program,
+    *,
+    store: str = "",
+    project: str = "default",
+    image: str = "python:3.11-slim",
+    image_pull_policy: str = "IfNotPresent",
+    namespace: str = "",
+    service_account: str = "",
+    env: Mapping[str, str] | None = None,
+    env_from_secrets: tuple[str, ...] = (),
+    params: Mapping[str, object] | None = None,
+    root: str | None = None,
+    allow_pickle: bool = False,
+) -> Bundle:
+    """The files of an Argo Workflow.
+
+    Args:
+        program: a checked program.
+        store: the URL of the store that the pods reach: `s3://bucket/prefix`, or the path of a volume they all have.
+        project: the project in the store.
+        image: the image of the steps: any with Python 3.11 or later as `python3`, and the packages of the tasks.
+        image_pull_policy: `IfNotPresent`, `Always` or `Never`.
+        namespace: where it runs; "" for whatever `kubectl` says.
+        service_account: whose rights the pods have; "" for the namespace's default.
+        env: variables of the steps' containers.
+        env_from_secrets: Secrets of the namespace, all of whose keys become variables.
+        params: parameter name -> value, where it isn't the default.
+        root: the project's folder; None to find it by the modules of the program's tasks.
+        allow_pickle: whether the project allows the codec `pickle`.
+
+    Raises:
+        CompileError: E701, a feature Argo doesn't have; E703, E704, the bundle can't be made; E706, a task can't be
+            imported by a step; E720, an option is wrong; E721, the parameters don't fit or are too large; E722, the
+            Workflow would break a rule of Argo's.
+    """
+    refuse_unsupported(program, COMPILER)
+    refuse_unimportable(program)
+    _check_options(store, image, image_pull_policy, env or {})
+    modules = sorted({task.function.module for task in program.pipeline.tasks})
+    if root is None and modules:
+        root = project_root(modules)
+    code = code_bundle(root, modules)
+    sha = digest_bytes(code)
+    plan = lower_steps(program.pipeline, allow_pickle=allow_pickle)
+    pods = Pods(
+        image=image,
+        pull_policy=image_pull_policy,
+        stub=stub_text(),
+        bundle=(f"{store.rstrip('/')}/{keys.project_prefix(project)}{keys.bundle_key(sha)}", sha),
+        where=("--store", store, "--project", project),
+        env=tuple({"name": name, "value": text} for name, text in (env or {}).items()),
+        env_from=tuple({"secretRef": {"name": name}} for name in env_from_secrets),
+    )
+    asked = _asked(program, params or {})
+    workflow, names = workflow_of(program, plan, pods, asked, namespace=namespace, service_account=service_account)
+    engine = {
+        "format": _FORMAT,
+        "engine": "argo",
+        "pipeline": program.pipeline.name,
+        "program": pipeline_digest(program.pipeline),
+        "bundle": sha,
+        "store": store,
+        "project": project,
+    }
+    files: dict[str, str | bytes] = {
+        "workflow.yaml": yaml_text(workflow),
+        "names.json": readable_json(names),
+        "engine.json": readable_json(engine),
+        "bundle.zip": code,
+    }
+    return Bundle(files | program_files(program, plan))
+
+
+def workflow_of(
+    program: Program, plan: StepPlan, pods: Pods, asked: str | None, *, namespace: str = "", service_account: str = ""
+) -> tuple[dict[str, Any], dict[str, str]]:
+    """The Workflow of a program, and where in it each node is run.
+
+    Args:
+        program: the program.
+        plan: it, lowered to steps.
+        pods: how pods are made.
+        asked: what the begin step is given; None to be given by who submits it.
+        namespace: where it runs; "" for whatever `kubectl` says.
+        service_account: whose rights the pods have; "" for the namespace's default.
+
+    Raises:
+        CompileError: E722, it would break a rule of Argo's.
+    """
+    pipeline, digest = program.pipeline, pipeline_digest(program.pipeline)
+    templates = Templates(plan, pods, digest)
+    metadata: dict[str, Any] = {
+        "generateName": f"{object_name(pipeline.name)}-",
+        "labels": {"app.kubernetes.io/managed-by": "drawloom", "drawloom/pipeline": object_name(pipeline.name)},
+        "annotations": {"drawloom/pipeline": pipeline.name, "drawloom/program": digest},
+    }
+    if namespace:
+        metadata["namespace"] = namespace
+    spec: dict[str, Any] = {
+        "entrypoint": ENTRYPOINT,
+        "arguments": {"parameters": [{"name": "run"} | ({} if asked is None else {"value": asked})]},
+        "templates": templates.made,
+    }
+    if service_account:
+        spec["serviceAccountName"] = service_account
+    made = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": metadata, "spec": spec}
+    _refuse_broken(made, program)
+    return made, templates.names
+
+
+def _asked(program: Program, params: Mapping[str, object]) -> str | None:
+    """What the begin step is given: base64 of JSON, in which no character means anything to Argo's templates.
+
+    None if a parameter has no value: then who submits the Workflow must give it, and Argo refuses it else.
+    """
+    ports = {port.name: port for port in program.pipeline.params}
+    where = program.spans.get("")
+    unknown = sorted(params.keys() - ports.keys())
+    if unknown:
+        raise CompileError(
+            Diagnostic(
+                "E721",
+                f"pipeline `{program.pipeline.name}` has no parameter `{name}`{did_you_mean(name, ports)}",
+                where,
+                "leave it out",
+            )
+            for name in unknown
+        )
+    if any(port.default is None and name not in params for name, port in ports.items()):
+        return None
+    given = {name: {"tree": encode(value)} for name, value in params.items()}
+    text = b64encode(json.dumps({"engine": "argo", "ids": [], "params": given}).encode("ascii")).decode("ascii")
+    if len(text) > _PARAMS_LIMIT_BYTES:
+        what = f"the parameters have {len(text):,} characters; a Workflow takes {_PARAMS_LIMIT_BYTES:,}"
+        raise CompileError(Diagnostic("E721", what, where, "pass a large value as a `File`, or by its place"))
+    return text
+
+
+def _check_options(store: str, image: str, pull_policy: str, env: Mapping[str, str]) -> None:
+    problems: list[tuple[str, str, str]] = []
+    if not store:
+        problems.append(("store", store, "name the store that the pods reach: s3://bucket/prefix"))
+    if not image:
+        problems.append(("image", image, "name an image with Python 3.11 or later"))
+    if pull_policy not in _PULL_POLICIES:
+        problems.append(("image_pull_policy", pull_policy, f"use one of {', '.join(_PULL_POLICIES)}"))
+    texts = {"store": store, "image": image, **{f"env {name}": text for name, text in env.items()}}
+    problems += [(n, t, "Argo would read `{{` as a template: leave it out") for n, t in texts.items() if "{{" in t]
+    if problems:
+        raise CompileError(
+            Diagnostic("E720", f"the option `{name}` of the argo compiler is {text!r}", None, fix)
+            for name, text, fix in problems
+        )
+
+
+def _refuse_broken(workflow: Json, program: Program) -> None:
+    found = problems_of(workflow)
+    if found:
+        where = program.spans.get("") or Span("", 0)
+        fix = "this is a fault of drawloom's: report it with the pipeline; a smaller or renamed pipeline may pass"
+        raise CompileError(
+            Diagnostic("E722", f"the Workflow breaks a rule of Argo's: {text}", where, fix) for text in found
+        )
+
+
+_SUPPORT: Final[dict[str, Support]] = {
+    **dict.fromkeys(FEATURES, Native()),
+    "node.container@1": Refused("the compiler doesn't print containers yet"),
+    "node.engine@1": Refused("the compiler doesn't print its engine's own nodes yet"),
+    "node.pipeline@1": Lowered("a DAG template of its own"),
+    "control.map@1": Lowered("a deciding step writes the count of a `withSequence`"),
+    "control.map.nested@1": Lowered(
+        "the number of the item goes to the end of an index vector, an input of the templates"
+    ),
+    "control.map.branch@1": Lowered("a deciding step for each item writes its booleans"),
+    "control.map.try@1": Lowered("each item's steps are contained by themselves"),
+    "control.map.batch@1": Lowered("a deciding step writes the batches of a `withParam`"),
+    "control.map.batch_control@1": Lowered("each item goes in steps of its own; the results are the same"),
+    "control.map.parallelism@1": Lowered("the `parallelism` of a template around the items"),
+    "control.map.parallelism_steps@1": Lowered("the `parallelism` of a template around the items"),
+    "control.branch@1": Lowered("a deciding step writes a boolean per arm, each a `when`"),
+    "control.loop@1": Lowered("templates of 1, 2, 4, ... iterations, each run if a deciding step wants another one"),
+    "control.loop.nested@1": Lowered("as any loop, with the index vector as an input"),
+    "control.loop.long@1": Lowered("as any loop: the templates lie no deeper than the bound has binary digits"),
+    "control.loop.stop@1": Lowered("the deciding step writes false at the bound"),
+    "control.try@1": Lowered("steps within are contained; a settling step fails if the failure is left"),
+    "control.try.handlers@1": Lowered("a deciding step picks the handler"),
+    "control.try.final@1": Lowered("its steps start when those before them have ended, however they did"),
+    "policy.retry.by_class@1": Lowered("the step's exit code says whether another attempt is wanted"),
+    "policy.retry.timeout@1": Lowered("an attempt that took too long ends like a failed one"),
+    "policy.timeout.attempt@1": Lowered("the step watches over a process of its own"),
+    "policy.timeout.node@1": Lowered("the step counts from the first attempt"),
+    "policy.timeout.run@1": Refused("the compiler doesn't print it yet: the run's end must be recorded too"),
+    "policy.cache@1": Lowered("the step looks it up"),
+    "policy.packages@1": Lowered("the packages of the image"),
+    "value.logical_time@1": Refused("the compiler doesn't print schedules yet"),
+    "value.interval@1": Refused("the compiler doesn't print schedules yet"),
+    "value.file@1": Lowered("who submits the run stores them first"),
+}
+COMPILER: Final = Compiler("argo", _SUPPORT, compile_argo)

@@ -1,0 +1,133 @@
+"""Argo's own rules for a Workflow, checked before anybody submits one: names, references, loops, outputs.
+
+Only what this compiler can get wrong. Source: workflow/validate of Argo Workflows 4.1, and its docs "Enhanced Depends
+Logic" and "Workflow Variables".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+__all__ = ["OBJECT_LIMIT_BYTES", "problems_of"]
+
+# Any: Argo's objects as JSON trees
+
+OBJECT_LIMIT_BYTES: Final = 1 << 20  # beyond it Kubernetes refuses the object, or etcd does
+_NAME: Final = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]{0,127}\Z")
+_PARAMETER: Final = re.compile(r"[-a-zA-Z0-9_]+\Z")
+_TAG: Final = re.compile(r"\{\{(.*?)\}\}")
+_DEPENDS: Final = re.compile(r"([a-zA-Z][-a-zA-Z0-9]*)(?:\.([A-Za-z]+))?")
+_STATES: Final = frozenset({"Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned"})
+_LOOPS: Final = ("withItems", "withParam", "withSequence")
+_OF_WORKFLOW: Final = frozenset({"workflow.name", "workflow.uid", "workflow.namespace"})
+
+
+def problems_of(workflow: Mapping[str, Any]) -> list[str]:
+    """What Argo would refuse, each in one line.
+
+    Args:
+        workflow: the Workflow as JSON.
+    """
+    return list(_problems(workflow))
+
+
+def _problems(workflow: Mapping[str, Any]) -> Iterator[str]:
+    spec = workflow["spec"]
+    name = workflow["metadata"].get("name", workflow["metadata"].get("generateName", ""))
+    if len(name) > 63:
+        yield f"the name {name!r} has more than 63 characters"
+    templates = {template["name"]: template for template in spec["templates"]}
+    if len(templates) < len(spec["templates"]):
+        yield "two templates have one name"
+    if spec["entrypoint"] not in templates:
+        yield f"the entrypoint {spec['entrypoint']!r} is no template"
+    given = {f"workflow.parameters.{one['name']}" for one in spec.get("arguments", {}).get("parameters", ())}
+    for template in spec["templates"]:
+        yield from (f"template `{template['name']}`: {text}" for text in _template(template, templates, given))
+
+
+def _template(template: Mapping[str, Any], templates: Mapping[str, Any], given: set[str]) -> Iterator[str]:
+    if not _NAME.match(template["name"]):
+        yield "its name can't be one"
+    inputs = _names(template, "inputs")
+    outputs = _names(template, "outputs")
+    for names in (inputs, outputs):
+        if len(set(names)) < len(names):
+            yield "two parameters have one name"
+        yield from (f"`{name}` can't be a parameter's name" for name in names if not _PARAMETER.match(name))
+    known = given | _OF_WORKFLOW | {f"inputs.parameters.{name}" for name in inputs}
+    if "dag" in template:
+        yield from _dag(template, templates, known)
+    else:
+        known |= {"retries"} if "retryStrategy" in template else set()
+        yield from _tags(template, known, "")
+
+
+def _dag(template: Mapping[str, Any], templates: Mapping[str, Any], known: set[str]) -> Iterator[str]:
+    tasks = {task["name"]: task for task in template["dag"]["tasks"]}
+    if not tasks:
+        yield "its DAG has no task"
+    if len(tasks) < len(template["dag"]["tasks"]):
+        yield "two tasks have one name"
+    ancestors: dict[str, set[str]] = {}
+    for name, task in tasks.items():
+        if not _NAME.match(name) or name[0].isdigit():
+            yield f"`{name}` can't be a task's name"
+        waits = set()
+        for other, state in _DEPENDS.findall(task.get("depends", "")):
+            if other not in ancestors:
+                yield f"task `{name}` depends on `{other}`, which doesn't come before it"
+                continue
+            if state and state not in _STATES:
+                yield f"task `{name}` depends on the state {state!r}"
+            waits |= {other} | ancestors.get(other, set())
+        ancestors[name] = waits
+        yield from _task(task, tasks, templates, known, waits)
+    of_tasks = {tag for name in tasks for tag in _outputs_of(tasks[name], name, templates)}
+    yield from _tags(template.get("outputs", {}), known | of_tasks, "its outputs")
+
+
+def _task(
+    task: Mapping[str, Any],
+    tasks: Mapping[str, Any],
+    templates: Mapping[str, Any],
+    known: set[str],
+    waits: set[str],
+) -> Iterator[str]:
+    name = task["name"]
+    called = templates.get(task["template"])
+    if called is None:
+        yield f"task `{name}` runs `{task['template']}`, which is no template"
+        return
+    given = _names(task, "arguments")
+    for wanted in sorted(set(_names(called, "inputs")) ^ set(given)):
+        yield f"task `{name}` and template `{task['template']}` disagree on the input `{wanted}`"
+    loops = [loop for loop in _LOOPS if loop in task]
+    if len(loops) > 1:
+        yield f"task `{name}` has {' and '.join(loops)}"
+    before = {tag for other in waits for tag in _outputs_of(tasks[other], other, templates)}
+    yield from _tags(task, known | before | ({"item"} if loops else set()), f"task `{name}`")
+
+
+def _outputs_of(task: Mapping[str, Any], name: str, templates: Mapping[str, Any]) -> Iterator[str]:
+    for output in _names(templates.get(task["template"], {}), "outputs"):
+        yield f"tasks.{name}.outputs.parameters.{output}"
+
+
+def _names(holder: Mapping[str, Any], part: str) -> list[str]:
+    return [one["name"] for one in holder.get(part, {}).get("parameters", ())]
+
+
+def _tags(tree: Any, known: set[str], what: str) -> Iterator[str]:
+    if isinstance(tree, str):
+        for tag in _TAG.findall(tree):
+            if tag not in known:
+                yield f"{what}{' reads' if what else 'it reads'} `{tag}`, which nothing gives"
+    elif isinstance(tree, Mapping):
+        for value in tree.values():
+            yield from _tags(value, known, what)
+    elif isinstance(tree, (list, tuple)):
+        for item in tree:
+            yield from _tags(item, known, what)

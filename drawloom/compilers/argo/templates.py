@@ -1,0 +1,435 @@
+"""A step plan as Argo templates: DAGs for sequences of entries, and few pod templates that all steps share.
+
+| entry | in a DAG |
+|---|---|
+| run | a task of a pod template, its step id and index vector as arguments |
+| group | a task of a DAG of its own |
+| when | a task with `when:` on a step's boolean |
+| each | a task with `withSequence:` on a step's count (`withParam:` on its batches) |
+| while | a task of a DAG that runs 1, 2, 4, ... iterations, each half only if the one before says so |
+
+Argo is given order, booleans, counts and retries; no value of the user's goes through it but what `begin` is given.
+Sources: Argo Workflows' docs "DAG", "Loops", "Retries", "Enhanced Depends Logic", and workflow/validate.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from drawloom.compilers.argo.names import Names
+from drawloom.compilers.passes.plan import Each, Entry, Group, Run, StepPlan, When, While
+from drawloom.ir.canonical import Json
+from drawloom.ir.protocol import (
+    BATCHES,
+    BEGIN,
+    COUNT,
+    END,
+    FAILED_FINAL,
+    NEXT,
+    RUN,
+    SKIPPED,
+    TRUE_TEXT,
+    arm_output,
+)
+from drawloom.ir.slices import StepSlice
+
+__all__ = ["ENTRYPOINT", "Pods", "Templates"]
+
+# Any: Argo's objects as JSON trees
+
+ENTRYPOINT: Final = "main"
+_ENDED: Final = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned")
+_LOST_RETRIES: Final = 2  # of begin and end, which run no code of the user's
+_IS_TRUE: Final = f"== {TRUE_TEXT[True]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Pods:
+    """How the pods of a program are made.
+
+    Args:
+        image: the image of the steps.
+        pull_policy: when the image is fetched.
+        stub: the text of the bootstrap stub.
+        bundle: the place and the SHA-256 of the code bundle.
+        where: the options every step is given first.
+        env: the container's `env`.
+        env_from: the container's `envFrom`.
+    """
+
+    image: str
+    pull_policy: str
+    stub: str
+    bundle: tuple[str, str]
+    where: tuple[str, ...]
+    env: tuple[Mapping[str, Json], ...] = ()
+    env_from: tuple[Mapping[str, Json], ...] = ()
+
+
+class Templates:
+    """The templates of a program, made of its step plan.
+
+    Args:
+        plan: the plan.
+        pods: how pods are made.
+        program: the digest of the program.
+
+    Attributes:
+        names: id of the plan -> `template/task` where it is run, for people.
+    """
+
+    def __init__(self, plan: StepPlan, pods: Pods, program: str) -> None:
+        self._dags: list[dict[str, Any]] = []
+        self._pod_templates: list[dict[str, Any]] = []
+        self.names: dict[str, str] = {}
+        self._pods = pods
+        self._steps = {step.id: step for step in plan.steps}
+        self._taken = Names()
+        self._shared: dict[object, str] = {}
+        self._main(plan, program)
+
+    @property
+    def made(self) -> list[dict[str, Any]]:
+        """The templates: the entrypoint, the other DAGs as they lie in each other, those of pods."""
+        return [*self._dags, *self._pod_templates]
+
+    # the whole
+
+    def _main(self, plan: StepPlan, program: str) -> None:
+        main = self._reserve(ENTRYPOINT)
+        begin = self._begin(program)
+        tasks: list[dict[str, Any]] = [
+            {"name": "begin", "template": begin, "arguments": _arguments(run=_of_workflow(RUN))}
+        ]
+        run = {"run": "{{tasks.begin.outputs.parameters.run}}"}
+        waits = ["begin.Succeeded"]
+        if not all(map(_is_empty, plan.body)):
+            body = self._dag("body", plan.body, 0)
+            tasks.append({"name": "body", "template": body, "depends": "begin", "arguments": _arguments(**run)})
+            waits.append(f"({_ended('body')})")
+        end = self._pod(Run(END, lost_retries=_LOST_RETRIES))
+        tasks.append(
+            {
+                "name": "end",
+                "template": end,
+                "depends": " && ".join(waits),
+                "arguments": _arguments(**run, step=END, index="-"),
+            }
+        )
+        self._dags.insert(0, {"name": main, "dag": {"failFast": False, "tasks": tasks}})
+
+    def _begin(self, program: str) -> str:
+        name = self._reserve("begin")
+        arguments = ["--program", program, "--run", "{{inputs.parameters.run}}"]
+        arguments += ["--ids", "workflow={{workflow.name}},uid={{workflow.uid}}", "--out", "/tmp"]  # noqa: S108  # the pod's own
+        self._pod_templates.append(
+            {
+                "name": name,
+                "inputs": {"parameters": [{"name": "run"}]},
+                "outputs": _outputs([RUN]),
+                "retryStrategy": _retries(Run(BEGIN, lost_retries=_LOST_RETRIES)),
+                "container": self._container("begin", arguments),
+            }
+        )
+        return name
+
+    # DAGs
+
+    def _reserve(self, text: str) -> str:
+        return self._taken.new(text)
+
+    def _dag(self, text: str, entries: Sequence[Entry], depth: int) -> str:
+        """The name of a new DAG template of these entries, for index vectors of so many numbers."""
+        name = self._reserve(text)
+        place = len(self._dags)
+        tasks = self._tasks(name, entries, depth)
+        self._dags.insert(place, _dag_template(name, tasks, _inputs(depth)))
+        return name
+
+    def _tasks(self, template: str, entries: Sequence[Entry], depth: int) -> list[dict[str, Any]]:
+        taken = Names()
+        known = {entry.id: taken.new(_local(entry.id)) for entry in entries if not _is_empty(entry)}
+        tasks = []
+        for entry in _without_empty(entries):
+            task = {"name": known[entry.id], **self._task(entry, known, depth)}
+            waits = self._waits(entry, known)
+            if waits:
+                task["depends"] = waits
+            self.names[entry.id] = f"{template}/{known[entry.id]}"
+            tasks.append(task)
+        return tasks
+
+    def _waits(self, entry: Entry, known: Mapping[str, str]) -> str:
+        finished = isinstance(entry, (Run, Group)) and entry.finished
+        names = [known[other] for other in entry.after]
+        return " && ".join(f"({_ended(name)})" if finished else name for name in names)
+
+    def _task(self, entry: Entry, known: Mapping[str, str], depth: int) -> dict[str, Any]:
+        match entry:
+            case Run():
+                return self._start(entry, depth)
+            case Group():
+                return self._inside(entry.id, entry.body, depth)
+            case When():
+                told = f"{{{{tasks.{known[entry.step]}.outputs.parameters.{entry.output}}}}}"
+                return {**self._inside(entry.id, entry.body, depth), "when": f"{told} {_IS_TRUE}"}
+            case Each():
+                return self._each(entry, known[entry.step], depth)
+            case While():
+                return self._while(entry, depth)
+
+    def _start(self, entry: Run, depth: int, index: str = "") -> dict[str, Any]:
+        given = {"run": _input("run"), "step": entry.id, "index": index or _index(depth)}
+        return {"template": self._pod(entry), "arguments": _arguments(**given)}
+
+    def _inside(self, text: str, body: Sequence[Entry], depth: int, index: str = "") -> dict[str, Any]:
+        """A task that runs a body: by a pod template if it is one step, else by a DAG of its own."""
+        first, *others = _without_empty(body)
+        if not others and isinstance(first, Run):
+            return self._start(first, depth, index)
+        given = {"run": _input("run")} | ({"index": index or _index(depth)} if depth else {})
+        return {"template": self._dag(text, body, depth), "arguments": _arguments(**given)}
+
+    def _each(self, entry: Each, step: str, depth: int) -> dict[str, Any]:
+        if entry.parallelism:
+            return self._limited(entry, step, depth)
+        return self._fan_out(entry, f"{{{{tasks.{step}.outputs.parameters.{_counted(entry)}}}}}", depth)
+
+    def _limited(self, entry: Each, step: str, depth: int) -> dict[str, Any]:
+        """A fan-out in a DAG of its own: it is a template's pods that Argo can limit."""
+        name = self._reserve(f"{entry.id}-limited")
+        place = len(self._dags)
+        counted = _counted(entry)
+        task = {"name": "each", **self._fan_out(entry, _input(counted), depth)}
+        made = _dag_template(name, [task], [*_inputs(depth), counted])
+        self._dags.insert(place, {**made, "parallelism": entry.parallelism})
+        given = {"run": _input("run")} | ({"index": _index(depth)} if depth else {})
+        given[counted] = f"{{{{tasks.{step}.outputs.parameters.{counted}}}}}"
+        return {"template": name, "arguments": _arguments(**given)}
+
+    def _fan_out(self, entry: Each, counted: str, depth: int) -> dict[str, Any]:
+        item = f"{_input('index')},{{{{item}}}}" if depth else "{{item}}"
+        over = {"withParam": counted} if entry.batch_size > 1 else {"withSequence": {"count": counted}}
+        return {**self._inside(entry.id, entry.body, depth + 1, item), **over}
+
+    # loops
+
+    def _while(self, entry: While, depth: int) -> dict[str, Any]:
+        """Iterations in doubling numbers, so that the templates go no deeper than a list of all numbers does."""
+        most = self._steps[entry.step].limit + 1  # the last one only tests
+        turns = [self._turn(entry, depth)]
+        while 2 ** len(turns) - 1 < most:
+            turns.append(self._turns(entry, turns[-1], 2 ** len(turns), depth))
+        rest = ""
+        for doubled, turn in reversed(list(enumerate(turns))):
+            rest = self._then(f"{entry.id}-from-{2**doubled - 1}", turn, rest, depth)
+        given = {"run": _input("run")} | ({"index": _index(depth)} if depth else {})
+        return {"template": rest, "arguments": _arguments(**given, k="0")}
+
+    def _turn(self, entry: While, depth: int) -> str:
+        """One iteration: its test and, if that says so, its body; tells whether another is wanted, and its number."""
+        name = self._reserve(f"{entry.id}-turn")
+        place = len(self._dags)
+        index = f"{_input('index')},{_input('k')}" if depth else _input("k")
+        tested = self._inside_test(entry, depth, index)
+        step = tested[-1]["name"]
+        told = f"{{{{tasks.{step}.outputs.parameters.{arm_output(0)}}}}}"
+        tasks = tested
+        if not all(map(_is_empty, entry.body)):
+            body = self._inside(f"{entry.id}-body", entry.body, depth + 1, index)
+            tasks = [*tested, {"name": "turn-body", **body, "depends": step, "when": f"{told} {_IS_TRUE}"}]
+        made = _dag_template(name, tasks, [*_inputs(depth), "k"])
+        made["outputs"] = _passed_on({"go": told, NEXT: f"{{{{tasks.{step}.outputs.parameters.{NEXT}}}}}"})
+        self._dags.insert(place, made)
+        return name
+
+    def _inside_test(self, entry: While, depth: int, index: str) -> list[dict[str, Any]]:
+        """The tasks of a test, the deciding step last; what comes before it is a task of its own."""
+        *before, decide = _without_empty(entry.test)
+        assert isinstance(decide, Run), "the deciding step ends a loop's test"
+        tasks = []
+        if before:
+            tasks.append({"name": "test", **self._inside(f"{entry.id}-test", before, depth + 1, index)})
+        step = {"name": "decide", **self._start(decide, depth + 1, index)}
+        return [*tasks, {**step, "depends": "test"} if before else step]
+
+    def _turns(self, entry: While, half: str, count: int, depth: int) -> str:
+        """Twice as many iterations as `half` runs."""
+        name = self._reserve(f"{entry.id}-turns-{count}")
+        given = {"run": _input("run")} | ({"index": _index(depth)} if depth else {})
+        first = {"name": "first", "template": half, "arguments": _arguments(**given, k=_input("k"))}
+        second = {
+            "name": "second",
+            "template": half,
+            "depends": "first",
+            "when": f"{{{{tasks.first.outputs.parameters.go}}}} {_IS_TRUE}",
+            "arguments": _arguments(**given, k=f"{{{{tasks.first.outputs.parameters.{NEXT}}}}}"),
+        }
+        made = _dag_template(name, [first, second], [*_inputs(depth), "k"])
+        # if the second half isn't run, the first has said that no other is wanted
+        told = {out: f"{{{{tasks.second.outputs.parameters.{out}}}}}" for out in ("go", NEXT)}
+        made["outputs"] = _passed_on(told, {"go": TRUE_TEXT[False], NEXT: "0"})
+        self._dags.append(made)
+        return name
+
+    def _then(self, text: str, turn: str, rest: str, depth: int) -> str:
+        """So many iterations, then the rest if another one is wanted."""
+        name = self._reserve(text)
+        given = {"run": _input("run")} | ({"index": _index(depth)} if depth else {})
+        tasks = [{"name": "turns", "template": turn, "arguments": _arguments(**given, k=_input("k"))}]
+        if rest:
+            more: dict[str, Any] = {"name": "more", "template": rest, "depends": "turns"}
+            more["when"] = f"{{{{tasks.turns.outputs.parameters.go}}}} {_IS_TRUE}"
+            more["arguments"] = _arguments(**given, k=f"{{{{tasks.turns.outputs.parameters.{NEXT}}}}}")
+            tasks.append(more)
+        self._dags.append(_dag_template(name, tasks, [*_inputs(depth), "k"]))
+        return name
+
+    # pods
+
+    def _pod(self, entry: Run) -> str:
+        """The pod template of a step; steps that are made alike share one."""
+        outputs = _texts_of(self._steps[entry.id])
+        retries = _retries(entry)
+        key = (tuple(outputs), repr(retries))
+        if key not in self._shared:
+            name = self._shared[key] = self._reserve("-".join(["step", *outputs[:2]]))
+            arguments = ["--run", _input("run"), "--step", _input("step"), "--index", _input("index")]
+            arguments += ["--attempt", "1+{{retries}}", "--out", "/tmp"]  # noqa: S108  # the pod's own
+            made: dict[str, Any] = {
+                "name": name,
+                "inputs": {"parameters": [{"name": given} for given in ("run", "step", "index")]},
+                "retryStrategy": retries,
+                "container": self._container("step", arguments),
+            }
+            if outputs:
+                made["outputs"] = _outputs(outputs)
+            self._pod_templates.append(made)
+        return self._shared[key]
+
+    def _container(self, module: str, arguments: Sequence[str]) -> dict[str, Any]:
+        pods = self._pods
+        made: dict[str, Any] = {
+            "image": pods.image,
+            "imagePullPolicy": pods.pull_policy,
+            "command": ["python3", "-I", "-c", pods.stub],
+            "args": [*pods.bundle, module, *pods.where, *arguments],
+        }
+        if pods.env:
+            made["env"] = list(pods.env)
+        if pods.env_from:
+            made["envFrom"] = list(pods.env_from)
+        return made
+
+
+def _is_empty(entry: Entry) -> bool:
+    """Whether nothing is run in an entry: a map of an expression, say. Argo has no empty DAGs."""
+    return not isinstance(entry, (Run, While)) and all(map(_is_empty, entry.body))
+
+
+def _without_empty(entries: Sequence[Entry]) -> list[Entry]:
+    """The entries that run something; who comes after an empty one comes after what that comes after."""
+    instead: dict[str, tuple[str, ...]] = {}
+    kept = []
+    for entry in entries:
+        after = tuple(dict.fromkeys(other for one in entry.after for other in instead.get(one, (one,))))
+        if _is_empty(entry):
+            instead[entry.id] = after
+        else:
+            kept.append(replace(entry, after=after))
+    return kept
+
+
+def _local(entry: str) -> str:
+    """The part of an id that tells an entry from the others of its sequence."""
+    node, _, part = entry.partition(":")
+    name = node.rpartition("/")[2] or entry.strip(":")
+    return f"{name}-{part}" if part else name
+
+
+def _counted(entry: Each) -> str:
+    return BATCHES if entry.batch_size > 1 else COUNT
+
+
+def _texts_of(step: StepSlice) -> list[str]:
+    """What a step writes for the engine."""
+    match step.does:
+        case "map":
+            return [BATCHES] if step.limit else [COUNT]
+        case "branch":
+            return [arm_output(arm) for arm in range(len(step.inputs) + 1)]
+        case "loop":
+            return [arm_output(0), NEXT]
+        case "try":
+            return [arm_output(arm) for arm in range(1, len(step.handlers) + 1)]
+    return []
+
+
+def _retries(entry: Run) -> dict[str, Any]:
+    """Another attempt, unless the step has said that there is to be none: it counts its failures itself."""
+    final = ", ".join(f"'{code}'" for code in (FAILED_FINAL, SKIPPED))
+    made: dict[str, Any] = {
+        "limit": str(entry.retries + entry.lost_retries),
+        "retryPolicy": "Always",
+        "expression": f"not (lastRetry.exitCode in [{final}])",
+    }
+    if entry.delay_seconds and entry.retries:
+        made["backoff"] = {
+            "duration": _duration(entry.delay_seconds),
+            "factor": f"{entry.factor:g}",
+            "cap": _duration(entry.max_delay_seconds),
+        }
+    return made
+
+
+def _duration(seconds: float) -> str:
+    return f"{round(seconds * 1000)}ms" if seconds % 1 else f"{seconds:.0f}s"
+
+
+def _dag_template(name: str, tasks: list[dict[str, Any]], inputs: Sequence[str]) -> dict[str, Any]:
+    return {
+        "name": name,
+        "inputs": {"parameters": [{"name": given} for given in inputs]},
+        "dag": {"failFast": False, "tasks": tasks},
+    }
+
+
+def _inputs(depth: int) -> list[str]:
+    return ["run", "index"] if depth else ["run"]
+
+
+def _index(depth: int) -> str:
+    return _input("index") if depth else "-"
+
+
+def _input(name: str) -> str:
+    return f"{{{{inputs.parameters.{name}}}}}"
+
+
+def _of_workflow(name: str) -> str:
+    return f"{{{{workflow.parameters.{name}}}}}"
+
+
+def _arguments(**given: str) -> dict[str, Any]:
+    return {"parameters": [{"name": name, "value": value} for name, value in given.items()]}
+
+
+def _outputs(names: Sequence[str]) -> dict[str, Any]:
+    return {"parameters": [{"name": name, "valueFrom": {"path": f"/tmp/{name}"}} for name in names]}  # noqa: S108  # see above
+
+
+def _passed_on(told: Mapping[str, str], defaults: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Outputs of a DAG that are those of its tasks."""
+    made = []
+    for name, where in told.items():
+        source: dict[str, Any] = {"parameter": where}
+        if defaults is not None:
+            source["default"] = defaults[name]
+        made.append({"name": name, "valueFrom": source})
+    return {"parameters": made}
+
+
+def _ended(name: str) -> str:
+    return " || ".join(f"{name}.{how}" for how in _ENDED)
