@@ -62,6 +62,7 @@ class Quantifier:
         self.loop: RunLoop | None = None
         self.found: Any = not self.deciding
         self.depth = 0
+        self.is_given = False  # whether the item of a run-time list has given its element
 
     @property
     def is_open(self) -> bool:
@@ -83,7 +84,13 @@ class Quantifier:
         """An item: known, it may decide; else what comes after it is asked only if it doesn't."""
         value = run_time(self.stage, value)
         if self.loop is not None:
-            self.found = value
+            if self.is_given:
+                raise refusal(
+                    "D149",
+                    f"`{self.kind}` is given a generator with a loop inside one over a run-time list",
+                    "write the loops with `for` and `break`",
+                )
+            self.found, self.is_given = value, True
             return value
         if not isinstance(value, Handle):
             self.stopped = bool(value) == self.deciding
@@ -120,6 +127,7 @@ class Quantifier:
         held: dict[str, Any] = {name: not self.deciding}
         (held[name],) = loop.begin(held)
         for item in loop:
+            self.found, self.is_given = not self.deciding, False
             yield item
             with loop:
                 held[name] = self._told(self.found)

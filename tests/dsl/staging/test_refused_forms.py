@@ -216,6 +216,14 @@ CASES = {
         "`any` is given a generator that runs over a run-time list inside another loop",
         "write the loop with `for` and `break`",
     ),
+    "any of a loop in one over a list": (
+        """
+        return any(below(j + k) for j in numbers(n) for k in (3, 0))  # <-
+        """,
+        "D149",
+        "`any` is given a generator with a loop inside one over a run-time list",
+        "write the loops with `for` and `break`",
+    ),
     "a star target": (
         """
         a, *b = numbers(n)  # <-

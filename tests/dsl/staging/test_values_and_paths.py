@@ -293,7 +293,17 @@ def p(n: int) -> list[int]:
     same(module, {"n": 0}, {"n": 3})
 
 
-@pytest.mark.parametrize("form", ["any(inc(x) > 2 for x in xs)", "all(inc(x) < 3 for x in xs)"])
+QUANTIFIED = [
+    "any(inc(x) > 2 for x in xs)",
+    "all(inc(x) < 3 for x in xs)",
+    "all(inc(x) < k for x in xs for k in (3,))",
+    "any(inc(x) > k for x in xs for k in ())",
+    "any(inc(x) > 2 for x in xs if 1 > 2)",
+    "all(inc(x) < 3 for k in (1,) if k for x in (n, 2, n + 1))",
+]
+
+
+@pytest.mark.parametrize("form", QUANTIFIED)
 def test_any_and_all_stop_at_the_first_item_that_decides(user_module: Load, same: Same, form: str) -> None:
     module = user_module(TASKS + f"\n@pipeline\ndef p(n: int) -> bool:\n    xs = numbers(n)\n    return {form}")
     same(module, {"n": 0}, {"n": 2}, {"n": 6})
