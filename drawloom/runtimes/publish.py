@@ -1,15 +1,26 @@
-"""Publishing a compiled program: what its steps read goes into the store, before an engine may start any of them."""
+"""Publishing a compiled program: what its steps read goes into the store, before an engine may start any of them; and
+what its begin step is given."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import os
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from drawloom.catalog import keys
-from drawloom.ir.canonical import digest_bytes
+from drawloom.catalog.records import ValueRef
+from drawloom.ir.canonical import Json, digest_bytes
 from drawloom.storage.base import KeyMissing, Storage
 from drawloom.storage.objects import RENEW_SECONDS
 
-__all__ = ["publish_program"]
+if TYPE_CHECKING:
+    from drawloom.catalog.catalog import Catalog
+
+__all__ = ["begin_text", "publish_program", "read_files"]
+
+_FOLDERS = ("functions", "steps")
 
 
 def publish_program(storage: Storage, files: Mapping[str, str | bytes], program: str) -> str:
@@ -44,6 +55,60 @@ def publish_program(storage: Storage, files: Mapping[str, str | bytes], program:
     if not storage.create(keys.pipeline_key(program), _bytes(files["pipeline.json"])):
         storage.renew(keys.pipeline_key(program), RENEW_SECONDS)
     return sha
+
+
+def read_files(folder: str | os.PathLike[str]) -> dict[str, bytes]:
+    """What `publish_program` needs of a folder that a compiler has written.
+
+    Args:
+        folder: where `compile(...).write(...)` has put it.
+    """
+    names = ["bundle.zip", "pipeline.json", "spans.json"]
+    for inner in _FOLDERS:
+        path = os.path.join(folder, inner)
+        names += [f"{inner}/{name}" for name in sorted(os.listdir(path))] if os.path.isdir(path) else []
+    files = {}
+    for name in names:
+        with open(os.path.join(folder, *name.split("/")), "rb") as file:
+            files[name] = file.read()
+    return files
+
+
+def begin_text(
+    catalog: Catalog,
+    params: Mapping[str, Json],
+    engine: str,
+    ids: Sequence[Sequence[str]] = (),
+    logical_time: str = "",
+    interval: tuple[str, ...] = (),
+    told: Mapping[str, Any] | None = None,
+) -> str:
+    """What the begin step is given as `--run`: base64 of JSON; a long parameter is an object and goes by its digest.
+
+    Args:
+        catalog: where the objects are.
+        params: parameter name -> envelope tree.
+        engine: the engine's name.
+        ids: (name, text) pairs, the engine's names of its own run that are known now.
+        logical_time, interval: the times the run is for, ISO 8601.
+        told: fields of the run's record that the caller alone knows: `target`, `static`.
+    """
+    given: dict[str, Json] = {}
+    for name, tree in params.items():
+        ref = catalog.values.ref(tree)
+        long = {"object": ref.object, "digest": ref.digest, "size_bytes": ref.size_bytes}
+        given[name] = long if ref.object else {"tree": tree}
+    static: tuple[tuple[str, ValueRef], ...] = (told or {}).get("static", ())
+    asked = {
+        "engine": engine,
+        "ids": [list(pair) for pair in ids],
+        "logical_time": logical_time,
+        "interval": list(interval),
+        "params": given,
+        "target": (told or {}).get("target", ""),
+        "static": [[name, ref.digest, ref.size_bytes, ref.tree, ref.object, ref.type] for name, ref in static],
+    }
+    return b64encode(json.dumps(asked).encode("ascii")).decode("ascii")
 
 
 def _bytes(content: str | bytes) -> bytes:

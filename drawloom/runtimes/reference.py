@@ -14,7 +14,6 @@ import os
 import tempfile
 import threading
 import time
-from base64 import b64encode
 from collections.abc import Callable, Mapping
 from queue import SimpleQueue
 from typing import Any, Final
@@ -23,7 +22,7 @@ from uuid import uuid4
 from drawloom.catalog import keys
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.outcomes import finish_run, observe, read_run
-from drawloom.catalog.records import EngineObservation, Index, RunFinished, ValueRef
+from drawloom.catalog.records import EngineObservation, Index, RunFinished
 from drawloom.catalog.run import Run
 from drawloom.errors import Diagnostic, RunRefused, Span
 from drawloom.ir.canonical import Json
@@ -34,9 +33,9 @@ from drawloom.runtimes.engine_follow import Follower
 from drawloom.runtimes.engine_process import Starter
 from drawloom.runtimes.interrupts import interrupts
 from drawloom.runtimes.local import RunInterrupted
-from drawloom.runtimes.publish import publish_program
+from drawloom.runtimes.publish import begin_text, publish_program, read_files
 
-__all__ = ["Faults", "begin_text", "run_bundle"]
+__all__ = ["Faults", "run_bundle"]
 
 _FORMAT: Final = 0
 _ENGINE: Final = "reference"
@@ -85,11 +84,11 @@ def run_bundle(
     """
     engine = _read_engine(folder)
     catalog = Catalog.open(store, project, allow_pickle=allow_pickle)
-    sha = publish_program(catalog.storage, _read_files(folder), engine["program"])
+    sha = publish_program(catalog.storage, read_files(folder), engine["program"])
     bundle = [f"{catalog.storage.url}/{keys.bundle_key(sha)}", sha]
     where = ["--store", store if "://" in store else os.path.abspath(store), "--project", project]
     identity = identity or uuid4().hex
-    asked = begin_text(catalog, params, identity, logical_time, interval, told)
+    asked = begin_text(catalog, params, _ENGINE, [["run", identity]], logical_time, interval, told)
     with tempfile.TemporaryDirectory(prefix="drawloom-engine-") as scratch:
         starter = Starter(bundle, scratch, workers or os.cpu_count() or 2, bare=bare, environment=environment or {})
         follower = Follower(starter, where, faults or Faults(lost_retries=0), _observing(catalog, identity))
@@ -153,33 +152,6 @@ def _cancelled(catalog: Catalog, follower: Follower, identity: str) -> KeyboardI
     return RunInterrupted(catalog.run(run))
 
 
-def begin_text(
-    catalog: Catalog,
-    params: Mapping[str, Json],
-    identity: str,
-    logical_time: str = "",
-    interval: tuple[str, ...] = (),
-    told: Mapping[str, Any] | None = None,
-) -> str:
-    """What the begin step is given as `--run`: base64 of JSON; a long parameter is an object and goes by its digest."""
-    given: dict[str, Json] = {}
-    for name, tree in params.items():
-        ref = catalog.values.ref(tree)
-        long = {"object": ref.object, "digest": ref.digest, "size_bytes": ref.size_bytes}
-        given[name] = long if ref.object else {"tree": tree}
-    static: tuple[tuple[str, ValueRef], ...] = (told or {}).get("static", ())
-    asked = {
-        "engine": _ENGINE,
-        "ids": [["run", identity]],
-        "logical_time": logical_time,
-        "interval": list(interval),
-        "params": given,
-        "target": (told or {}).get("target", ""),
-        "static": [[name, ref.digest, ref.size_bytes, ref.tree, ref.object, ref.type] for name, ref in static],
-    }
-    return b64encode(json.dumps(asked).encode("ascii")).decode("ascii")
-
-
 def _read_engine(folder: str | os.PathLike[str]) -> Json:
     path = os.path.join(folder, "engine.json")
     try:
@@ -195,16 +167,3 @@ def _read_engine(folder: str | os.PathLike[str]) -> Json:
         what = f"{path} is no program of the reference engine: {problem}"
         raise RunRefused(Diagnostic("E716", what, Span(path, 0), fix))
     return engine
-
-
-def _read_files(folder: str | os.PathLike[str]) -> dict[str, bytes]:
-    files = {}
-    for name in (
-        "bundle.zip",
-        "pipeline.json",
-        "spans.json",
-        *(f"steps/{n}" for n in os.listdir(os.path.join(folder, "steps"))),
-    ):
-        with open(os.path.join(folder, *name.split("/")), "rb") as file:
-            files[name] = file.read()
-    return files

@@ -21,14 +21,13 @@ import test_generated_programs as generated_programs  # noqa: E402  # found besi
 
 from drawloom.compilers.passes.lower_steps import lower_steps  # noqa: E402
 from drawloom.compilers.passes.plan import entry_json  # noqa: E402
-from drawloom.compilers.reference import program_files  # noqa: E402
+from drawloom.compilers.program_files import program_files  # noqa: E402
 from drawloom.ir.program import pipeline_digest  # noqa: E402
 from drawloom.runtimes import begin, step  # noqa: E402
 from drawloom.runtimes.engine_faults import Fate, Faults  # noqa: E402
 from drawloom.runtimes.engine_follow import Follower  # noqa: E402
 from drawloom.runtimes.engine_process import Ended  # noqa: E402
-from drawloom.runtimes.publish import publish_program  # noqa: E402
-from drawloom.runtimes.reference import begin_text  # noqa: E402
+from drawloom.runtimes.publish import begin_text, publish_program  # noqa: E402
 
 
 class InThisProcess:
@@ -69,7 +68,9 @@ def test_a_program_gives_the_same_step_by_step(program: generated_programs.Gener
         where = ["--store", str(at.folder / "store"), "--project", "default"]
         starter = InThisProcess(at.folder)
         follower = Follower(starter, where, Faults(lost_retries=0), _nothing_is_lost)  # type: ignore[arg-type]
-        asked = begin_text(at.catalog, at.params("run"), "1", generated_programs.TIME.isoformat())
+        asked = begin_text(
+            at.catalog, at.params("run"), "reference", [["run", "1"]], generated_programs.TIME.isoformat()
+        )
         follower.begin(digest, asked)
         follower.follow(entry_json(plan.body))
         follower.end()

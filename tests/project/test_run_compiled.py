@@ -76,7 +76,7 @@ def test_an_engine_that_runs_elsewhere_is_refused(folder: Path) -> None:
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
         "error[E792] argo can't be run from here; only reference can\n"
-        "  fix    there is no engine of that name: reference is there\n"
+        "  fix    compile it with `drawloom compile`, and run it where the engine is\n"
     )
 
 

@@ -113,9 +113,9 @@ def test_deciding_steps_write_counts_and_booleans(publish):
     assert flow.texts("sums:decide") == {"count": "2"}
     assert flow.step("sums/add", "0;1") == DONE
     assert flow.step("grown:decide", "0") == DONE
-    assert flow.texts("grown:decide") == {"arm-0": "true"}
+    assert flow.texts("grown:decide") == {"arm-0": "true", "next": "1"}
     assert [flow.step("grown/add", "0"), flow.step("grown:decide", "1")] == [DONE, DONE]
-    assert flow.texts("grown:decide") == {"arm-0": "false"}
+    assert flow.texts("grown:decide") == {"arm-0": "false", "next": "2"}
     assert flow.step("branch:decide") == DONE
     assert flow.texts("branch:decide") == {"arm-0": "false", "arm-1": "true"}
     assert flow.step(":end") == DONE
