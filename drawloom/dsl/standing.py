@@ -19,7 +19,7 @@ from drawloom.ir.walk import with_path
 if TYPE_CHECKING:
     from drawloom.dsl.blocks import OpenBlock
 
-__all__ = ["Standing", "may_raise", "part_may_raise", "recorded_block"]
+__all__ = ["Standing", "left_out", "may_raise", "part_may_raise", "recorded_block"]
 
 _NEVER: Final = frozenset(
     {"is_none", "not", "bool", "str", "eq", "ne", "select", "and", "or", "list", "tuple", "unset"},
@@ -103,13 +103,13 @@ def recorded_block(block: OpenBlock, results: Iterable[tuple[str, Operand]] = ()
     nodes: list[Node] = []
     for position, node in enumerate([*block.nodes, None]):
         operands = [operand for _, operand in given] if node is None else list(_own(node))
-        nodes += [_check(block, standing) for standing in _left(places.get(position, ()), operands)]
+        nodes += [_check(block, standing) for standing in left_out(places.get(position, ()), operands)]
         nodes += [node] if node is not None else []
     block.nodes[:] = nodes
     return Block(tuple(nodes), given)
 
 
-def _left(standing: Sequence[Standing], operands: Iterable[Operand]) -> list[Standing]:
+def left_out(standing: Sequence[Standing], operands: Iterable[Operand]) -> list[Standing]:
     """The expressions that must be nodes before something that evaluates `operands`.
 
     The last ones needn't, as far as they are evaluated in the order in which they stand; nor what the others evaluate
@@ -126,7 +126,7 @@ def _left(standing: Sequence[Standing], operands: Iterable[Operand]) -> list[Sta
     if not start:
         return []
     last = standing[start - 1]
-    return [*_left(standing[: start - 1], [last.operand]), last]
+    return [*left_out(standing[: start - 1], [last.operand]), last]
 
 
 def _check(block: OpenBlock, standing: Standing) -> Node:

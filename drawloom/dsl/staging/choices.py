@@ -20,6 +20,7 @@ from drawloom.dsl.staging.lists import copied
 from drawloom.dsl.staging.scopes import FALL, Exit, Stage, current_stage
 from drawloom.dsl.staging.unbound import read
 from drawloom.dsl.staging.values import computed, run_time
+from drawloom.dsl.standing import left_out
 from drawloom.errors import DefinitionError
 from drawloom.ir.assign import union_of
 from drawloom.ir.narrow import narrowed
@@ -89,10 +90,7 @@ class _Choice:
         raising = any(side.block.standing for side in self.sides)
         for side in self.sides:
             side.block.merged = tracer.block
-        try:
-            for value in values:
-                operand_of(tracer, value, "a value")
-        except DefinitionError:
+        if not self._can_be_folded(values):
             for side in self.sides:
                 side.block.merged = None
             return None
@@ -101,6 +99,15 @@ class _Choice:
         if raising:
             tracer.block.stand(made._dl_operand, made._dl_type)
         return sized_expression(tracer.block, made._dl_operand, self._type_of(op, values), values)
+
+    def _can_be_folded(self, values: tuple[Any, ...]) -> bool:
+        """Whether the values can be in one expression, which then raises what their sides raise."""
+        try:
+            operands = [operand_of(self.stage.tracer, value, "a value")[0] for value in values]
+        except DefinitionError:
+            return False
+        of_sides = zip(self.sides, operands[-len(self.sides) :], strict=True)
+        return not any(left_out(side.block.standing, [operand]) for side, operand in of_sides)
 
     def _type_of(self, op: str, values: tuple[Any, ...]) -> Type:
         """The type of the operand that is taken, with what its side tells of it."""

@@ -10,11 +10,12 @@ from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
 from drawloom.dsl.staging.branches import BranchNode, If
 from drawloom.dsl.staging.for_loops import loop_source
-from drawloom.dsl.staging.joins import close_side
+from drawloom.dsl.staging.joins import close_side, operand_of
 from drawloom.dsl.staging.run_loops import LoopStatement, RunLoop
 from drawloom.dsl.staging.scopes import FALL, Exit, Stage
 from drawloom.dsl.staging.unpacking import unpack
 from drawloom.dsl.staging.values import computed, open_ended, run_time
+from drawloom.dsl.standing import left_out
 
 __all__ = ["Answer", "Quantifier"]
 
@@ -149,14 +150,25 @@ class Quantifier:
             result = self._joined(branch, value, result)
         return Answer(result)
 
+    def _folded(self, branch: BranchNode, value: Any, rest: Any) -> Any:
+        """An `or` or `and` in the place of a branch; where the rest may raise, it stands where the branch would."""
+        stage, block = self.stage, self.stage.tracer.block
+        raising = bool(block.standing)
+        block.standing.clear()
+        stage.tracer.give_up_block()
+        stage.tracer.release_id(branch.node, branch.name)
+        made = computed(stage, "or" if self.deciding else "and", computed(stage, "bool", value), rest)
+        if raising:
+            stage.tracer.block.stand(made._dl_operand, made._dl_type)
+        return made
+
     def _joined(self, branch: BranchNode, value: Any, result: Any) -> Any:
         stage = self.stage
-        if not stage.tracer.block.nodes:  # nothing is to be run after this item: an expression will do
-            stage.tracer.give_up_block()
-            stage.tracer.release_id(branch.node, branch.name)
-            rest = computed(stage, "bool", result) if isinstance(result, Handle) else bool(result)
-            told = computed(stage, "bool", value)
-            return computed(stage, "or" if self.deciding else "and", told, rest)
+        block = stage.tracer.block
+        rest = computed(stage, "bool", result) if isinstance(result, Handle) else bool(result)
+        inside = operand_of(stage.tracer, rest, "an item")[0]
+        if not block.nodes and not left_out(block.standing, [inside]):  # an expression will do
+            return self._folded(branch, value, rest)
         rest_side = close_side(stage.tracer, {FALL: Exit({self.kind: result})})
         branch.open_side(self.deciding)
         decided = close_side(stage.tracer, {FALL: Exit({self.kind: self.deciding})})

@@ -167,6 +167,32 @@ def test_a_used_expression_that_raises_stops_what_comes_behind_it(user_module: L
     same(module, {"n": 6}, {"n": 5}, {"n": 8})
 
 
+IGNORED = [
+    "any(1 // x > 0 for x in (n, m))",
+    "all(1 // x > 5 for x in (n, m))",
+    "any(never(1 // x) for x in (n, m))",
+    "any([n > 0, 1 // m > 0])",
+    "n > 0 or never(1 // m)",
+    "n > 3 and never(1 // m)",
+    "1 if n > 0 else never(1 // m)",
+    "never(1 // m) if n > 3 else 2",
+    "0 < n < never(1 // m)",
+    "not (n > 1 and never(1 // m))",
+    "n > 0 and (m > 5 or 1 // m) > 2",
+    "[never(1 // x) if x else 2 for x in (n, m)]",
+]
+
+
+@pytest.mark.parametrize("form", IGNORED)
+def test_an_operand_that_raises_does_so_if_it_is_reached_whoever_takes_its_value(
+    user_module: Load, same: Same, form: str
+) -> None:
+    module = user_module(
+        TASKS + "\ndef never(q):\n    return 0\n\n@pipeline\ndef p(n: int, m: int) -> object:\n    return " + form
+    )
+    same(module, *({"n": n, "m": m} for n in (0, 1, 5, -1) for m in (0, 1, 2)))
+
+
 def test_of_two_errors_that_of_the_task_before_counts(user_module: Load, same: Same) -> None:
     module = user_module(
         TASKS + "\n@pipeline\ndef p(n: int) -> int:\n    a = check(n)\n    b = 1 // (n - 6)\n    return a + b"
