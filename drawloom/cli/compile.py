@@ -10,29 +10,41 @@ import click
 from drawloom.cli.options import json_option
 from drawloom.cli.output import format_bytes, write, write_json
 from drawloom.cli.typed import TargetCommand, param_option, target_of, typed_values
+from drawloom.errors import Diagnostic, ProjectError
 
 __all__ = ["compile_"]
 
 
 @click.command("compile", cls=TargetCommand, static_only=True)
 @click.argument("target")
-@click.option("--engine", metavar="NAME", required=True, help="The engine: reference.")
+@click.option("--engine", metavar="NAME", required=True, help="The engine: argo, reference.")
 @click.option("-o", "--output", metavar="DIR", required=True, help="Folder to write to; made if it isn't there.")
+@click.option("--option", metavar="NAME=TEXT", multiple=True, help="Give the engine's compiler an option.")
 @param_option
 @json_option
 @click.pass_context
 def compile_(
-    ctx: click.Context, /, target: str, engine: str, output: str, param: tuple[str, ...], as_json: bool, **values: Any
+    ctx: click.Context,
+    /,
+    target: str,
+    engine: str,
+    output: str,
+    option: tuple[str, ...],
+    param: tuple[str, ...],
+    as_json: bool,
+    **values: Any,
 ) -> None:
     """Write what an engine needs to run a pipeline.
 
     TARGET is file.py:name, module:name, or a short name of [pipelines] in the project file. Needs no network and no
-    client of the engine.
+    client of the engine. An --option that takes several values is given several times (env_from_secrets=NAME), a
+    mapping by its keys (env.NAME=TEXT).
     """
     from drawloom import api
 
     pipeline = target_of(ctx)
-    bundle = api.compile(pipeline, engine, static=typed_values(ctx, param, values))
+    static = typed_values(ctx, param, values)
+    bundle = api.compile(pipeline, engine, static=static, **_options(option))
     bundle.write(output)
     sizes = {path: len(content if isinstance(content, bytes) else content.encode()) for path, content in bundle.items()}
     if as_json:
@@ -41,3 +53,24 @@ def compile_(
         write_json({**document, "output": str(Path(output).absolute()), "files": files})
     else:
         write(f"{pipeline.name} for {engine}: {len(sizes)} files, {format_bytes(sum(sizes.values()))}, in {output}")
+
+
+_SEVERAL = ("env_from_secrets",)  # options that take several values
+
+
+def _options(texts: tuple[str, ...]) -> dict[str, Any]:
+    """The options of a compiler, as they were typed."""
+    found: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name:
+            what = f"`--option {text}` is no option: expected NAME=TEXT"
+            raise ProjectError(Diagnostic("P643", what, None, "write `--option store=s3://lake/teams`"))
+        mapping, _, key = name.partition(".")
+        if key:
+            found.setdefault(mapping, {})[key] = value
+        elif name in _SEVERAL:
+            found[name] = (*found.get(name, ()), value)
+        else:
+            found[name] = value
+    return found

@@ -15,10 +15,10 @@ from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.outcomes import finish_run, read_run
 from drawloom.catalog.records import RunFinished
 from drawloom.catalog.run import Run
-from drawloom.errors import Diagnostic, RunRefused, Span
+from drawloom.errors import Diagnostic, RunRefused
 from drawloom.ir.canonical import Json
 from drawloom.runtimes.begin import run_name
-from drawloom.runtimes.publish import begin_text, publish_program, read_files
+from drawloom.runtimes.publish import begin_text, publish_program, read_engine, read_files
 
 if TYPE_CHECKING:
     from kubernetes.client import CustomObjectsApi
@@ -71,7 +71,7 @@ def submit(
     Raises:
         RunRefused: E716, the folder holds no program of this engine; E723, Kubernetes refuses the object.
     """
-    engine, workflow = _read(folder)
+    engine, workflow = read_engine(folder, _ENGINE), _workflow(folder)
     publish_program(catalog.storage, read_files(folder), engine["program"])
     asked = begin_text(catalog, params, _ENGINE)
     workflow["spec"]["arguments"]["parameters"] = [{"name": "run", "value": asked}]
@@ -79,6 +79,7 @@ def submit(
     if change is not None:
         change(workflow)
     from kubernetes.client.exceptions import ApiException
+    from urllib3.exceptions import HTTPError
 
     try:
         made: Any = api.create_namespaced_custom_object(namespace=namespace, body=workflow, **_KIND)
@@ -86,6 +87,9 @@ def submit(
         what = f"Kubernetes refuses the Workflow of `{engine['pipeline']}`: {_reason(error)}"
         fix = "see that the namespace is there, that Argo is installed, and that you may create Workflows"
         raise RunRefused(Diagnostic("E723", what, None, fix)) from error
+    except HTTPError as error:
+        what = f"Kubernetes can't be reached for the Workflow of `{engine['pipeline']}`: {error}"
+        raise RunRefused(Diagnostic("E723", what, None, "see that KUBECONFIG names the right cluster")) from error
     return Submitted(made)
 
 
@@ -147,21 +151,12 @@ def run_workflow(
     return catalog.run(submitted.run)
 
 
-def _read(folder: str | os.PathLike[str]) -> tuple[Json, dict[str, Any]]:
-    path = os.path.join(folder, "engine.json")
-    try:
-        with open(path, encoding="utf-8") as file:
-            engine = json.load(file)
-        problem = "" if engine.get("engine") == _ENGINE else f"it is a program for {engine.get('engine')!r}"
-    except (OSError, ValueError, AttributeError) as error:
-        engine, problem = None, f"{type(error).__name__}: {error}"
-    if problem:
-        fix = 'write one there: `drawloom.compile(pipeline, "argo", store=...).write(folder)`'
-        raise RunRefused(Diagnostic("E716", f"{path} is no program for Argo: {problem}", Span(path, 0), fix))
+def _workflow(folder: str | os.PathLike[str]) -> dict[str, Any]:
     import yaml
 
     with open(os.path.join(folder, "workflow.yaml"), encoding="utf-8") as file:
-        return engine, yaml.safe_load(file)
+        made: dict[str, Any] = yaml.safe_load(file)
+    return made
 
 
 def _reason(error: Any) -> str:

@@ -7,10 +7,11 @@ import json
 import os
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from drawloom.catalog import keys
 from drawloom.catalog.records import ValueRef
+from drawloom.errors import Diagnostic, RunRefused, Span
 from drawloom.ir.canonical import Json, digest_bytes
 from drawloom.storage.base import KeyMissing, Storage
 from drawloom.storage.objects import RENEW_SECONDS
@@ -18,9 +19,10 @@ from drawloom.storage.objects import RENEW_SECONDS
 if TYPE_CHECKING:
     from drawloom.catalog.catalog import Catalog
 
-__all__ = ["begin_text", "publish_program", "read_files"]
+__all__ = ["Pushed", "begin_text", "publish_folder", "publish_program", "read_engine", "read_files"]
 
-_FOLDERS = ("functions", "steps")
+_FORMAT: Final = 0
+_FOLDERS: Final = ("functions", "steps")
 
 
 def publish_program(storage: Storage, files: Mapping[str, str | bytes], program: str) -> str:
@@ -72,6 +74,77 @@ def read_files(folder: str | os.PathLike[str]) -> dict[str, bytes]:
         with open(os.path.join(folder, *name.split("/")), "rb") as file:
             files[name] = file.read()
     return files
+
+
+class Pushed(NamedTuple):
+    """A program that was published.
+
+    Attributes:
+        pipeline: the pipeline's name.
+        program, bundle: digests of the pipeline and of the code bundle.
+        store: where it is.
+        size_bytes: what the files have together.
+    """
+
+    pipeline: str
+    program: str
+    bundle: str
+    store: str
+    size_bytes: int
+
+
+def publish_folder(folder: str | os.PathLike[str], store: str | None = None) -> Pushed:
+    """Publishes what a compiler has written, to the store it was compiled for.
+
+    Args:
+        folder: where `compile(...).write(...)` has put it.
+        store: the store's URL as it is reached from here; None for the one it was compiled for.
+
+    Raises:
+        RunRefused: E716, the folder holds no compiled program that knows its store.
+        StoreError: the store can't be written.
+    """
+    from drawloom.catalog.catalog import Catalog
+
+    engine = read_engine(folder)
+    url = store or engine.get("store")
+    if not url:
+        problem = f"it is for {engine['engine']}, which has no store of its own"
+        raise _no_program(folder, problem, "name the store: `--store URL`")
+    files = read_files(folder)
+    catalog = Catalog.open(url, engine.get("project", "default"))
+    sha = publish_program(catalog.storage, files, engine["program"])
+    return Pushed(engine["pipeline"], engine["program"], sha, url, sum(map(len, files.values())))
+
+
+def read_engine(folder: str | os.PathLike[str], wanted: str | None = None) -> Json:
+    """What `engine.json` of a compiled program tells.
+
+    Args:
+        folder: where a compiler has written it.
+        wanted: the engine it must be for; None for any.
+
+    Raises:
+        RunRefused: E716, there is none, or it is another engine's or another version's.
+    """
+    fix = f'write one there: `drawloom.compile(pipeline, "{wanted or "argo"}").write(folder)`'
+    try:
+        with open(os.path.join(folder, "engine.json"), encoding="utf-8") as file:
+            engine = json.load(file)
+        problem = "" if wanted in (None, engine["engine"]) else f"it is a program for {engine['engine']!r}"
+        if not problem and engine.get("format") != _FORMAT:
+            problem = f"it has the format {engine.get('format')!r}; this drawloom runs {_FORMAT}"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        problem = f"{type(error).__name__}: {error}"
+    if problem:
+        raise _no_program(folder, problem, fix, wanted)
+    return engine
+
+
+def _no_program(folder: str | os.PathLike[str], problem: str, fix: str, wanted: str | None = None) -> RunRefused:
+    path = os.path.join(folder, "engine.json")
+    what = f"{path} is no program of {'an' if wanted is None else f'the {wanted}'} engine: {problem}"
+    return RunRefused(Diagnostic("E716", what, Span(path, 0), fix))
 
 
 def begin_text(

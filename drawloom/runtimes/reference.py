@@ -9,7 +9,6 @@ other engine.
 
 from __future__ import annotations
 
-import json
 import os
 import tempfile
 import threading
@@ -24,7 +23,6 @@ from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.outcomes import finish_run, observe, read_run
 from drawloom.catalog.records import EngineObservation, Index, RunFinished
 from drawloom.catalog.run import Run
-from drawloom.errors import Diagnostic, RunRefused, Span
 from drawloom.ir.canonical import Json
 from drawloom.runtimes.begin import run_name
 from drawloom.runtimes.context import split_reference
@@ -33,11 +31,10 @@ from drawloom.runtimes.engine_follow import Follower
 from drawloom.runtimes.engine_process import Starter
 from drawloom.runtimes.interrupts import interrupts
 from drawloom.runtimes.local import RunInterrupted
-from drawloom.runtimes.publish import begin_text, publish_program, read_files
+from drawloom.runtimes.publish import begin_text, publish_program, read_engine, read_files
 
 __all__ = ["Faults", "run_bundle"]
 
-_FORMAT: Final = 0
 _ENGINE: Final = "reference"
 _GRACE_SECONDS: Final = 2.0  # how long steps may take to end, once the run is cancelled
 
@@ -82,7 +79,7 @@ def run_bundle(
         StoreError: the store can't be written.
         RunInterrupted: Ctrl-C; the run has ended and is written as cancelled. (KeyboardInterrupt, if it hadn't begun.)
     """
-    engine = _read_engine(folder)
+    engine = read_engine(folder, _ENGINE)
     catalog = Catalog.open(store, project, allow_pickle=allow_pickle)
     sha = publish_program(catalog.storage, read_files(folder), engine["program"])
     bundle = [f"{catalog.storage.url}/{keys.bundle_key(sha)}", sha]
@@ -150,20 +147,3 @@ def _cancelled(catalog: Catalog, follower: Follower, identity: str) -> KeyboardI
     follower.cancelled()
     finish_run(catalog.storage, RunFinished(run, "cancelled", at=time.time()))
     return RunInterrupted(catalog.run(run))
-
-
-def _read_engine(folder: str | os.PathLike[str]) -> Json:
-    path = os.path.join(folder, "engine.json")
-    try:
-        with open(path, encoding="utf-8") as file:
-            engine = json.load(file)
-        problem = "" if engine.get("engine") == "reference" else f"it is a program for {engine.get('engine')!r}"
-        if not problem and engine.get("format") != _FORMAT:
-            problem = f"it has the format {engine.get('format')!r}; this drawloom runs {_FORMAT}"
-    except (OSError, ValueError, AttributeError) as error:
-        engine, problem = None, f"{type(error).__name__}: {error}"
-    if problem:
-        fix = 'write one there: `drawloom.compile(pipeline, "reference").write(folder)`'
-        what = f"{path} is no program of the reference engine: {problem}"
-        raise RunRefused(Diagnostic("E716", what, Span(path, 0), fix))
-    return engine

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 from collections.abc import Callable
 from copy import deepcopy
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +20,7 @@ from drawloom.compilers.argo.names import Names, object_name
 from drawloom.compilers.argo.rules import problems_of
 from drawloom.compilers.base import compiler_of
 from drawloom.compilers.emit.yaml import yaml_text
+from drawloom.dsl.tracing import trace
 from drawloom.errors import CompileError
 
 Make = Callable[..., dict[str, Any]]
@@ -177,3 +181,19 @@ def test_a_wrong_option_is_refused(options: dict[str, Any], code: str, told: str
     (found,) = caught.value.diagnostics
     assert found.code == code
     assert told in found.what
+
+
+def test_a_workflow_larger_than_kubernetes_takes_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "flow_too_large.py").write_text(
+        "from drawloom import pipeline, task\n\n@task\ndef double(n: int) -> int:\n    return 2 * n\n\n"
+        "@pipeline\ndef flow(n: int) -> list[int]:\n    return [double(n + k) for k in range(5000)]\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    module = importlib.import_module("flow_too_large")
+    with pytest.raises(CompileError) as caught:
+        compiler_of("argo").compile(trace(module.flow).program, store="s3://a")
+    (found,) = caught.value.diagnostics
+    assert found.code == "E722"
+    assert re.fullmatch(r"the Workflow has \d\.\d MiB; Kubernetes takes 1 MiB", found.what)
+    assert found.where is not None
+    assert found.where.line == 7

@@ -58,28 +58,28 @@ error[E701] node `doubled` uses fan-out over a list known at run time (control.m
   where  {file}:17, nightly
   graph  doubled/double = flows_of_engines:double(n=@doubled) -> int
          doubled        = map $numbers of int -> result: list[int]      <- here
-  fix    compile for an engine that accepts it (reference, roomy), or do it within a @task
+  fix    compile for an engine that accepts it (argo, reference, roomy), or do it within a @task
 error[E701] node `doubled/double` uses Python tasks (node.call@1), which tiny can't express: it is tiny
   where  {file}:17, nightly
   graph  doubled        = map $numbers of int -> result: list[int]
          doubled/double = flows_of_engines:double(n=@doubled) -> int    <- here
-  fix    compile for an engine that accepts it (reference, roomy), or put a @task in its place
+  fix    compile for an engine that accepts it (argo, reference, roomy), or put a @task in its place
 error[E701] node `doubled/double` uses retries (policy.retry@1), which tiny can't express: it is tiny
   where  {file}:17, nightly
   graph  doubled        = map $numbers of int -> result: list[int]
          doubled/double = flows_of_engines:double(n=@doubled) -> int    <- here
-  fix    compile for an engine that accepts it (reference, roomy), or leave it out
+  fix    compile for an engine that accepts it (argo, reference, roomy), or leave it out
 error[E701] node `doubled/double` uses retries after certain classes of failure only (policy.retry.by_class@1), \
 which tiny can't express: it is tiny
   where  {file}:17, nightly
   graph  doubled        = map $numbers of int -> result: list[int]
          doubled/double = flows_of_engines:double(n=@doubled) -> int    <- here
-  fix    compile for an engine that accepts it (reference, roomy), or leave it out
+  fix    compile for an engine that accepts it (argo, reference, roomy), or leave it out
 error[E701] node `total` uses Python tasks (node.call@1), which tiny can't express: it is tiny
   where  {file}:18, nightly
   graph  doubled = map $numbers of int -> result: list[int]
          total   = flows_of_engines:total(numbers=doubled) -> int    <- here
-  fix    compile for an engine that accepts it (reference, roomy), or put a @task in its place
+  fix    compile for an engine that accepts it (argo, reference, roomy), or put a @task in its place
 error[E701] pipeline `nightly` uses a time limit for the run (policy.timeout.run@1), which tiny can't express: it is tiny
   where  {file}:15, nightly
   graph  pipeline nightly(numbers: list[int]) -> result: int with run_timeout_seconds=60    <- here
@@ -120,13 +120,13 @@ def test_the_matrix_is_what_the_compilers_declare(drawloom: Any) -> None:
     head, *lines = drawloom.ok("engines").splitlines()
     assert head.split() == ["feature", "what", *engine_names()]
     assert len(lines) == len(FEATURES)
-    assert lines[1].split() == ["node.container@1", "containers", "refused"]
+    assert lines[1].split() == ["node.container@1", "containers", "refused", "refused"]
 
 
 def test_an_installed_engine_has_a_column(drawloom: Any, engines: Path) -> None:
     head, first, *_ = drawloom.ok("engines").splitlines()
-    assert head.split() == ["feature", "what", "reference", "roomy", "tiny"]
-    assert first.split() == ["node.call@1", "Python", "tasks", "native", "native", "refused"]
+    assert head.split() == ["feature", "what", "argo", "reference", "roomy", "tiny"]
+    assert first.split() == ["node.call@1", "Python", "tasks", "native", "native", "native", "refused"]
     support = drawloom.json("engines", "tiny")["features"][0]["support"]
     assert support == {"tiny": {"support": "refused", "reason": "it is tiny"}}
 
@@ -196,7 +196,9 @@ def test_refusals_as_json(drawloom: Any, engines: Path) -> None:
         ],
     }
     document = json.loads(drawloom("check", "flows_of_engines.py:small", "--engine", "tiny", "--json").stdout)
-    assert [(d["feature"], d["engines"]) for d in document["problems"]] == [("node.call@1", ["reference", "roomy"])]
+    assert [(d["feature"], d["engines"]) for d in document["problems"]] == [
+        ("node.call@1", ["argo", "reference", "roomy"])
+    ]
 
 
 def test_compile_refuses_what_check_tells(drawloom: Any, engines: Path) -> None:

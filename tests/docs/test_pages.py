@@ -47,6 +47,8 @@ def test_each_option_is_named(name: str) -> None:
 def test_no_line_stands_twice() -> None:
     root = Path(__file__).parents[2]
     for page in [*root.glob("*.md"), *(root / "docs").glob("*.md")]:
+        if page.name == "capabilities.md":  # generated: engines may have a feature in one way
+            continue
         prose = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
         lines = [line for line in prose.splitlines() if len(line) > 60]
         assert [line for line in lines if lines.count(line) > 1] == [], page.name

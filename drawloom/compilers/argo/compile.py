@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from drawloom.catalog import keys
 from drawloom.compilers.argo.names import object_name
-from drawloom.compilers.argo.rules import problems_of
+from drawloom.compilers.argo.rules import OBJECT_LIMIT_BYTES, problems_of
 from drawloom.compilers.argo.templates import ENTRYPOINT, Pods, Templates
 from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Refused, Support, refuse_unsupported
 from drawloom.compilers.bundle import code_bundle, project_root
@@ -72,7 +72,7 @@ def compile_argo(
     Raises:
         CompileError: E701, a feature Argo doesn't have; E703, E704, the bundle can't be made; E706, a task can't be
             imported by a step; E720, an option is wrong; E721, the parameters don't fit or are too large; E722, the
-            Workflow would break a rule of Argo's.
+            Workflow is larger than Kubernetes takes, or would break a rule of Argo's.
     """
     refuse_unsupported(program, COMPILER)
     refuse_unimportable(program)
@@ -94,6 +94,8 @@ def compile_argo(
     )
     asked = _asked(program, params or {})
     workflow, names = workflow_of(program, plan, pods, asked, namespace=namespace, service_account=service_account)
+    text = yaml_text(workflow)
+    _refuse_broken(workflow, text, program)
     engine = {
         "format": _FORMAT,
         "engine": "argo",
@@ -104,7 +106,7 @@ def compile_argo(
         "project": project,
     }
     files: dict[str, str | bytes] = {
-        "workflow.yaml": yaml_text(workflow),
+        "workflow.yaml": text,
         "names.json": readable_json(names),
         "engine.json": readable_json(engine),
         "bundle.zip": code,
@@ -124,9 +126,6 @@ def workflow_of(
         asked: what the begin step is given; None to be given by who submits it.
         namespace: where it runs; "" for whatever `kubectl` says.
         service_account: whose rights the pods have; "" for the namespace's default.
-
-    Raises:
-        CompileError: E722, it would break a rule of Argo's.
     """
     pipeline, digest = program.pipeline, pipeline_digest(program.pipeline)
     templates = Templates(plan, pods, digest)
@@ -145,7 +144,6 @@ def workflow_of(
     if service_account:
         spec["serviceAccountName"] = service_account
     made = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": metadata, "spec": spec}
-    _refuse_broken(made, program)
     return made, templates.names
 
 
@@ -194,13 +192,19 @@ def _check_options(store: str, image: str, pull_policy: str, env: Mapping[str, s
         )
 
 
-def _refuse_broken(workflow: Json, program: Program) -> None:
+def _refuse_broken(workflow: Json, text: str, program: Program) -> None:
+    where = program.spans.get("") or Span("", 0)
+    size = len(text.encode("utf-8"))
+    if size > OBJECT_LIMIT_BYTES:
+        what = f"the Workflow has {size / 2**20:.1f} MiB; Kubernetes takes {OBJECT_LIMIT_BYTES >> 20} MiB"
+        raise CompileError(
+            Diagnostic("E722", what, where, "loop over a run-time list: a map is one node for all items")
+        )
     found = problems_of(workflow)
     if found:
-        where = program.spans.get("") or Span("", 0)
-        fix = "this is a fault of drawloom's: report it with the pipeline; a smaller or renamed pipeline may pass"
+        fix = "this is a fault of drawloom's: report it with the pipeline"
         raise CompileError(
-            Diagnostic("E722", f"the Workflow breaks a rule of Argo's: {text}", where, fix) for text in found
+            Diagnostic("E722", f"the Workflow breaks a rule of Argo's: {one}", where, fix) for one in found
         )
 
 
