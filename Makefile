@@ -7,7 +7,7 @@ DEMO_NEEDS := --editable '.[tables,models]' matplotlib
 DEV_NEEDS := --editable '.[dev]'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check-types unit conformance torture bench docs clean
+.PHONY: help demo test lint check-types unit conformance test-argo-lint test-argo torture bench docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -58,6 +58,15 @@ conformance: $(VENV)/.dev ## every program of the suite on every executor and en
 	TEST_CONFORMANCE=all $(BIN)/python -m pytest -n auto tests/conformance/test_conformance.py
 	@seq $$(( $(PLAIN_SEED) * 1000 )) $$(( $(PLAIN_SEED) * 1000 + $(PLAIN_SHARES) - 1 )) | xargs -P $(PLAIN_SHARES) -I{} env PLAIN_SEED={} \
 	    PLAIN_EXAMPLES=$$(( $(PLAIN_EXAMPLES) / $(PLAIN_SHARES) )) $(BIN)/python -m pytest -q -p no:cacheprovider tests/conformance/test_generated_plain.py
+
+ARGO_PROCESSES ?= 4  # each waits for pods most of the time
+test-argo-lint: $(VENV)/.dev ## every program's Workflow by Argo's own validator, built from its Go module (needs Go)
+	@lint=$$(tests/engines/argo/build-argolint); status=$$?; \
+	if [ $$status = 75 ]; then exit 0; elif [ $$status != 0 ]; then exit $$status; fi; \
+	DRAWLOOM_ARGOLINT=$$lint $(BIN)/python -m pytest tests/argo/test_argolint.py
+
+test-argo: $(VENV)/.dev ## the small programs on a real Argo, on a Kubernetes of its own on this machine (needs root, Go, Debian)
+	tests/engines/argo/with-cluster $(BIN)/python -m pytest -n $(ARGO_PROCESSES) tests/engines/argo
 
 bench: $(VENV)/.dev ## the figures of docs/performance.md, beside their floor
 	$(BIN)/python -m benchmarks.run
