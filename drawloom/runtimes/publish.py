@@ -127,7 +127,7 @@ def read_engine(folder: str | os.PathLike[str], wanted: str | None = None) -> Js
     Raises:
         RunRefused: E716, there is none, or it is another engine's or another version's.
     """
-    fix = f'write one there: `drawloom.compile(pipeline, "{wanted or "argo"}").write(folder)`'
+    engine: Json = {}
     try:
         with open(os.path.join(folder, "engine.json"), encoding="utf-8") as file:
             engine = json.load(file)
@@ -137,6 +137,7 @@ def read_engine(folder: str | os.PathLike[str], wanted: str | None = None) -> Js
     except (OSError, ValueError, KeyError, TypeError) as error:
         problem = f"{type(error).__name__}: {error}"
     if problem:
+        fix = f'write one there: `drawloom.compile(pipeline, "{wanted or "argo"}").write(folder)`'
         raise _no_program(folder, problem, fix, wanted)
     return engine
 
