@@ -33,18 +33,26 @@ class Binary:
         folder: The folder, beside the scripts, of the Go module that pins it.
         package: The Go package that is its main program.
         module: The module whose version names it; empty for a program of this repository.
+        links: Symbolic links of the module's repository, (link, target); the zip of a Go module leaves links out.
     """
 
     name: str
     folder: str
     package: str
     module: str = ""
+    links: tuple[tuple[str, str], ...] = ()
 
 
 ARGOLINT = Binary("argolint", "argolint", ".", ARGO_MODULE)
 PAUSE = Binary("pause", "pause", ".")
 CONTROLLER = Binary("workflow-controller", "argolint", f"{ARGO_MODULE}/cmd/workflow-controller", ARGO_MODULE)
-EXECUTOR = Binary("argoexec", "argolint", f"{ARGO_MODULE}/cmd/argoexec", ARGO_MODULE)
+EXECUTOR = Binary(
+    "argoexec",
+    "argolint",
+    f"{ARGO_MODULE}/cmd/argoexec",
+    ARGO_MODULE,
+    (("workflow/executor/osspecific/signal_linux.go", "workflow/executor/osspecific/signal_darwin.go"),),
+)
 ETCD = Binary("etcd", "kubernetes", ETCD_MODULE, ETCD_MODULE)
 KUBERNETES = tuple(
     Binary(name, "kubernetes", f"{KUBERNETES_MODULE}/cmd/{name}", KUBERNETES_MODULE)
@@ -90,7 +98,15 @@ def _build(binary: Binary, version: str, target: Path) -> None:
     start = time.monotonic()
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_suffix(".part")
-    _go(["build", "-trimpath", "-ldflags", _link_flags(binary), "-o", str(part), binary.package], HERE / binary.folder)
+    flags = [
+        "-trimpath",
+        "-ldflags",
+        _link_flags(binary),
+        "-o",
+        str(part),
+        *_with_links(binary, version, target.parent),
+    ]
+    _go(["build", *flags, binary.package], HERE / binary.folder)
     part.replace(target)
     say(f"built {binary.name} in {time.monotonic() - start:.0f} s")
 
@@ -106,13 +122,32 @@ def _link_flags(binary: Binary) -> str:
     return " ".join(flags)
 
 
+def _with_links(binary: Binary, version: str, folder: Path) -> list[str]:
+    """Copy the module and add its links; the flag that makes the compiler take the copy.
+
+    Go refuses to replace single files of its module cache (`-overlay`), so the whole module is replaced.
+    """
+    if not binary.links:
+        return []
+    sources = cache() / "sources" / f"{binary.name}-{version}"
+    shutil.rmtree(sources, ignore_errors=True)
+    shutil.copytree(module_folder(binary), sources, ignore=shutil.ignore_patterns("docs", "examples", "ui"))
+    for link, target in binary.links:
+        (sources / link).parent.chmod(0o755)  # the module cache is read-only, and so is its copy
+        shutil.copyfile(sources / target, sources / link)
+    pins = HERE / binary.folder
+    shutil.copyfile(pins / "go.sum", folder / "go.sum")
+    (folder / "go.mod").write_text(f"{(pins / 'go.mod').read_text()}\nreplace {binary.module} => {sources}\n")
+    return [f"-modfile={folder / 'go.mod'}"]
+
+
 def _digest(binary: Binary) -> str:
-    """A digest of the pins, the sources in the folder if the program is one of them, and the flags."""
+    """A digest of the pins, of the sources in the folder if the program is one of them, and of how it is built."""
     folder = HERE / binary.folder
     sources = sorted(folder.glob("*.go")) if binary.package == "." else []
     pins = [path for path in (folder / "go.mod", folder / "go.sum") if path.exists()]
     content = [(path.name, path.read_text()) for path in (*pins, *sources)]
-    described = json.dumps([content, _link_flags(binary), binary.package])
+    described = json.dumps([content, _link_flags(binary), binary.package, *binary.links])
     return hashlib.sha256(described.encode()).hexdigest()[:10]
 
 
