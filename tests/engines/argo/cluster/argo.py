@@ -22,8 +22,10 @@ NAME = "workflow-controller"
 NAMESPACE = "argo"
 SERVICE_ACCOUNT = "workflow"
 SECRET = "s3-credentials"
+STOP_PATIENCE_SECONDS = 2.0
+"""The controller doesn't end when it is asked to, so it isn't waited for long."""
 
-_DEFINITIONS = "apis/apiextensions.k8s.io/v1/customresourcedefinitions"
+_DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
 def ensure_built() -> None:
@@ -36,7 +38,7 @@ def install(api: Api) -> None:
     """Give the API server Argo's resources, the namespace, its service account and settings."""
     for file in sorted(_definitions().glob("argoproj.io_*.yaml")):
         plural = file.stem.removeprefix("argoproj.io_")
-        api.apply(f"/{_DEFINITIONS}/{plural}.argoproj.io", file.read_bytes())
+        api.ensure(_DEFINITIONS, f"{plural}.argoproj.io", file.read_bytes())
     for path, document in _objects():
         api.apply(path, document)
     processes.wait_until("Argo's resources are served", lambda: _served(api), server="kube-apiserver")
@@ -67,7 +69,7 @@ def restart_controller(*, kill: bool) -> processes.Record:
     """End the controller, by SIGKILL if `kill`, and start it anew; a running cluster is needed."""
     if not client().ready():
         raise RuntimeError("the cluster isn't up: the API server doesn't answer")
-    processes.stop(NAME, kill=kill)
+    processes.stop(NAME, patience_seconds=STOP_PATIENCE_SECONDS, kill=kill)
     return start_controller()
 
 

@@ -24,6 +24,18 @@ from cluster.system import CNI_FOLDER
 NODE_NAME = "drawloom"
 CGROUP = "drawloom-argo"
 
+_SHARED_KUBELET = Path("/var/lib/kubelet")
+_SHARED = (  # folders that the servers can't be told other places for, the inner ones first
+    "/run/containerd/s",
+    "/run/containerd",
+    "/var/lib/cni/results",
+    "/var/lib/cni/cache",
+    "/var/lib/cni",
+    "/var/lib/kubelet/device-plugins",
+    "/var/lib/kubelet",
+    "/var/log/containers",
+)
+
 _CONTAINERD = """\
 version = 2
 root = "{store}"
@@ -95,6 +107,9 @@ def start_kubelet(kubeconfig: Path) -> None:
     folder.mkdir(exist_ok=True)
     config = folder / "config.json"
     config.write_text(json.dumps(_kubelet_config(), indent=1))
+    if not _SHARED_KUBELET.exists():
+        (folder / "shared").touch()
+    (folder / "resolv.conf").write_text(f"nameserver {NODE_ADDRESS}\n")
     arguments = [f"--config={config}", f"--kubeconfig={kubeconfig}", f"--hostname-override={NODE_NAME}"]
     arguments += [f"--node-ip={NODE_ADDRESS}", f"--root-dir={folder}", f"--cert-dir={folder}/certificates"]
     kubelet = next(binary for binary in KUBERNETES if binary.name == "kubelet")
@@ -133,9 +148,11 @@ def clear_node() -> None:
     for link in Path("/var/log/containers").glob("*.log"):  # the kubelet's, which can't be told another place
         if str(state()) in os.readlink(link):
             link.unlink()
-    for folder in ("/var/log/containers", "/run/containerd/s", "/run/containerd"):
+    if (state() / "kubelet" / "shared").exists():
+        (_SHARED_KUBELET / "device-plugins" / "kubelet.sock").unlink(missing_ok=True)
+    for name in _SHARED:
         with contextlib.suppress(OSError):  # not there, or in use by others
-            Path(folder).rmdir()
+            Path(name).rmdir()
 
 
 def remove_data() -> None:
@@ -172,6 +189,8 @@ def _kubelet_config() -> dict[str, object]:
         "imageGCLowThresholdPercent": 99,
         "maxPods": 250,
         "serializeImagePulls": False,
+        # no server answers there, and the node says so at once; a server out of reach would cost seconds for each name
+        "resolvConf": str(state() / "kubelet" / "resolv.conf"),
         "volumePluginDir": str(state() / "kubelet" / "plugins-exec"),
         "podLogsDir": str(state() / "pod-logs"),
     }

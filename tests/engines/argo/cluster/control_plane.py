@@ -89,6 +89,7 @@ def _api_server_flags() -> list[str]:
         f"--token-auth-file={keys / 'tokens.csv'}",
         "--authorization-mode=Node,RBAC",
         "--allow-privileged=true",
+        "--kubelet-preferred-address-types=InternalIP",  # logs are fetched from there; the node's name is in no DNS
         "--endpoint-reconciler-type=none",  # the service's address is led here by iptables, see network
     ]
 

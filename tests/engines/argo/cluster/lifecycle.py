@@ -12,9 +12,8 @@ from cluster import argo, containers, control_plane, network, processes, stock, 
 from cluster.gobuild import CONTROLLER, ETCD, KUBERNETES, built, module_version
 from cluster.places import locked, say, state
 
-_STOPPED_FIRST = (argo.NAME, "kubelet")
 _STOPPED_LAST = ("containerd", *control_plane.NAMES, storage.NAME)
-_SERVERS = (*_STOPPED_FIRST, *_STOPPED_LAST)
+_SERVERS = (argo.NAME, "kubelet", *_STOPPED_LAST)
 
 
 def facts_path() -> Path:
@@ -59,8 +58,8 @@ def refresh_controller() -> None:
 def _clean() -> None:
     """End and undo everything of this state folder; where another cluster is up, its network stays."""
     facts_path().unlink(missing_ok=True)
-    for name in _STOPPED_FIRST:
-        processes.stop(name)
+    processes.stop(argo.NAME, patience_seconds=argo.STOP_PATIENCE_SECONDS)
+    processes.stop("kubelet")
     containers.end_pods()
     containers.forget_pods()
     for name in _STOPPED_LAST:

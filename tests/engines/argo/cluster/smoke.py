@@ -21,16 +21,19 @@ _FLAKY = "import os, sys; sys.exit(os.environ['ATTEMPT'] == '0')"  # fails once,
 _S3 = """\
 import os, urllib.request
 url = os.environ["ENDPOINT"] + "/" + os.environ["BUCKET"] + "/smoke.txt"
-signed = {"Authorization": "AWS4-HMAC-SHA256 Credential=smoke/20260101/us-east-1/s3/aws4_request"}
-urllib.request.urlopen(urllib.request.Request(url, data=b"written in a pod", method="PUT", headers=signed))
-print(urllib.request.urlopen(urllib.request.Request(url, headers=signed)).read().decode())
+headers = {
+    "Authorization": "AWS4-HMAC-SHA256 Credential=smoke/20260101/us-east-1/s3/aws4_request",
+    "Content-Type": "text/plain",  # else urllib says that it is a form, and moto reads it as one
+}
+urllib.request.urlopen(urllib.request.Request(url, data=b"written in a pod", method="PUT", headers=headers))
+assert urllib.request.urlopen(urllib.request.Request(url, headers=headers)).read() == b"written in a pod"
 """
 _PACKAGES = """\
 import os, pandas, pydantic, s3fs, sklearn
 store = s3fs.S3FileSystem(endpoint_url=os.environ["ENDPOINT"], key="smoke", secret="smoke")
 pandas.DataFrame({"n": [1, 2]}).to_parquet("/tmp/table.parquet")
 store.put("/tmp/table.parquet", os.environ["BUCKET"] + "/table.parquet")
-print(pandas.read_parquet(store.open(os.environ["BUCKET"] + "/table.parquet"))["n"].sum())
+assert pandas.read_parquet(store.open(os.environ["BUCKET"] + "/table.parquet"))["n"].sum() == 3
 """
 
 
@@ -48,9 +51,7 @@ def run(facts: dict[str, Any]) -> None:
     _expect("skipped" not in results, "a step whose condition is false doesn't run")
     say(f"graph: Succeeded in {time.monotonic() - start:.0f} s")
     start = time.monotonic()
-    storage = _results(_finished(api, facts, storage_workflow(facts)))
-    _expect(storage.get("plain") == "written in a pod", f"S3 gives back what was written, not {storage}")
-    _expect(storage.get("packages") == "3", f"a table goes through S3, not {storage}")
+    _finished(api, facts, storage_workflow(facts))
     say(f"storage: Succeeded in {time.monotonic() - start:.0f} s")
 
 
@@ -149,7 +150,7 @@ def _finished(api: Api, facts: dict[str, Any], workflow: dict[str, Any]) -> dict
 
 
 def _results(status: dict[str, Any]) -> dict[str, str]:
-    """Task -> what it printed, of those that ran."""
+    """Task -> what it printed, of those that ran; empty where no other task asks for it."""
     nodes = [node for node in status["nodes"].values() if node["type"] in ("Pod", "Retry")]
     return {node["displayName"]: node.get("outputs", {}).get("result", "") for node in nodes}
 
