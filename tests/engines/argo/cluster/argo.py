@@ -7,6 +7,7 @@ start it again, and read its log.
 from __future__ import annotations
 
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any  # Kubernetes objects
 
@@ -25,6 +26,9 @@ SECRET = "s3-credentials"
 STOP_PATIENCE_SECONDS = 2.0
 """The controller doesn't end when it is asked to, so it isn't waited for long."""
 
+_READY = b"Sync manager initialized successfully"
+"""What the controller logs when it has read the workflows there are; its health check says yes before."""
+
 _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 
 
@@ -36,16 +40,20 @@ def ensure_built() -> None:
 
 def install(api: Api) -> None:
     """Give the API server Argo's resources, the namespace, its service account and settings."""
-    for file in sorted(_definitions().glob("argoproj.io_*.yaml")):
+
+    def define(file: Path) -> None:
         plural = file.stem.removeprefix("argoproj.io_")
         api.ensure(_DEFINITIONS, f"{plural}.argoproj.io", file.read_bytes())
+
+    with ThreadPoolExecutor() as threads:  # the server is busy for seconds with each
+        list(threads.map(define, sorted(_definitions().glob("argoproj.io_*.yaml"))))
     for path, document in _objects():
         api.apply(path, document)
     processes.wait_until("Argo's resources are served", lambda: _served(api), server="kube-apiserver")
 
 
 def start_controller() -> processes.Record:
-    """Start the controller, if it doesn't run; returns when it has begun to lead."""
+    """Start the controller, if it doesn't run; returns when it has begun to work."""
     flags = ["--kubeconfig", str(kubeconfig()), "--namespace", NAMESPACE, "--namespaced"]
     flags += ["--executor-image", EXECUTOR_IMAGE, "--executor-image-pull-policy", "IfNotPresent"]
     flags += ["--qps", "200", "--burst", "400"]  # far above the default: tests wait for every request
@@ -56,12 +64,12 @@ def start_controller() -> processes.Record:
     before = log.stat().st_size if log.exists() else 0
     started = processes.ensure_started(NAME, [built(CONTROLLER), *flags], environment)
 
-    def leads() -> bool:
+    def works() -> bool:
         with log.open("rb") as file:
             file.seek(before)
-            return b"starting leading" in file.read()
+            return _READY in file.read()
 
-    processes.wait_until("the controller leads", leads, server=NAME)
+    processes.wait_until("the controller works", works, server=NAME)
     return started
 
 
@@ -74,22 +82,46 @@ def restart_controller(*, kill: bool) -> processes.Record:
 
 
 def _definitions() -> Path:
-    """The folder of Argo's full resource definitions, copied into the cache from its module."""
-    folder = cache() / "definitions" / module_version(CONTROLLER)
+    """The folder of Argo's full resource definitions, in the cache, from its module but without descriptions.
+
+    Those are most of their eleven megabytes, and the API server is busy for half a minute with the whole.
+    """
+    folder = cache() / "definitions" / f"{module_version(CONTROLLER)}-plain"
     if not folder.exists():
         part = folder.with_suffix(".part")
         shutil.rmtree(part, ignore_errors=True)
         part.mkdir(parents=True)
         for file in (module_folder(CONTROLLER) / "manifests" / "base" / "crds" / "full").glob("argoproj.io_*.yaml"):
-            shutil.copyfile(file, part / file.name)
+            (part / file.name).write_text(_without_descriptions(file.read_text()))
         part.rename(folder)
     return folder
 
 
+def _without_descriptions(text: str) -> str:
+    r"""Leave out of the YAML of a schema the descriptions, but not the fields that have this name.
+
+    >>> _without_descriptions("a:\n  description: |-\n    long\n\n    text\n  type: object\n")
+    'a:\n  type: object\n'
+    """
+    kept = []
+    inside: int | None = None  # the indent of the description that is being left out
+    for line in text.splitlines(keepends=True):
+        indent = len(line) - len(line.lstrip(" "))
+        if inside is not None and (not line.strip() or indent > inside):
+            continue
+        inside = indent if line.lstrip().startswith("description: ") else None
+        if inside is None:
+            kept.append(line)
+    return "".join(kept)
+
+
 def _served(api: Api) -> bool:
-    """Whether the API server serves workflows; it does so a moment after it took the definition."""
-    group = api.get("/apis/argoproj.io/v1alpha1")
-    return group is not None and len(group["resources"]) >= len(list(_definitions().glob("argoproj.io_*.yaml")))
+    """Whether the API server answers for all of Argo's resources, which it does seconds after it took a definition.
+
+    Each is asked for: the list of the group's resources names one before it can be used.
+    """
+    plurals = [file.stem.removeprefix("argoproj.io_") for file in _definitions().glob("argoproj.io_*.yaml")]
+    return all(api.get(f"/apis/argoproj.io/v1alpha1/{plural}?limit=1") is not None for plural in plurals)
 
 
 def _objects() -> list[tuple[str, dict[str, Any]]]:

@@ -31,9 +31,9 @@ def up() -> dict[str, Any]:
     system.tools_python()
     start = time.monotonic()
     with locked(_lock_path()):
+        state().mkdir(parents=True, exist_ok=True)
         if not any(processes.running(name) for name in _SERVERS):
             _clean()  # what a run left that ended without `down`
-        state().mkdir(parents=True, exist_ok=True)
         _start_servers()
         facts = _facts()
         facts_path().write_text(json.dumps(facts, indent=1))
@@ -72,14 +72,17 @@ def _clean() -> None:
 
 
 def _start_servers() -> None:
+    """Start the servers, side by side where one needn't wait for the other."""
     network.raise_up()
     with ThreadPoolExecutor() as threads:
         node = threads.submit(containers.start_containerd)
+        s3 = threads.submit(storage.start)
         api = control_plane.start()
+        definitions = threads.submit(argo.install, api)
         node.result()
-    containers.start_kubelet(control_plane.kubeconfig())
-    storage.start()
-    argo.install(api)
+        containers.start_kubelet(control_plane.kubeconfig())
+        s3.result()
+        definitions.result()
     argo.start_controller()
     processes.wait_until("the node is ready", _node_ready, server="kubelet")
 
