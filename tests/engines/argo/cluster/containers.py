@@ -7,6 +7,7 @@ that the end of the cluster needs no help of servers that may be broken by then.
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import json
 import os
 import shutil
@@ -16,13 +17,12 @@ from pathlib import Path
 from cluster import processes
 from cluster.commands import find, output
 from cluster.gobuild import KUBERNETES, built
-from cluster.network import NODE_ADDRESS, ports
+from cluster.network import NETWORK, NODE_ADDRESS, ports
 from cluster.places import Unavailable, cache, state
 from cluster.stock import PAUSE_IMAGE, archive
 from cluster.system import CNI_FOLDER
 
 NODE_NAME = "drawloom"
-CGROUP = "drawloom-argo"
 
 _SHARED_KUBELET = Path("/var/lib/kubelet")
 _SHARED = (  # folders that the servers can't be told other places for, the inner ones first
@@ -148,6 +148,10 @@ def clear_node() -> None:
     for link in Path("/var/log/containers").glob("*.log"):  # the kubelet's, which can't be told another place
         if str(state()) in os.readlink(link):
             link.unlink()
+    for result in Path("/var/lib/cni/results").glob(f"{NETWORK}-*-eth0"):  # named after the network and the pod
+        pod = result.name.split("-")[1]
+        result.with_name(f"cni-loopback-{pod}-lo").unlink(missing_ok=True)
+        result.unlink()
     if (state() / "kubelet" / "shared").exists():
         (_SHARED_KUBELET / "device-plugins" / "kubelet.sock").unlink(missing_ok=True)
     for name in _SHARED:
@@ -178,7 +182,7 @@ def _kubelet_config() -> dict[str, object]:
         "authorization": {"mode": "AlwaysAllow"},
         "containerRuntimeEndpoint": f"unix://{_socket()}",
         "cgroupDriver": "cgroupfs",
-        "cgroupRoot": f"/{CGROUP}",
+        "cgroupRoot": f"/{_cgroup_name()}",
         "failCgroupV1": False,
         "failSwapOn": False,
         "makeIPTablesUtilChains": False,  # for a kube-proxy, which there isn't
@@ -212,7 +216,12 @@ def _cgroup_roots() -> list[Path]:
     """The cluster's cgroup in each hierarchy: one for version 2, one for each controller for version 1."""
     lines = [line.split() for line in Path("/proc/self/mountinfo").read_text().splitlines()]
     mounted = [Path(words[4]) for words in lines if words[words.index("-") + 1] in ("cgroup", "cgroup2")]
-    return [path / CGROUP for path in mounted]
+    return [path / _cgroup_name() for path in mounted]
+
+
+def _cgroup_name() -> str:
+    """Another for each state folder, since all processes in it are killed at the end."""
+    return f"drawloom-argo-{hashlib.sha256(str(state()).encode()).hexdigest()[:8]}"
 
 
 def _make_cgroups() -> None:
@@ -241,9 +250,9 @@ def _remove_cgroup(folder: Path) -> None:
 def _pod_pids() -> list[int]:
     pids: set[int] = set()
     for root in _cgroup_roots():
-        for file in root.rglob("cgroup.procs"):
+        for folder, _, _ in os.walk(root):  # passes over cgroups that end meanwhile
             with contextlib.suppress(OSError):
-                pids.update(int(line) for line in file.read_text().split())
+                pids.update(int(line) for line in (Path(folder) / "cgroup.procs").read_text().split())
     return sorted(pids)
 
 

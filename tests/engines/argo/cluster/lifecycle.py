@@ -31,6 +31,7 @@ def up() -> dict[str, Any]:
     system.tools_python()
     start = time.monotonic()
     with locked(_lock_path()):
+        network.refuse_second_cluster()
         state().mkdir(parents=True, exist_ok=True)
         if not any(processes.running(name) for name in _SERVERS):
             _clean()  # what a run left that ended without `down`

@@ -23,6 +23,7 @@ NODE_ADDRESS = "10.213.0.1"
 SERVICE_RANGE = "10.213.192.0/24"
 SERVICE_ADDRESS = "10.213.192.1"
 BRIDGE = "drawloom-pods"
+NETWORK = "drawloom"
 
 _FORWARDING = Path("/proc/sys/net/ipv4/ip_forward")
 _PORT_NAMES = ("api", "etcd", "etcd_peer", "kubelet", "kubelet_health", "s3")
@@ -43,9 +44,19 @@ def ports() -> dict[str, int]:
     return chosen
 
 
+def refuse_second_cluster() -> None:
+    """The addresses are fixed, so there is one cluster on a machine.
+
+    Raises:
+        Unavailable: Another is up.
+    """
+    other = owner()
+    if other is not None and other != state():
+        raise Unavailable(f"another cluster is up, with its state in {other} (end it with `down`)")
+
+
 def raise_up() -> None:
     """Make the bridge, the way to the API server's service, and the CNI configuration."""
-    _refuse_second_cluster()
     if owner() is None:
         _remember_forwarding()
         _ip("link", "add", BRIDGE, "type", "bridge")
@@ -77,13 +88,6 @@ def owner() -> Path | None:
     return None
 
 
-def _refuse_second_cluster() -> None:
-    """The addresses are fixed, so there is one cluster on a machine."""
-    other = owner()
-    if other is not None and other != state():
-        raise Unavailable(f"another cluster is up, with its state in {other} (end it with `down`)")
-
-
 def _remember_forwarding() -> None:
     """The CNI plugin turns forwarding on for the whole machine; `down` sets it back to what it was."""
     (state() / "ip_forward").write_text(_FORWARDING.read_text())
@@ -105,7 +109,7 @@ def _write_cni() -> None:
     }
     folder = state() / "cni" / "conf"
     folder.mkdir(parents=True, exist_ok=True)
-    document = {"cniVersion": "0.4.0", "name": "drawloom", "plugins": [bridge]}
+    document = {"cniVersion": "0.4.0", "name": NETWORK, "plugins": [bridge]}
     (folder / "10-drawloom.conflist").write_text(json.dumps(document))
 
 
