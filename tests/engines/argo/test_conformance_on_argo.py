@@ -12,7 +12,7 @@ from uuid import uuid4
 
 import pytest
 from expected import expected
-from harness import PROGRAMS, Case, assert_same, case_names
+from harness import PROGRAMS, Case, assert_same, case_names, effects_of
 
 from drawloom.catalog.catalog import Catalog
 from drawloom.compilers.base import compiler_of
@@ -56,14 +56,14 @@ class Cluster:
             catalog,
             api=self.api,
             namespace=self.facts["namespace"],
-            change=lambda made: _share(made, folder),
+            change=lambda made: _share(made, effects_of(folder).parent),
             timeout_seconds=LONGEST_SECONDS,
         )
         return case.outcome(run, catalog, folder)
 
 
 def _share(workflow: dict[str, Any], folder: Path) -> None:
-    """The folder for effects, in every pod at the place it has here."""
+    """The folder that effects write into, in every pod at the place it has here."""
     workflow["spec"]["volumes"] = [{"name": "effects", "hostPath": {"path": str(folder), "type": "Directory"}}]
     for template in workflow["spec"]["templates"]:
         if "container" in template:
