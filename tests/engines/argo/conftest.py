@@ -50,4 +50,5 @@ def api(facts: dict[str, Any]) -> Any:
     config.load_kube_config(config_file=facts["kubeconfig"])
     return client.CustomObjectsApi()
 
+
 os.environ.setdefault("DRAWLOOM_SECRET_CONFORMANCE", "open-sesame")  # of the program `secret_values`
