@@ -319,13 +319,19 @@ def _labels(outcomes: Iterable[Outcome]) -> list[Label]:
 def _joined_exit(ports: Ports, label: Label, outcomes: Sequence[Outcome]) -> Exit:
     exits = [outcome.get(label) for outcome in outcomes]
     names = dict.fromkeys(name for e in exits if e is not None for name in e.values)
-    made = Exit(
-        {n: ports.merged(n, [_ABSENT if e is None else e.values.get(n, UNBOUND) for e in exits]) for n in names}
-    )
+    made = Exit({n: ports.merged(n, [_ABSENT if e is None else _left_with(e, n) for e in exits]) for n in names})
     changed = {key: entry[0] for o in outcomes for e in o.values() for key, entry in e.lists.items()}
     for key, one in changed.items():
         made.lists[key] = (one, ports.content(one, exits))
     return made
+
+
+def _left_with(left: Exit, name: str) -> Any:
+    """What a name is on a way out: a list with what it holds there, for the list itself has been put back."""
+    value = left.values.get(name, UNBOUND)
+    if type(value) is list and id(value) in left.lists:
+        return Kept(value, left.lists[id(value)][1])
+    return value
 
 
 def _flag(ports: Ports, joined: Outcome, outcomes: Sequence[Outcome]) -> None:

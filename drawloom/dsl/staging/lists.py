@@ -78,9 +78,9 @@ class Kept:
 
     __slots__ = ("content", "value")
 
-    def __init__(self, value: list[Any]) -> None:
+    def __init__(self, value: list[Any], content: list[Any] | None = None) -> None:
         self.value = value
-        self.content = copied(value)
+        self.content = copied(value if content is None else content)
 
 
 def kept(value: Any) -> Any:

@@ -66,6 +66,29 @@ def p(n: int) -> tuple[int, list[int]]:
     same(module, {"n": 0}, {"n": 2}, {"n": 3})
 
 
+def test_a_list_returned_on_two_ways_beside_another_value_holds_what_it_did_on_each(
+    user_module: Load, same: Same
+) -> None:
+    module = user_module(
+        TASKS
+        + """
+@pipeline
+def p(n: int, m: int) -> list[int]:
+    out = []
+    if m:
+        out += [1]
+        return out
+    elif n > m:
+        m = inc(m)
+    else:
+        out.append(inc(n))
+        return out
+    return [m, n]
+"""
+    )
+    same(module, {"n": -1, "m": 0}, {"n": 1, "m": 0}, {"n": 1, "m": 2})
+
+
 def test_a_list_in_a_returned_dict_is_kept_as_it_was(user_module: Load, same: Same) -> None:
     module = user_module(
         TASKS
