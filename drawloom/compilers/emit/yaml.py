@@ -1,14 +1,13 @@
 """Documents as YAML that every reader understands alike: YAML 1.1, YAML 1.2, and the stricter ones of Go.
 
-Every string is quoted, as JSON quotes it: `y`, `1e3` and `0o7` stay texts everywhere. PyYAML writes some of these bare,
-and takes twenty times as long.
+Every string is quoted, as JSON quotes it: `y`, `1e3` and `0o7` stay texts everywhere. PyYAML writes some of these bare.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from drawloom.ir.canonical import Json
@@ -27,32 +26,36 @@ def yaml_text(tree: Json) -> str:
     Args:
         tree: dicts with text keys, lists, texts, numbers, booleans and None.
     """
-    return "".join(f"{line}\n" for line in _lines(tree))
+    lines: list[str] = []
+    if _is_block(tree):
+        _write(tree, "", "", lines)
+    else:
+        lines.append(_scalar(tree))
+    return "\n".join([*lines, ""])
 
 
-def _lines(tree: Json) -> Iterator[str]:
-    if isinstance(tree, Mapping) and tree:
+def _is_block(tree: Json) -> bool:
+    return isinstance(tree, (Mapping, list, tuple)) and bool(tree)
+
+
+def _write(tree: Json, first: str, rest: str, lines: list[str]) -> None:
+    """Write a dict or a list with something in it: its first line begins with `first`, the others with `rest`."""
+    if isinstance(tree, Mapping):
         for key, value in tree.items():
-            yield from _entry(f"{_key(key)}:", value)
-    elif isinstance(tree, Sequence) and not isinstance(tree, str) and tree:
-        for item in tree:
-            yield from _item(item)
-    else:
-        yield _scalar(tree)
-
-
-def _entry(start: str, value: Json) -> Iterator[str]:
-    if isinstance(value, (Mapping, list, tuple)) and value:
-        yield start
-        yield from (f"  {line}" for line in _lines(value))
-    else:
-        yield f"{start} {_scalar(value)}"
-
-
-def _item(item: Json) -> Iterator[str]:
-    lines = _lines(item)
-    yield f"- {next(lines)}"
-    yield from (f"  {line}" for line in lines)
+            if _is_block(value):
+                lines.append(f"{first}{_key(key)}:")
+                _write(value, f"{rest}  ", f"{rest}  ", lines)
+            else:
+                lines.append(f"{first}{_key(key)}: {_scalar(value)}")
+            first = rest
+        return
+    assert isinstance(tree, Sequence), "a dict or a list"
+    for item in tree:
+        if _is_block(item):
+            _write(item, f"{first}- ", f"{rest}  ", lines)
+        else:
+            lines.append(f"{first}- {_scalar(item)}")
+        first = rest
 
 
 def _key(key: str) -> str:
