@@ -13,6 +13,7 @@ from typing import Final
 
 from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Refused, Support, refuse_unsupported
 from drawloom.compilers.bundle import code_bundle, project_root
+from drawloom.compilers.by_steps import BY_STEPS
 from drawloom.compilers.features import FEATURES
 from drawloom.compilers.importable import refuse_unimportable
 from drawloom.compilers.passes.lower_steps import lower_steps
@@ -60,25 +61,14 @@ def compile_reference(program: Program, *, root: str | None = None, allow_pickle
 
 _SUPPORT: Final[dict[str, Support]] = {
     **dict.fromkeys(FEATURES, Native()),
+    **BY_STEPS,
     "node.container@1": Refused("it starts Python alone"),
     "node.engine@1": Refused("it has no nodes of its own"),
-    "control.map.branch@1": Lowered("a deciding step for each item writes its booleans"),
-    "control.map.try@1": Lowered("each item's steps are contained by themselves"),
-    "control.map.batch_control@1": Lowered("each item goes in steps of its own; the results are the same"),
     "control.branch@1": Lowered("a deciding step writes a boolean per arm"),
     "control.loop@1": Lowered("a deciding step writes a boolean before each iteration"),
     "control.loop.nested@1": Lowered("a deciding step for each index vector around it"),
     "control.loop.long@1": Lowered("as any loop: it goes round as long as the boolean is true"),
-    "control.loop.stop@1": Lowered("the deciding step writes false at the bound"),
-    "control.try@1": Lowered("steps within are contained; a settling step fails if the failure is left"),
-    "control.try.handlers@1": Lowered("a deciding step picks the handler"),
-    "control.try.final@1": Lowered("its steps start when those before them have ended, however they did"),
-    "policy.retry.by_class@1": Lowered("the step's exit code says whether another attempt is wanted"),
-    "policy.retry.timeout@1": Lowered("an attempt that took too long ends like a failed one"),
-    "policy.timeout.attempt@1": Lowered("the step watches over a process of its own"),
-    "policy.timeout.node@1": Lowered("the step counts from the first attempt"),
     "policy.timeout.run@1": Refused("it has no clock of its own"),
-    "policy.cache@1": Lowered("the step looks it up"),
     "policy.packages@1": Lowered("the packages installed beside the interpreter it is run with"),
     "value.file@1": Lowered("they are stored before the run begins"),
 }

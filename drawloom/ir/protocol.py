@@ -7,7 +7,10 @@ Standard library alone: a step loads this module.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from drawloom.ir.canonical import Json
 
 __all__ = [
     "BATCHES",
@@ -22,6 +25,7 @@ __all__ = [
     "SKIPPED",
     "TRUE_TEXT",
     "arm_output",
+    "asked_text",
     "batch_texts",
     "index_text",
     "parse_indices",
@@ -85,6 +89,18 @@ def _vectors(part: str) -> list[tuple[int, ...]]:
     start, _, end = last.partition(":")
     numbers = range(int(start), int(end)) if end else (int(start),)
     return [(*map(int, outer), number) for number in numbers]
+
+
+def asked_text(asked: Json) -> str:
+    """What the begin step is given as `--run`: base64 of JSON, in which no character means anything to an engine.
+
+    Args:
+        asked: what `runtimes.begin` tells of.
+    """
+    import json  # a step reads this text, and never writes it
+    from base64 import b64encode
+
+    return b64encode(json.dumps(asked).encode("ascii")).decode("ascii")
 
 
 def stub_text() -> str:

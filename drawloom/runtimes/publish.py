@@ -5,7 +5,6 @@ from __future__ import annotations
 
 import json
 import os
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -13,6 +12,7 @@ from drawloom.catalog import keys
 from drawloom.catalog.records import ValueRef
 from drawloom.errors import Diagnostic, RunRefused, Span
 from drawloom.ir.canonical import Json, digest_bytes
+from drawloom.ir.protocol import asked_text
 from drawloom.storage.base import KeyMissing, Storage
 from drawloom.storage.objects import RENEW_SECONDS
 
@@ -157,7 +157,7 @@ def begin_text(
     interval: tuple[str, ...] = (),
     told: Mapping[str, Any] | None = None,
 ) -> str:
-    """What the begin step is given as `--run`: base64 of JSON; a long parameter is an object and goes by its digest.
+    """What the begin step is given as `--run`; a long parameter is an object and goes by its digest.
 
     Args:
         catalog: where the objects are.
@@ -182,7 +182,7 @@ def begin_text(
         "target": (told or {}).get("target", ""),
         "static": [[name, ref.digest, ref.size_bytes, ref.tree, ref.object, ref.type] for name, ref in static],
     }
-    return b64encode(json.dumps(asked).encode("ascii")).decode("ascii")
+    return asked_text(asked)
 
 
 def _bytes(content: str | bytes) -> bytes:

@@ -15,7 +15,7 @@ from harness import Case, case_names
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drawloom import DefinitionError
+from drawloom import DefinitionError, File
 from drawloom.compilers.argo.names import Names, object_name
 from drawloom.compilers.argo.rules import problems_of
 from drawloom.compilers.base import compiler_of
@@ -169,13 +169,19 @@ def test_every_text_is_quoted() -> None:
             "the option `image_pull_policy` of the argo compiler is 'never'",
         ),
         ({"store": "s3://a", "params": {"nn": 1}}, "E721", "has no parameter `nn`"),
+        (
+            {"store": "s3://a", "params": "files"},
+            "E721",
+            "can't be put into a Workflow: value is a drawloom.values.files.",
+        ),
         ({"store": "s3://a", "params": "large"}, "E721", "a Workflow takes 65,536"),
     ],
 )
 def test_a_wrong_option_is_refused(options: dict[str, Any], code: str, told: str) -> None:
     program = Case("straight_line", next(n for m, n in case_names() if m == "straight_line")).trace.program
-    if options.get("params") == "large":
-        options = {**options, "params": {port.name: "n" * 70_000 for port in program.pipeline.params}}
+    value = {"large": "n" * 70_000, "files": File("data.csv")}.get(str(options.get("params")))
+    if value is not None:
+        options = {**options, "params": {port.name: value for port in program.pipeline.params}}
     with pytest.raises((CompileError, DefinitionError)) as caught:
         compiler_of("argo").compile(program, **options)
     (found,) = caught.value.diagnostics

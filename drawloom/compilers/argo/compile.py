@@ -8,8 +8,6 @@ pipeline.json, spans.json, functions/, steps/, bundle.zip    as for the referenc
 
 from __future__ import annotations
 
-import json
-from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -19,6 +17,7 @@ from drawloom.compilers.argo.rules import OBJECT_LIMIT_BYTES, problems_of
 from drawloom.compilers.argo.templates import ENTRYPOINT, Pods, Templates
 from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Refused, Support, refuse_unsupported
 from drawloom.compilers.bundle import code_bundle, project_root
+from drawloom.compilers.by_steps import BY_STEPS
 from drawloom.compilers.emit.yaml import yaml_text
 from drawloom.compilers.features import FEATURES
 from drawloom.compilers.importable import refuse_unimportable
@@ -27,9 +26,9 @@ from drawloom.compilers.passes.plan import StepPlan
 from drawloom.compilers.program_files import program_files, readable_json
 from drawloom.errors import CompileError, Diagnostic, Span, did_you_mean
 from drawloom.ir.canonical import Json, digest_bytes
-from drawloom.ir.envelope import encode
+from drawloom.ir.envelope import NotEncodable, encode
 from drawloom.ir.program import Program, pipeline_digest
-from drawloom.ir.protocol import stub_text
+from drawloom.ir.protocol import asked_text, stub_text
 
 __all__ = ["COMPILER", "compile_argo", "workflow_of"]
 
@@ -148,7 +147,7 @@ def workflow_of(
 
 
 def _asked(program: Program, params: Mapping[str, object]) -> str | None:
-    """What the begin step is given: base64 of JSON, in which no character means anything to Argo's templates.
+    """What the begin step is given.
 
     None if a parameter has no value: then who submits the Workflow must give it, and Argo refuses it else.
     """
@@ -167,12 +166,21 @@ def _asked(program: Program, params: Mapping[str, object]) -> str | None:
         )
     if any(port.default is None and name not in params for name, port in ports.items()):
         return None
-    given = {name: {"tree": encode(value)} for name, value in params.items()}
-    text = b64encode(json.dumps({"engine": "argo", "ids": [], "params": given}).encode("ascii")).decode("ascii")
+    given = {name: {"tree": _tree(name, value, where)} for name, value in params.items()}
+    text = asked_text({"engine": "argo", "ids": [], "params": given})
     if len(text) > _PARAMS_LIMIT_BYTES:
         what = f"the parameters have {len(text):,} characters; a Workflow takes {_PARAMS_LIMIT_BYTES:,}"
         raise CompileError(Diagnostic("E721", what, where, "pass a large value as a `File`, or by its place"))
     return text
+
+
+def _tree(name: str, value: object, where: Span | None) -> Json:
+    try:
+        return encode(value)
+    except NotEncodable as error:
+        what = f"the parameter `{name}` can't be put into a Workflow: {error}"
+        fix = "submit the Workflow with `drawloom.runtimes.argo.submit`, which stores such values first"
+        raise CompileError(Diagnostic("E721", what, where, fix)) from error
 
 
 def _check_options(store: str, image: str, pull_policy: str, env: Mapping[str, str]) -> None:
@@ -210,6 +218,7 @@ def _refuse_broken(workflow: Json, text: str, program: Program) -> None:
 
 _SUPPORT: Final[dict[str, Support]] = {
     **dict.fromkeys(FEATURES, Native()),
+    **BY_STEPS,
     "node.container@1": Refused("the compiler doesn't print containers yet"),
     "node.engine@1": Refused("the compiler doesn't print its engine's own nodes yet"),
     "node.pipeline@1": Lowered("a DAG template of its own"),
@@ -217,26 +226,14 @@ _SUPPORT: Final[dict[str, Support]] = {
     "control.map.nested@1": Lowered(
         "the number of the item goes to the end of an index vector, an input of the templates"
     ),
-    "control.map.branch@1": Lowered("a deciding step for each item writes its booleans"),
-    "control.map.try@1": Lowered("each item's steps are contained by themselves"),
     "control.map.batch@1": Lowered("a deciding step writes the batches of a `withParam`"),
-    "control.map.batch_control@1": Lowered("each item goes in steps of its own; the results are the same"),
     "control.map.parallelism@1": Lowered("the `parallelism` of a template around the items"),
     "control.map.parallelism_steps@1": Lowered("the `parallelism` of a template around the items"),
     "control.branch@1": Lowered("a deciding step writes a boolean per arm, each a `when`"),
     "control.loop@1": Lowered("templates of 1, 2, 4, ... iterations, each run if a deciding step wants another one"),
     "control.loop.nested@1": Lowered("as any loop, with the index vector as an input"),
     "control.loop.long@1": Lowered("as any loop: the templates lie no deeper than the bound has binary digits"),
-    "control.loop.stop@1": Lowered("the deciding step writes false at the bound"),
-    "control.try@1": Lowered("steps within are contained; a settling step fails if the failure is left"),
-    "control.try.handlers@1": Lowered("a deciding step picks the handler"),
-    "control.try.final@1": Lowered("its steps start when those before them have ended, however they did"),
-    "policy.retry.by_class@1": Lowered("the step's exit code says whether another attempt is wanted"),
-    "policy.retry.timeout@1": Lowered("an attempt that took too long ends like a failed one"),
-    "policy.timeout.attempt@1": Lowered("the step watches over a process of its own"),
-    "policy.timeout.node@1": Lowered("the step counts from the first attempt"),
     "policy.timeout.run@1": Refused("the compiler doesn't print it yet: the run's end must be recorded too"),
-    "policy.cache@1": Lowered("the step looks it up"),
     "policy.packages@1": Lowered("the packages of the image"),
     "value.logical_time@1": Refused("the compiler doesn't print schedules yet"),
     "value.interval@1": Refused("the compiler doesn't print schedules yet"),

@@ -41,7 +41,9 @@ __all__ = ["ENTRYPOINT", "Pods", "Templates"]
 
 ENTRYPOINT: Final = "main"
 _ENDED: Final = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned")
+_OUT: Final = "/tmp"  # noqa: S108  # the pod's own
 _LOST_RETRIES: Final = 2  # of begin and end, which run no code of the user's
+_GO: Final = "go"  # whether another iteration is wanted
 _IS_TRUE: Final = f"== {TRUE_TEXT[True]}"
 
 
@@ -101,9 +103,9 @@ class Templates:
         main = self._reserve(ENTRYPOINT)
         begin = self._begin(program)
         tasks: list[dict[str, Any]] = [
-            {"name": "begin", "template": begin, "arguments": _arguments(run=_of_workflow(RUN))}
+            {"name": "begin", "template": begin, "arguments": _arguments(run="{{workflow.parameters.run}}")}
         ]
-        run = {"run": "{{tasks.begin.outputs.parameters.run}}"}
+        run = {"run": _output("begin", RUN)}
         waits = ["begin.Succeeded"]
         if not all(map(_is_empty, plan.body)):
             body = self._dag("body", plan.body, 0)
@@ -123,7 +125,7 @@ class Templates:
     def _begin(self, program: str) -> str:
         name = self._reserve("begin")
         arguments = ["--program", program, "--run", "{{inputs.parameters.run}}"]
-        arguments += ["--ids", "workflow={{workflow.name}},uid={{workflow.uid}}", "--out", "/tmp"]  # noqa: S108  # the pod's own
+        arguments += ["--ids", "workflow={{workflow.name}},uid={{workflow.uid}}", "--out", _OUT]
         self._pod_templates.append(
             {
                 "name": name,
@@ -173,7 +175,7 @@ class Templates:
             case Group():
                 return self._inside(entry.id, entry.body, depth)
             case When():
-                told = f"{{{{tasks.{known[entry.step]}.outputs.parameters.{entry.output}}}}}"
+                told = _output(known[entry.step], entry.output)
                 return {**self._inside(entry.id, entry.body, depth), "when": f"{told} {_IS_TRUE}"}
             case Each():
                 return self._each(entry, known[entry.step], depth)
@@ -189,13 +191,12 @@ class Templates:
         first, *others = _without_empty(body)
         if not others and isinstance(first, Run):
             return self._start(first, depth, index)
-        given = {"run": _input("run")} | ({"index": index or _index(depth)} if depth else {})
-        return {"template": self._dag(text, body, depth), "arguments": _arguments(**given)}
+        return {"template": self._dag(text, body, depth), "arguments": _arguments(**_handed_on(depth, index))}
 
     def _each(self, entry: Each, step: str, depth: int) -> dict[str, Any]:
         if entry.parallelism:
             return self._limited(entry, step, depth)
-        return self._fan_out(entry, f"{{{{tasks.{step}.outputs.parameters.{_counted(entry)}}}}}", depth)
+        return self._fan_out(entry, _output(step, _counted(entry)), depth)
 
     def _limited(self, entry: Each, step: str, depth: int) -> dict[str, Any]:
         """A fan-out in a DAG of its own: it is a template's pods that Argo can limit."""
@@ -205,8 +206,7 @@ class Templates:
         task = {"name": "each", **self._fan_out(entry, _input(counted), depth)}
         made = _dag_template(name, [task], [*_inputs(depth), counted])
         self._dags.insert(place, {**made, "parallelism": entry.parallelism})
-        given = {"run": _input("run")} | ({"index": _index(depth)} if depth else {})
-        given[counted] = f"{{{{tasks.{step}.outputs.parameters.{counted}}}}}"
+        given = {**_handed_on(depth), counted: _output(step, counted)}
         return {"template": name, "arguments": _arguments(**given)}
 
     def _fan_out(self, entry: Each, counted: str, depth: int) -> dict[str, Any]:
@@ -225,8 +225,7 @@ class Templates:
         rest = ""
         for doubled, turn in reversed(list(enumerate(turns))):
             rest = self._then(f"{entry.id}-from-{2**doubled - 1}", turn, rest, depth)
-        given = {"run": _input("run")} | ({"index": _index(depth)} if depth else {})
-        return {"template": rest, "arguments": _arguments(**given, k="0")}
+        return {"template": rest, "arguments": _arguments(**_handed_on(depth), k="0")}
 
     def _turn(self, entry: While, depth: int) -> str:
         """One iteration: its test and, if that says so, its body; tells whether another is wanted, and its number."""
@@ -235,13 +234,13 @@ class Templates:
         index = f"{_input('index')},{_input('k')}" if depth else _input("k")
         tested = self._inside_test(entry, depth, index)
         step = tested[-1]["name"]
-        told = f"{{{{tasks.{step}.outputs.parameters.{arm_output(0)}}}}}"
+        told = _output(step, arm_output(0))
         tasks = tested
         if not all(map(_is_empty, entry.body)):
             body = self._inside(f"{entry.id}-body", entry.body, depth + 1, index)
             tasks = [*tested, {"name": "turn-body", **body, "depends": step, "when": f"{told} {_IS_TRUE}"}]
         made = _dag_template(name, tasks, [*_inputs(depth), "k"])
-        made["outputs"] = _passed_on({"go": told, NEXT: f"{{{{tasks.{step}.outputs.parameters.{NEXT}}}}}"})
+        made["outputs"] = _passed_on({_GO: told, NEXT: _output(step, NEXT)})
         self._dags.insert(place, made)
         return name
 
@@ -258,31 +257,31 @@ class Templates:
     def _turns(self, entry: While, half: str, count: int, depth: int) -> str:
         """Twice as many iterations as `half` runs."""
         name = self._reserve(f"{entry.id}-turns-{count}")
-        given = {"run": _input("run")} | ({"index": _index(depth)} if depth else {})
+        given = _handed_on(depth)
         first = {"name": "first", "template": half, "arguments": _arguments(**given, k=_input("k"))}
         second = {
             "name": "second",
             "template": half,
             "depends": "first",
-            "when": f"{{{{tasks.first.outputs.parameters.go}}}} {_IS_TRUE}",
-            "arguments": _arguments(**given, k=f"{{{{tasks.first.outputs.parameters.{NEXT}}}}}"),
+            "when": f"{_output('first', _GO)} {_IS_TRUE}",
+            "arguments": _arguments(**given, k=_output("first", NEXT)),
         }
         made = _dag_template(name, [first, second], [*_inputs(depth), "k"])
         # if the second half isn't run, the first has said that no other is wanted
-        told = {out: f"{{{{tasks.second.outputs.parameters.{out}}}}}" for out in ("go", NEXT)}
-        made["outputs"] = _passed_on(told, {"go": TRUE_TEXT[False], NEXT: "0"})
+        told = {out: _output("second", out) for out in (_GO, NEXT)}
+        made["outputs"] = _passed_on(told, {_GO: TRUE_TEXT[False], NEXT: "0"})
         self._dags.append(made)
         return name
 
     def _then(self, text: str, turn: str, rest: str, depth: int) -> str:
         """So many iterations, then the rest if another one is wanted."""
         name = self._reserve(text)
-        given = {"run": _input("run")} | ({"index": _index(depth)} if depth else {})
+        given = _handed_on(depth)
         tasks = [{"name": "turns", "template": turn, "arguments": _arguments(**given, k=_input("k"))}]
         if rest:
             more: dict[str, Any] = {"name": "more", "template": rest, "depends": "turns"}
-            more["when"] = f"{{{{tasks.turns.outputs.parameters.go}}}} {_IS_TRUE}"
-            more["arguments"] = _arguments(**given, k=f"{{{{tasks.turns.outputs.parameters.{NEXT}}}}}")
+            more["when"] = f"{_output('turns', _GO)} {_IS_TRUE}"
+            more["arguments"] = _arguments(**given, k=_output("turns", NEXT))
             tasks.append(more)
         self._dags.append(_dag_template(name, tasks, [*_inputs(depth), "k"]))
         return name
@@ -297,7 +296,7 @@ class Templates:
         if key not in self._shared:
             name = self._shared[key] = self._reserve("-".join(["step", *outputs[:2]]))
             arguments = ["--run", _input("run"), "--step", _input("step"), "--index", _input("index")]
-            arguments += ["--attempt", "1+{{retries}}", "--out", "/tmp"]  # noqa: S108  # the pod's own
+            arguments += ["--attempt", "1+{{retries}}", "--out", _OUT]
             made: dict[str, Any] = {
                 "name": name,
                 "inputs": {"parameters": [{"name": given} for given in ("run", "step", "index")]},
@@ -408,8 +407,13 @@ def _input(name: str) -> str:
     return f"{{{{inputs.parameters.{name}}}}}"
 
 
-def _of_workflow(name: str) -> str:
-    return f"{{{{workflow.parameters.{name}}}}}"
+def _output(task: str, name: str) -> str:
+    return f"{{{{tasks.{task}.outputs.parameters.{name}}}}}"
+
+
+def _handed_on(depth: int, index: str = "") -> dict[str, str]:
+    """What a DAG hands on to one inside it: the run and, inside a map or a loop, the index vector."""
+    return {"run": _input("run")} | ({"index": index or _index(depth)} if depth else {})
 
 
 def _arguments(**given: str) -> dict[str, Any]:
@@ -417,7 +421,7 @@ def _arguments(**given: str) -> dict[str, Any]:
 
 
 def _outputs(names: Sequence[str]) -> dict[str, Any]:
-    return {"parameters": [{"name": name, "valueFrom": {"path": f"/tmp/{name}"}} for name in names]}  # noqa: S108  # see above
+    return {"parameters": [{"name": name, "valueFrom": {"path": f"{_OUT}/{name}"}} for name in names]}
 
 
 def _passed_on(told: Mapping[str, str], defaults: Mapping[str, str] | None = None) -> dict[str, Any]:
