@@ -25,7 +25,7 @@ from drawloom.dsl.staging.results import Results
 from drawloom.dsl.staging.scopes import current_stage
 from drawloom.dsl.staging.sides import Tried, called_result, called_side
 from drawloom.dsl.staging.tries import record_try
-from drawloom.dsl.staging.values import open_ended, truth
+from drawloom.dsl.staging.values import known_items, open_ended, truth
 from drawloom.dsl.tracer import Tracer
 from drawloom.errors import BoundReached, DefinitionError
 from drawloom.ir.envelope import class_ref, decode
@@ -125,10 +125,9 @@ def _columns(rows: Iterable[Any], count: int) -> tuple[list[Any], ...]:
 
 def _split(returned: Any, count: int) -> tuple[Any, ...]:
     """The values that a body returned, so many."""
-    is_tuple = type(returned) is tuple or (isinstance(returned, Handle) and not open_ended(returned))
-    parts = tuple(returned) if is_tuple else (returned,)
-    if not is_tuple or len(parts) != count:
-        given = f"{len(parts)} values" if is_tuple else "one value"
+    parts = known_items(returned)
+    if parts is None or len(parts) != count:
+        given = "one value" if parts is None else f"{len(parts)} values"
         raise refusal(
             "D124",
             f"`for_each` is to make {count} lists, but its body returns {given}",

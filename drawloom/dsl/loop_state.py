@@ -8,7 +8,7 @@ from typing import Any
 from drawloom.dsl.constants import value_type
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.place import refusal
-from drawloom.dsl.staging.values import open_ended
+from drawloom.dsl.staging.values import known_items
 from drawloom.dsl.tracer import Tracer
 from drawloom.ir.assign import assignable, union_of
 from drawloom.ir.operands import Carried, Operand
@@ -51,8 +51,9 @@ class LoopState:
     def _split(self, state: Any) -> tuple[Any, ...]:
         if not self.many:
             return (state,)
-        if type(state) is tuple or (isinstance(state, Handle) and not open_ended(state)):
-            return tuple(state)
+        items = known_items(state)
+        if items is not None:
+            return items
         raise refusal(
             "D125",
             "the body of `while_loop` returns one value, but its state is a tuple",

@@ -1,19 +1,18 @@
-"""Blocks that have been recorded, and their results put together."""
+"""Blocks that have been recorded."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from drawloom.dsl.blocks import OpenBlock
 from drawloom.dsl.standing import recorded_block
-from drawloom.ir.assign import union_of
 from drawloom.ir.nodes import Block
-from drawloom.ir.operands import Const, Operand
+from drawloom.ir.operands import Operand
 from drawloom.ir.tasks import Port
 from drawloom.ir.types import Type
 
-__all__ = ["Recorded", "joined"]
+__all__ = ["Recorded"]
 
 # Any: what a block's function returned is the user's value, or a handle over it
 
@@ -40,18 +39,8 @@ class Recorded:
         """The block in the IR, giving `results`."""
         return recorded_block(self.open, results)
 
-
-def joined(recorded: Sequence[Recorded]) -> tuple[tuple[Port, ...], list[Block]]:
-    """The result ports of a control node and its blocks, one of which gives the result.
-
-    Where one block gives a value and another nothing, the other gives None, as the functions do.
-    """
-    if all(r.operand is None for r in recorded):
-        return (), [r.block() for r in recorded]
-    blocks = [r.block([("result", _NOTHING if r.operand is None else r.operand)]) for r in recorded]
-    filled = [r.type for r in recorded if r.operand != _EMPTY]  # a list of nothing is a list of anything
-    return (Port("result", union_of(filled or [r.type for r in recorded])),), blocks
-
-
-_NOTHING = Const("null")
-_EMPTY = Const("[]")
+    def with_result(self) -> tuple[tuple[Port, ...], Block]:
+        """The result ports of a node that has this one block, and the block; no port if it returned nothing."""
+        if self.operand is None:
+            return (), self.block()
+        return (Port("result", self.type),), self.block([("result", self.operand)])

@@ -18,7 +18,7 @@ from drawloom.dsl.handles import Effect, Handle
 from drawloom.dsl.options import Options, policies
 from drawloom.dsl.place import OWN_MODULES, function_span, refusal, user_frame
 from drawloom.dsl.plans import MISSING, Plan, bind_values
-from drawloom.dsl.recorded import Recorded, joined
+from drawloom.dsl.recorded import Recorded
 from drawloom.dsl.scope import scoped
 from drawloom.dsl.sites import Site, Targets
 from drawloom.dsl.splice import Splice, Unsure
@@ -313,7 +313,6 @@ class Tracer:
         body: Callable[[], Any],
         what: str,
         declared: Type | None = None,
-        facts: Facts | None = None,
     ) -> Recorded:
         """Run `body` once, with what it records going into a block of its own.
 
@@ -323,10 +322,8 @@ class Tracer:
             body: the user's function, its arguments bound.
             what: what it returns, for messages: "the result of `body`".
             declared: the type of what it returns where that is annotated.
-            facts: what the tests that lead there tell of operands.
         """
         block = self.open_block(f"{node}/", counts)
-        block.facts = facts or {}
         try:
             returned = body()
             operand, type_ = self.result_operand(returned, what, declared)
@@ -406,7 +403,7 @@ class Tracer:
         self.depth += 1
         recorded = self.record_block(node, {}, body, f"the result of `{name}`", signature.result)
         self.depth -= 1
-        ports, (block,) = joined([recorded])
+        ports, block = recorded.with_result()
         after = self.control_after([recorded], pipeline.upstream)
         inputs = tuple(operands.items())
         self.record_control(PipelineCall(node, pipeline.name, block, inputs, ports, after), [recorded])

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.outcomes import finish_run, read_run
-from drawloom.catalog.records import RunFinished
+from drawloom.catalog.records import FailureInfo, RunFinished
 from drawloom.catalog.run import Run
 from drawloom.errors import Diagnostic, RunRefused
 from drawloom.ir.canonical import Json
@@ -23,13 +23,14 @@ from drawloom.runtimes.publish import begin_text, publish_program, read_engine, 
 if TYPE_CHECKING:
     from kubernetes.client import CustomObjectsApi
 
-__all__ = ["Submitted", "run_workflow", "submit", "wait"]
+__all__ = ["Submitted", "submit", "wait"]
 
 # Any: objects of Kubernetes as JSON trees
 
 _KIND: Final[dict[str, Any]] = {"group": "argoproj.io", "version": "v1alpha1", "plural": "workflows"}
 _ENGINE: Final = "argo"
 _ENDED: Final = ("Succeeded", "Failed", "Error")
+_CLOSED: Final = ("succeeded", "failed", "cancelled")
 _POLL_SECONDS: Final = 1.0
 
 
@@ -93,62 +94,48 @@ def submit(
     return Submitted(made)
 
 
-def wait(submitted: Submitted, *, api: CustomObjectsApi, timeout_seconds: float | None = None) -> dict[str, Any]:
+def wait(submitted: Submitted, catalog: Catalog, *, api: CustomObjectsApi, timeout_seconds: float | None = None) -> Run:
     """Waits for the end of a Workflow.
 
     Args:
         submitted: the Workflow.
+        catalog: the store that the program was compiled for, as it is reached from here.
         api: the client.
         timeout_seconds: how long at most; None for ever.
 
     Returns:
-        Its status.
+        The run, also when it failed. One that was ended before its last step is closed here.
 
     Raises:
-        TimeoutError: it hasn't ended.
-    """
-    deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-    while True:
-        found: Any = api.get_namespaced_custom_object(name=submitted.name, namespace=submitted.namespace, **_KIND)
-        status: dict[str, Any] = found.get("status", {})
-        if status.get("phase") in _ENDED:
-            return status
-        if deadline is not None and time.monotonic() > deadline:
-            raise TimeoutError(f"Workflow {submitted.name} is {status.get('phase', 'not begun')} after its time")
-        time.sleep(_POLL_SECONDS)
-
-
-def run_workflow(
-    folder: str | os.PathLike[str],
-    params: Mapping[str, Json],
-    catalog: Catalog,
-    *,
-    api: CustomObjectsApi,
-    namespace: str = "default",
-    change: Callable[[dict[str, Any]], object] | None = None,
-    timeout_seconds: float | None = None,
-) -> Run:
-    """Submits a compiled program and waits for its end.
-
-    Args: as for `submit` and `wait`.
-
-    Returns:
-        The run, also when it failed.
-
-    Raises:
-        RunRefused: E716, E723, as for `submit`; E717, the run couldn't begin.
+        RunRefused: E717, the run couldn't begin.
         TimeoutError: it hasn't ended in time.
     """
-    submitted = submit(folder, params, catalog, api=api, namespace=namespace, change=change)
-    status = wait(submitted, api=api, timeout_seconds=timeout_seconds)
+    found = _ended(submitted, api, timeout_seconds)
+    status = found["status"]
     if read_run(catalog.storage, submitted.run) is None:
         what = f"Workflow {submitted.name} ended as {status['phase']} before the run began: {_told(status)}"
         fix = f"see `kubectl -n {submitted.namespace} describe workflow {submitted.name}`, and the log of its first pod"
         raise RunRefused(Diagnostic("E717", what, None, fix))
-    if catalog.run(submitted.run).state == "running":  # its last step was never run: it was stopped, or lost
-        outcome = "failed" if status["phase"] == "Error" else "cancelled"
-        finish_run(catalog.storage, RunFinished(submitted.run, outcome, at=time.time()))
+    if catalog.run(submitted.run).state not in _CLOSED:  # its last step was never run
+        stopped = found["spec"].get("shutdown")  # `Stop` or `Terminate`: somebody asked for it
+        failure = None if stopped else FailureInfo("infra", _told(status))
+        outcome = "cancelled" if stopped else "failed"
+        finish_run(catalog.storage, RunFinished(submitted.run, outcome, failure=failure, at=time.time()))
     return catalog.run(submitted.run)
+
+
+def _ended(submitted: Submitted, api: CustomObjectsApi, timeout_seconds: float | None) -> dict[str, Any]:
+    """The Workflow, once it has ended."""
+    deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
+    while True:
+        found: Any = api.get_namespaced_custom_object(name=submitted.name, namespace=submitted.namespace, **_KIND)
+        phase = found.get("status", {}).get("phase")
+        if phase in _ENDED:
+            made: dict[str, Any] = found
+            return made
+        if deadline is not None and time.monotonic() > deadline:
+            raise TimeoutError(f"Workflow {submitted.name} is {phase or 'not begun'} after its time")
+        time.sleep(_POLL_SECONDS)
 
 
 def _workflow(folder: str | os.PathLike[str]) -> dict[str, Any]:

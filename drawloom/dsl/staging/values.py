@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from drawloom.dsl.tracer import Tracer
     from drawloom.ir.types import Type
 
-__all__ = ["computed", "get_item", "is_run_time", "open_ended", "run_time", "truth"]
+__all__ = ["computed", "get_item", "is_run_time", "known_items", "open_ended", "run_time", "truth"]
 
 # Any: the user's values, or handles over them
 
@@ -49,6 +49,12 @@ def computed(stage: Stage, op: str, *values: Any) -> Any:
 def open_ended(value: object) -> bool:
     """Whether a value is a handle that has as many items as only a run knows."""
     return isinstance(value, Handle) and value._dl_type.name not in ("tuple", "namedtuple")
+
+
+def known_items(value: Any) -> tuple[Any, ...] | None:
+    """The items of a tuple, or of a handle over one; None if it is neither."""
+    is_tuple = type(value) is tuple or (isinstance(value, Handle) and not open_ended(value))
+    return tuple(value) if is_tuple else None
 
 
 def get_item(block: OpenBlock, container: Handle, index: Any, type_: Type) -> Handle:

@@ -6,6 +6,9 @@ The first case of each small program; `TEST_CONFORMANCE=all` runs every case.
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,14 +18,26 @@ from expected import expected
 from harness import PROGRAMS, Case, assert_same, case_names, effects_of
 
 from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.outcomes import read_run
 from drawloom.compilers.base import compiler_of
 from drawloom.errors import RunRefused
-from drawloom.runtimes.argo import run_workflow, submit
+from drawloom.runtimes.argo import Submitted, submit, wait
 
 SMALL = case_names("small")
 FIRST = [next((m, n) for m, n in SMALL if m == module) for module in dict.fromkeys(m for m, _ in SMALL)]
 CASES = SMALL if os.environ.get("TEST_CONFORMANCE") == "all" else FIRST
 LONGEST_SECONDS = 900.0
+FLOW = """
+from drawloom import pipeline, task
+
+@task
+def double(n: int) -> int:
+    return 2 * n
+
+@pipeline
+def doubled(n: int = 3) -> int:
+    return double(n)
+"""
 pytestmark = pytest.mark.timeout(LONGEST_SECONDS + 60)
 
 
@@ -50,16 +65,20 @@ class Cluster:
     def run(self, case: Case, folder: Path) -> Any:
         """What comes of a case."""
         catalog = self.build(case, folder)
-        run = run_workflow(
+        submitted = self.submit(case.encoded(folder, catalog), catalog, folder)
+        run = wait(submitted, catalog, api=self.api, timeout_seconds=LONGEST_SECONDS)
+        return case.outcome(run, catalog, folder)
+
+    def submit(self, params: dict[str, Any], catalog: Catalog, folder: Path) -> Submitted:
+        """Gives what was built to Argo."""
+        return submit(
             folder / "build",
-            case.encoded(folder, catalog),
+            params,
             catalog,
             api=self.api,
             namespace=self.facts["namespace"],
             change=lambda made: _share(made, effects_of(folder).parent),
-            timeout_seconds=LONGEST_SECONDS,
         )
-        return case.outcome(run, catalog, folder)
 
 
 def _share(workflow: dict[str, Any], folder: Path) -> None:
@@ -96,14 +115,45 @@ def test_a_namespace_that_is_not_there_is_told(tmp_path: Path, cluster: Cluster)
 def test_parameters_that_do_not_fit_end_the_run_before_it_begins(tmp_path: Path, cluster: Cluster) -> None:
     case = Case(*FIRST[0])
     catalog = cluster.build(case, tmp_path)
+    submitted = cluster.submit({"nobody": 1}, catalog, tmp_path)
     with pytest.raises(RunRefused) as caught:
-        run_workflow(
-            tmp_path / "build",
-            {"nobody": 1},
-            catalog,
-            api=cluster.api,
-            namespace=cluster.facts["namespace"],
-            timeout_seconds=LONGEST_SECONDS,
-        )
+        wait(submitted, catalog, api=cluster.api, timeout_seconds=LONGEST_SECONDS)
     (found,) = caught.value.diagnostics
     assert found.code == "E717"
+
+
+def test_a_workflow_that_was_stopped_is_a_cancelled_run(tmp_path: Path, cluster: Cluster) -> None:
+    case = Case(*FIRST[0])
+    (tmp_path / "run").mkdir()
+    catalog = cluster.build(case, tmp_path / "run")
+    submitted = cluster.submit(case.encoded(tmp_path / "run", catalog), catalog, tmp_path / "run")
+    while read_run(catalog.storage, submitted.run) is None:
+        time.sleep(0.5)
+    where = {"group": "argoproj.io", "version": "v1alpha1", "plural": "workflows", "name": submitted.name}
+    cluster.api.patch_namespaced_custom_object(
+        namespace=submitted.namespace, body={"spec": {"shutdown": "Terminate"}}, **where
+    )
+    assert wait(submitted, catalog, api=cluster.api, timeout_seconds=LONGEST_SECONDS).state == "cancelled"
+
+
+def test_what_the_page_says_works_with_kubectl(tmp_path: Path, cluster: Cluster) -> None:
+    (tmp_path / "flow_for_kubectl.py").write_text(FLOW)
+    store = f"s3://{cluster.facts['s3']['bucket']}/{uuid4().hex[:12]}"
+    options = [f"store={store}", f"image={cluster.facts['images']['python']}"]
+    options += [f"service_account={cluster.facts['service_account']}"]
+    options += [f"env.{name}={text}" for name, text in cluster.lake.items()]
+    given = [part for option in options for part in ("--option", option)]
+
+    def run(*command: str) -> str:
+        done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    drawloom = [sys.executable, "-m", "drawloom"]
+    run(*drawloom, "compile", "flow_for_kubectl.py:doubled", "--engine", "argo", "-o", "build", *given)
+    run(*drawloom, "push", "build")
+    kubectl = [cluster.facts["kubectl"], "--kubeconfig", cluster.facts["kubeconfig"], "-n", cluster.facts["namespace"]]
+    name = run(*kubectl, "create", "-f", "build/workflow.yaml", "-o", "name").strip()
+    run(*kubectl, "wait", name, "--for=jsonpath={.status.phase}=Succeeded", "--timeout=600s")
+    (found,) = Catalog.open(store).runs()
+    assert found.result == 6
