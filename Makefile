@@ -63,7 +63,7 @@ ARGO_PROCESSES ?= 4  # each waits for pods most of the time
 test-argo-lint: $(VENV)/.dev ## every program's Workflow by Argo's own validator, built from its Go module (needs Go)
 	@lint=$$(tests/engines/argo/build-argolint); status=$$?; \
 	if [ $$status = 75 ]; then exit 0; elif [ $$status != 0 ]; then exit $$status; fi; \
-	DRAWLOOM_ARGOLINT=$$lint $(BIN)/python -m pytest tests/argo/test_argolint.py
+	TEST_ARGOLINT=$$lint $(BIN)/python -m pytest tests/argo/test_argolint.py
 
 test-argo: $(VENV)/.dev ## the small programs on a real Argo, on a Kubernetes of its own on this machine (needs root, Go, Debian)
 	tests/engines/argo/with-cluster $(BIN)/python -m pytest -n $(ARGO_PROCESSES) tests/engines/argo

@@ -1,6 +1,6 @@
 """Argo's own validator, built from its Go module, accepts the Workflow of every program: `make test-argo-lint`.
 
-`DRAWLOOM_ARGOLINT` is the path of what `tests/engines/argo/build-argolint` has built; without it there is nothing to run.
+`TEST_ARGOLINT` is the path of what `tests/engines/argo/build-argolint` has built; without it there is nothing to run.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness import Case, case_names
 from drawloom.compilers.emit.yaml import yaml_text
 
 Make = Callable[..., dict[str, Any]]
-ARGOLINT = os.environ.get("DRAWLOOM_ARGOLINT", "")
+ARGOLINT = os.environ.get("TEST_ARGOLINT", "")
 pytestmark = pytest.mark.skipif(not ARGOLINT, reason="`make test-argo-lint` builds Argo's validator first")
 
 

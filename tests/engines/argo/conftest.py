@@ -1,6 +1,6 @@
 """The cluster that `up` has started, its facts and its client; without one these tests aren't run.
 
-`DRAWLOOM_TEST_ARGO` is the path of its `cluster.json`.
+`TEST_ARGO` is the path of its `cluster.json`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pytest
 
 CONFORMANCE = Path(__file__).parents[2] / "conformance"
 sys.path[:0] = [path for path in (str(CONFORMANCE), str(CONFORMANCE / "programs")) if path not in sys.path]
-FACTS = os.environ.get("DRAWLOOM_TEST_ARGO", "")
+FACTS = os.environ.get("TEST_ARGO", "")
 collect_ignore_glob = [] if FACTS else ["test_*.py"]  # `make test-argo` starts one
 
 

@@ -26,17 +26,17 @@ class Unavailable(Exception):
 
 
 def cache() -> Path:
-    """The folder of what is built once: `$DRAWLOOM_ARGO_CACHE`, else `~/.cache/drawloom-test/argo`."""
-    return Path(os.environ.get("DRAWLOOM_ARGO_CACHE") or Path.home() / ".cache" / "drawloom-test" / "argo")
+    """The folder of what is built once: `$TEST_ARGO_CACHE`, else `~/.cache/drawloom-test/argo`."""
+    return Path(os.environ.get("TEST_ARGO_CACHE") or Path.home() / ".cache" / "drawloom-test" / "argo")
 
 
 def state() -> Path:
-    """The folder of the running cluster: `$DRAWLOOM_ARGO_STATE`, else `/tmp/drawloom-argo`.
+    """The folder of the running cluster: `$TEST_ARGO_STATE`, else `/tmp/drawloom-argo`.
 
     Raises:
         Unavailable: The path is too long for the sockets in it (107 bytes are all that a socket's path may have).
     """
-    path = Path(os.environ.get("DRAWLOOM_ARGO_STATE") or "/tmp/drawloom-argo").resolve()
+    path = Path(os.environ.get("TEST_ARGO_STATE") or "/tmp/drawloom-argo").resolve()
     if len(str(path)) > 50:
         raise Unavailable(f"the path of the state folder is longer than 50 characters: {path}")
     return path
