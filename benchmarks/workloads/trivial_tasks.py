@@ -33,3 +33,23 @@ def total(numbers: list[int]) -> int:
 @pipeline
 def fan_out(n: int) -> int:
     return total(for_each(source(n), inc))
+
+
+@task
+def begin() -> int:
+    return 0
+
+
+@task
+def join(a: int, b: int, c: int, d: int, e: int, f: int, g: int, h: int, i: int, j: int) -> int:
+    return a + b + c + d + e + f + g + h + i + j
+
+
+@pipeline
+def blocks(n: Static[int]) -> int:
+    last = begin()
+    for _ in range((n - 1) // 11):
+        last = join(*[inc(last) for _ in range(10)])
+    for _ in range((n - 1) % 11):
+        last = inc(last)
+    return last

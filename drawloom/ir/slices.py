@@ -12,7 +12,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, Final
 
-from drawloom.frozen import dataclass
+from drawloom.frozen import dataclass, field_defaults
 from drawloom.ir.canonical import Json, canonical_json, digest_bytes
 from drawloom.ir.operands import (
     Apply,
@@ -193,9 +193,9 @@ def _plain(value: Any) -> Json:
     if value is None or isinstance(value, (str, int, float)):
         return value
     tree: dict[str, Json] = {"$": type(value).__name__}
-    for name, field in type(value).__dataclass_fields__.items():
+    for name, default in field_defaults(type(value)):
         item = getattr(value, name)
-        if item != field.default or type(item) is not type(field.default):
+        if item is not default and (item != default or type(item) is not type(default)):
             tree[name] = _plain(item)
     return tree
 

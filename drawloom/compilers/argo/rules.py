@@ -7,7 +7,7 @@ Logic" and "Workflow Variables".
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, Final
 
 __all__ = ["OBJECT_LIMIT_BYTES", "problems_of"]
@@ -19,6 +19,7 @@ _NAME: Final = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]{0,127}\Z")
 _PARAMETER: Final = re.compile(r"[-a-zA-Z0-9_]+\Z")
 _TAG: Final = re.compile(r"\{\{(.*?)\}\}")
 _DEPENDS: Final = re.compile(r"([a-zA-Z][-a-zA-Z0-9]*)(?:\.([A-Za-z]+))?")
+_OUTPUT: Final = re.compile(r"tasks\.([^.]+)\.outputs\.parameters\.(.+)\Z")
 _STATES: Final = frozenset({"Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned"})
 _LOOPS: Final = ("withItems", "withParam", "withSequence")
 _OF_WORKFLOW: Final = frozenset({"workflow.name", "workflow.uid", "workflow.namespace"})
@@ -62,7 +63,7 @@ def _template(template: Mapping[str, Any], templates: Mapping[str, Any], given: 
         yield from _dag(template, templates, known)
     else:
         known |= {"retries"} if "retryStrategy" in template else set()
-        yield from _tags(template, known, "")
+        yield from _tags(template, known, "", _nothing)
 
 
 def _dag(template: Mapping[str, Any], templates: Mapping[str, Any], known: set[str]) -> Iterator[str]:
@@ -71,22 +72,23 @@ def _dag(template: Mapping[str, Any], templates: Mapping[str, Any], known: set[s
         yield "its DAG has no task"
     if len(tasks) < len(template["dag"]["tasks"]):
         yield "two tasks have one name"
-    ancestors: dict[str, set[str]] = {}
+    waits: dict[str, list[str]] = {}
     for name, task in tasks.items():
         if not _NAME.match(name) or name[0].isdigit():
             yield f"`{name}` can't be a task's name"
-        waits = set()
-        for other, state in _DEPENDS.findall(task.get("depends", "")):
-            if other not in ancestors:
-                yield f"task `{name}` depends on `{other}`, which doesn't come before it"
-                continue
-            if state and state not in _STATES:
-                yield f"task `{name}` depends on the state {state!r}"
-            waits |= {other} | ancestors.get(other, set())
-        ancestors[name] = waits
+        found = _DEPENDS.findall(task.get("depends", ""))
+        yield from _depends(name, found, waits)
+        waits[name] = [other for other, _ in found if other in waits]
         yield from _task(task, tasks, templates, known, waits)
-    of_tasks = {tag for name in tasks for tag in _outputs_of(tasks[name], name, templates)}
-    yield from _tags(template.get("outputs", {}), known | of_tasks, "its outputs")
+    yield from _tags(template.get("outputs", {}), known, "its outputs", lambda tag: _gives(tag, tasks, templates))
+
+
+def _depends(name: str, found: list[tuple[str, str]], before: Container[str]) -> Iterator[str]:
+    for other, state in found:
+        if other not in before:
+            yield f"task `{name}` depends on `{other}`, which doesn't come before it"
+        elif state and state not in _STATES:
+            yield f"task `{name}` depends on the state {state!r}"
 
 
 def _task(
@@ -94,7 +96,7 @@ def _task(
     tasks: Mapping[str, Any],
     templates: Mapping[str, Any],
     known: set[str],
-    waits: set[str],
+    waits: Mapping[str, list[str]],
 ) -> Iterator[str]:
     name = task["name"]
     called = templates.get(task["template"])
@@ -107,27 +109,50 @@ def _task(
     loops = [loop for loop in _LOOPS if loop in task]
     if len(loops) > 1:
         yield f"task `{name}` has {' and '.join(loops)}"
-    before = {tag for other in waits for tag in _outputs_of(tasks[other], other, templates)}
-    yield from _tags(task, known | before | ({"item"} if loops else set()), f"task `{name}`")
+
+    def gives(tag: str) -> bool:
+        return _gives(tag, tasks, templates) and _comes_before(tag.split(".")[1], name, waits)
+
+    yield from _tags(task, known | ({"item"} if loops else set()), f"task `{name}`", gives)
 
 
-def _outputs_of(task: Mapping[str, Any], name: str, templates: Mapping[str, Any]) -> Iterator[str]:
-    for output in _names(templates.get(task["template"], {}), "outputs"):
-        yield f"tasks.{name}.outputs.parameters.{output}"
+def _comes_before(task: str, other: str, waits: Mapping[str, list[str]]) -> bool:
+    """Whether a task has ended before another one starts."""
+    seen, waiting = set[str](), list(waits[other])
+    while waiting:
+        one = waiting.pop()
+        if one == task:
+            return True
+        if one not in seen:
+            seen.add(one)
+            waiting += waits[one]
+    return False
+
+
+def _gives(tag: str, tasks: Mapping[str, Any], templates: Mapping[str, Any]) -> bool:
+    """Whether a tag is an output of a task, whenever that ends."""
+    found = _OUTPUT.match(tag)
+    task = tasks.get(found[1]) if found else None
+    return found is not None and task is not None and found[2] in _names(templates.get(task["template"], {}), "outputs")
 
 
 def _names(holder: Mapping[str, Any], part: str) -> list[str]:
     return [one["name"] for one in holder.get(part, {}).get("parameters", ())]
 
 
-def _tags(tree: Any, known: set[str], what: str) -> Iterator[str]:
+def _nothing(_: str) -> bool:
+    return False
+
+
+def _tags(tree: Any, known: Container[str], what: str, gives: Callable[[str], bool]) -> Iterator[str]:
     if isinstance(tree, str):
-        for tag in _TAG.findall(tree):
-            if tag not in known:
-                yield f"{what}{' reads' if what else 'it reads'} `{tag}`, which nothing gives"
+        if "{{" in tree:
+            for tag in _TAG.findall(tree):
+                if tag not in known and not gives(tag):
+                    yield f"{what}{' reads' if what else 'it reads'} `{tag}`, which nothing gives"
     elif isinstance(tree, Mapping):
         for value in tree.values():
-            yield from _tags(value, known, what)
+            yield from _tags(value, known, what, gives)
     elif isinstance(tree, (list, tuple)):
         for item in tree:
-            yield from _tags(item, known, what)
+            yield from _tags(item, known, what, gives)

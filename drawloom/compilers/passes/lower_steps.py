@@ -62,6 +62,7 @@ class _Lowering:
         self.allow_pickle = allow_pickle
         self.tasks = {task.name: task for task in pipeline.tasks}
         self.sources = layout(pipeline)
+        self.order = {name: place for place, name in enumerate(self.sources)}
         self.needs = {node.id: dependencies(node) for node in walk(pipeline.body)}
         self.steps: list[StepSlice] = []
         self.results: list[Place] = []  # a place for each `:results` step, which can fail like a node
@@ -120,7 +121,8 @@ class _Lowering:
 
     def call(self, node: Call, after: tuple[str, ...], around: _Around) -> Entry:
         spec = self.tasks[node.task]
-        spec = replace(spec, policies=node.policies or spec.policies)
+        if node.policies:
+            spec = replace(spec, policies=node.policies)
         self.add(
             id=node.id,
             does="call",
@@ -302,14 +304,14 @@ class _Lowering:
         return place
 
     def add(self, *, also: Sequence[Operand] = (), **fields: object) -> None:
-        step = StepSlice(pipeline=self.pipeline.name, allow_pickle=self.allow_pickle, **fields)  # type: ignore[arg-type]  # the callers' keywords are StepSlice's
-        wanted = [*(operand for _, operand in step.inputs), *also]
-        self.steps.append(replace(step, sources=self.reachable(wanted)))
+        inputs: tuple[tuple[str, Operand], ...] = fields.get("inputs", ())  # type: ignore[assignment]  # as in StepSlice
+        sources = self.reachable([*(operand for _, operand in inputs), *also])
+        made = {"pipeline": self.pipeline.name, "allow_pickle": self.allow_pickle, "sources": sources, **fields}
+        self.steps.append(StepSlice(**made))  # type: ignore[arg-type]  # the callers' keywords are StepSlice's
 
-    def reachable(self, wanted: list[Operand]) -> tuple[Source, ...]:
+    def reachable(self, waiting: list[Operand]) -> tuple[Source, ...]:
         """The sources that operands can lead to, by way of the results of control nodes, in program order."""
         found: set[str] = set()
-        waiting = list(wanted)
         while waiting:
             for reference in references(waiting.pop()):
                 name = getattr(reference, "node", "") or getattr(reference, "map", "") or getattr(reference, "loop", "")
@@ -319,7 +321,7 @@ class _Lowering:
                 source = self.sources[name]
                 waiting += [operand for arm in source.results for _, operand in arm]
                 waiting += [source.items] if source.items is not None else []
-        return tuple(source for source in self.sources.values() if source.id in found)
+        return tuple(self.sources[name] for name in sorted(found, key=self.order.__getitem__))
 
     def guards(self, node: Node, around: _Around) -> tuple[str, ...]:
         """What must not have failed before a contained node; a group has no commit, so its needs count too."""
