@@ -53,3 +53,26 @@ def blocks(n: Static[int]) -> int:
     for _ in range((n - 1) % 11):
         last = inc(last)
     return last
+
+
+@task
+def square(x: int) -> int:
+    return x * x
+
+
+@task
+def largest(numbers: list[int]) -> int:
+    return max(numbers)
+
+
+@task
+def publish(number: int) -> None:
+    print(number)
+
+
+@pipeline
+def mixture(batch: Static[int], count: int) -> int:
+    found = largest(for_each(source(count), lambda x: square(inc(x)), batch_size=batch))
+    if found > 10:
+        publish(found)
+    return found
