@@ -28,6 +28,7 @@ from drawloom.ir.protocol import BEGIN, END, arm_output
 from drawloom.ir.slices import Place, StepSlice
 from drawloom.ir.sources import INDEX, Source
 from drawloom.ir.tasks import Port
+from drawloom.ir.times import times_asked
 from drawloom.ir.walk import blocks, dependencies, dims_added, references, walk
 
 __all__ = ["lower_steps"]
@@ -68,7 +69,8 @@ class _Lowering:
 
     def plan(self) -> StepPlan:
         pipeline = self.pipeline
-        self.add(id=BEGIN, does="begin", ports=pipeline.params)
+        times = tuple(times_asked(pipeline))
+        self.add(id=BEGIN, does="begin", ports=pipeline.params, asks=times, schedule=pipeline.policies.schedule)
         body = self.block(pipeline.body, _Around())
         # it also writes the lists that no step has read
         maps = [node for node in walk(pipeline.body) if isinstance(node, Map)]
@@ -302,7 +304,8 @@ class _Lowering:
         return place
 
     def add(self, *, also: Sequence[Operand] = (), **fields: object) -> None:
-        step = StepSlice(pipeline=self.pipeline.name, allow_pickle=self.allow_pickle, **fields)  # type: ignore[arg-type]  # the callers' keywords are StepSlice's
+        whole = {"allow_pickle": self.allow_pickle, "run_timeout_seconds": self.pipeline.policies.run_timeout_seconds}
+        step = StepSlice(pipeline=self.pipeline.name, **whole, **fields)  # type: ignore[arg-type]  # the callers' keywords are StepSlice's
         wanted = [*(operand for _, operand in step.inputs), *also]
         self.steps.append(replace(step, sources=self.reachable(wanted)))
 
