@@ -27,8 +27,7 @@ def note(text: str) -> None:
     print(text)
 
 
-@pipeline(run_timeout_seconds=4)
-def late(numbers: list[int]) -> int:
+def over_time(numbers: list[int]) -> int:
     quickly = [quick(number) for number in numbers]
     try:
         inside = slow(quickly[0])
@@ -39,6 +38,10 @@ def late(numbers: list[int]) -> int:
     many = [slow(number) for number in quickly]
     again = hopeless(quickly[0])
     return quick(many[0] + again + inside)
+
+
+late = pipeline(run_timeout_seconds=10)(over_time)
+late_here = pipeline(run_timeout_seconds=2)(over_time)  # nothing has to be started for its tasks
 
 
 @pipeline(run_timeout_seconds=3600)
