@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from drawloom.dsl.markers import Codec, Static
     from drawloom.dsl.pipeline import Pipeline, pipeline
     from drawloom.dsl.run_facts import run_info
+    from drawloom.dsl.schedule import Schedule
     from drawloom.dsl.scope import call_options
     from drawloom.dsl.task import Cache, Retry, Task, task
     from drawloom.errors import (
@@ -73,6 +74,7 @@ __all__ = [
     "RunCancelled",
     "RunFailed",
     "RunRefused",
+    "Schedule",
     "Secret",
     "Span",
     "Static",
@@ -121,6 +123,7 @@ _MODULES = {
     "dsl.markers": "Codec Static",
     "dsl.pipeline": "Pipeline pipeline",
     "dsl.run_facts": "run_info",
+    "dsl.schedule": "Schedule",
     "dsl.scope": "call_options",
     "dsl.task": "Cache Retry Task task",
     "errors": (

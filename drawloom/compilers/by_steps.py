@@ -21,5 +21,8 @@ BY_STEPS: Final[Mapping[str, Support]] = {
     "policy.retry.timeout@1": Lowered("an attempt that took too long ends like a failed one"),
     "policy.timeout.attempt@1": Lowered("the step watches over a process of its own"),
     "policy.timeout.node@1": Lowered("the step counts from the first attempt"),
+    "policy.timeout.run@1": Lowered(
+        "a step that starts when the time is over does nothing, and an attempt is ended then"
+    ),
     "policy.cache@1": Lowered("the step looks it up"),
 }

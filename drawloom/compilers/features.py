@@ -66,6 +66,11 @@ FEATURES: Final[dict[str, str]] = {
     "policy.timeout.attempt@1": "a time limit for each attempt",
     "policy.timeout.node@1": "a time limit for all attempts of a node",
     "policy.timeout.run@1": "a time limit for the run",
+    "policy.schedule@1": "runs that are started by a schedule",
+    "policy.schedule.catch_up@1": "a run for each time that was missed",
+    "policy.schedule.catch_up_latest@1": "a run for the last time that was missed",
+    "policy.schedule.overlap_skip@1": "no scheduled run while the one before goes on",
+    "policy.schedule.overlap_replace@1": "a scheduled run ends the one before, if that still goes on",
     "policy.cache@1": "answers from earlier commits",
     "policy.packages@1": "packages a task needs",
     "value.logical_time@1": "a run's logical time",
@@ -93,6 +98,8 @@ _FACTS: Final[dict[str, str]] = {
     "interval_start": "value.interval@1",
     "interval_end": "value.interval@1",
 }
+_CATCH_UP: Final[dict[str, str]] = {"none": "", "latest": "catch_up_latest", "all": "catch_up"}
+_OVERLAP: Final[dict[str, str]] = {"allow": "", "skip": "overlap_skip", "replace": "overlap_replace"}
 _Kinds = frozenset[type]  # of the nodes around a node, however far out
 
 
@@ -206,6 +213,12 @@ def _retry_features(policies: Policies) -> Iterator[str]:
 def _pipeline_features(pipeline: Pipeline) -> Iterator[str]:
     if pipeline.policies.run_timeout_seconds is not None:
         yield "policy.timeout.run@1"
+    schedule = pipeline.policies.schedule
+    if schedule is not None:
+        yield "policy.schedule@1"
+        yield from (
+            f"policy.schedule.{name}@1" for name in (_CATCH_UP[schedule.catch_up], _OVERLAP[schedule.overlap]) if name
+        )
     yield from _fact_features(operand for _, operand in pipeline.body.results)
     if any(_holds_file(port.type) for port in pipeline.params):
         yield "value.file@1"

@@ -68,7 +68,12 @@ _SUPPORT: Final[dict[str, Support]] = {
     "control.loop@1": Lowered("a deciding step writes a boolean before each iteration"),
     "control.loop.nested@1": Lowered("a deciding step for each index vector around it"),
     "control.loop.long@1": Lowered("as any loop: it goes round as long as the boolean is true"),
-    "policy.timeout.run@1": Refused("it has no clock of its own"),
+    **dict.fromkeys(
+        (name for name in FEATURES if name.startswith("policy.schedule")),
+        Lowered(
+            "nothing is started by itself: a run is made at once, for the `--logical-time` and `--interval` it is given"
+        ),
+    ),
     "policy.packages@1": Lowered("the packages installed beside the interpreter it is run with"),
     "value.file@1": Lowered("they are stored before the run begins"),
 }

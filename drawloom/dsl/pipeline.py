@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
     from drawloom.compilers.base import Bundle
+    from drawloom.dsl.schedule import Schedule
     from drawloom.dsl.signature import Signature
     from drawloom.errors import Diagnostic
     from drawloom.ir.policies import PipelinePolicies
@@ -37,18 +38,22 @@ class Pipeline(Generic[P, R]):
         function: the plain function.
         name: its name; artifacts are named `<name>/<node id>`.
         run_timeout_seconds: the longest a run may take, None for no limit.
+        schedule: when an engine starts runs by itself, None for never.
         upstream: what a call inside another pipeline waits for besides its inputs.
     """
 
     function: Callable[P, R]
 
-    def __init__(self, function: Callable[P, R], run_timeout_seconds: float | None = None) -> None:
+    def __init__(
+        self, function: Callable[P, R], run_timeout_seconds: float | None = None, schedule: Schedule | None = None
+    ) -> None:
         self.__wrapped__ = self.function = function
         self.__doc__ = function.__doc__
         self.__module__ = function.__module__
         self.__name__ = self.name = function.__name__
         self.__qualname__ = function.__qualname__
         self.run_timeout_seconds = run_timeout_seconds
+        self.schedule = schedule
         self.upstream: tuple[object, ...] = ()
 
     @property
@@ -67,7 +72,7 @@ class Pipeline(Generic[P, R]):
         """How the pipeline is run."""
         from drawloom.ir.policies import PipelinePolicies  # lazy: see `graph`
 
-        return PipelinePolicies(self.run_timeout_seconds)
+        return PipelinePolicies(self.run_timeout_seconds, self.schedule.policy() if self.schedule is not None else None)
 
     def signature(self) -> Signature:
         """The typed parameters and result.
@@ -92,7 +97,7 @@ class Pipeline(Generic[P, R]):
         Args:
             upstream: results of earlier calls, or lists of them; what an effect returned counts too.
         """
-        made: Pipeline[P, R] = Pipeline(self.function, self.run_timeout_seconds)
+        made: Pipeline[P, R] = Pipeline(self.function, self.run_timeout_seconds, self.schedule)
         made.upstream = (*self.upstream, *upstream)
         return made
 
@@ -221,16 +226,25 @@ def pipeline(function: Callable[P, R], /) -> Pipeline[P, R]: ...
 
 
 @overload
-def pipeline(*, run_timeout_seconds: float | None = None) -> Callable[[Callable[P, R]], Pipeline[P, R]]: ...
+def pipeline(
+    *, run_timeout_seconds: float | None = None, schedule: Schedule | None = None
+) -> Callable[[Callable[P, R]], Pipeline[P, R]]: ...
 
 
-def pipeline(function: Callable[..., Any] | None = None, /, *, run_timeout_seconds: float | None = None) -> Any:
+def pipeline(
+    function: Callable[..., Any] | None = None,
+    /,
+    *,
+    run_timeout_seconds: float | None = None,
+    schedule: Schedule | None = None,
+) -> Any:
     """Make a pipeline of a function that composes tasks, as `@pipeline` or `@pipeline(...)`.
 
     Args:
         function: a plain function; its parameters are the parameters of a run, run-time values inside it, unless
             they are annotated `Static[...]`.
         run_timeout_seconds: the longest a run may take; None for no limit.
+        schedule: when an engine starts runs by itself; None for never. A run that you start, you start at once.
 
     Returns:
         A pipeline with the function's own signature.
@@ -241,6 +255,8 @@ def pipeline(function: Callable[..., Any] | None = None, /, *, run_timeout_secon
     if run_timeout_seconds is not None and (type(run_timeout_seconds) not in (int, float) or run_timeout_seconds <= 0):
         what = f"pipeline(run_timeout_seconds={run_timeout_seconds!r}) must be a number of seconds above 0"
         raise refusal("D108", what, "pass a number of seconds above 0 as `run_timeout_seconds`")
+    if schedule is not None and type(schedule).__name__ != "Schedule":  # by name: the module isn't loaded for it
+        raise refusal("D108", f"pipeline(schedule={schedule!r}) must be a Schedule(...)", "pass a Schedule(...)")
     if function is not None:
-        return Pipeline(checked_function(function, "pipeline"), run_timeout_seconds)
-    return lambda decorated: Pipeline(checked_function(decorated, "pipeline"), run_timeout_seconds)
+        return Pipeline(checked_function(function, "pipeline"), run_timeout_seconds, schedule)
+    return lambda decorated: Pipeline(checked_function(decorated, "pipeline"), run_timeout_seconds, schedule)

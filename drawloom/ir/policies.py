@@ -9,7 +9,16 @@ from typing import Final
 
 from drawloom.frozen import dataclass
 
-__all__ = ["INFRA", "TIMEOUT", "CachePolicy", "Parallelism", "PipelinePolicies", "Policies", "RetryPolicy"]
+__all__ = [
+    "INFRA",
+    "TIMEOUT",
+    "CachePolicy",
+    "Parallelism",
+    "PipelinePolicies",
+    "Policies",
+    "RetryPolicy",
+    "SchedulePolicy",
+]
 
 INFRA: Final = "infra"  # the step was lost: killed, evicted, out of memory
 TIMEOUT: Final = "timeout"  # an attempt ran into `attempt_timeout_seconds`
@@ -77,11 +86,30 @@ class Parallelism:
 
 
 @dataclass(frozen=True, slots=True)
+class SchedulePolicy:
+    """When an engine starts runs by itself.
+
+    Args:
+        cron: five fields (`ir.cron`).
+        zone: the IANA name of the zone they are in.
+        catch_up: which of the times that were missed get a run: `none`, the `latest`, `all`.
+        overlap: at a time where the run before still goes on: `skip` the new one, `replace` the old one, `allow` both.
+    """
+
+    cron: str
+    zone: str
+    catch_up: str = "none"
+    overlap: str = "skip"
+
+
+@dataclass(frozen=True, slots=True)
 class PipelinePolicies:
     """The policies of a whole run.
 
     Args:
         run_timeout_seconds: the longest a run may take; None for no limit.
+        schedule: when an engine starts runs by itself; None for never.
     """
 
     run_timeout_seconds: float | None = None
+    schedule: SchedulePolicy | None = None

@@ -27,7 +27,7 @@ from drawloom.ir.operands import (
     Param,
     RunInfo,
 )
-from drawloom.ir.policies import CachePolicy, Policies, RetryPolicy
+from drawloom.ir.policies import CachePolicy, Policies, RetryPolicy, SchedulePolicy
 from drawloom.ir.sources import Source
 from drawloom.ir.tasks import FunctionRef, Port, TaskSpec
 from drawloom.ir.types import Type
@@ -79,6 +79,9 @@ class StepSlice:
         covers: settle: the nodes it looks at; results: the node that fails with them, if that isn't for a try to say.
         ports: begin: the pipeline's parameters; end: its results; call: its one result.
         allow_pickle: whether the project allows the codec `pickle`.
+        run_timeout_seconds: the longest the run may take; None for no limit.
+        asks: begin: the facts about the run that the pipeline asks for (`operands.RunInfo`), its id left out.
+        schedule: begin: when runs are started, for the interval that one is for.
     """
 
     id: str
@@ -98,6 +101,9 @@ class StepSlice:
     covers: tuple[str, ...] = ()
     ports: tuple[Port, ...] = ()
     allow_pickle: bool = False
+    run_timeout_seconds: float | None = None
+    asks: tuple[str, ...] = ()
+    schedule: SchedulePolicy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +187,7 @@ _CLASSES: Final[dict[str, Any]] = {
     cls.__name__: cls
     for cls in (
         *(Apply, Carried, Caught, Const, Field, Item, Key, Output, Param, RunInfo),
-        *(CachePolicy, Policies, RetryPolicy, FunctionRef, Port, TaskSpec, Type),
+        *(CachePolicy, Policies, RetryPolicy, SchedulePolicy, FunctionRef, Port, TaskSpec, Type),
         *(Place, Source, StepSlice),
     )
 }

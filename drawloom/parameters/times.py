@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from typing import TYPE_CHECKING, Final
+from collections.abc import Collection
+from typing import TYPE_CHECKING
 
 from drawloom.errors import Diagnostic, RunRefused
 from drawloom.ir.canonical import Json
 from drawloom.ir.envelope import encode
-from drawloom.ir.operands import Operand, RunInfo
 from drawloom.ir.program import Program
-from drawloom.ir.walk import operands, references, walk
+from drawloom.ir.times import missing_time, times_asked
 
 if TYPE_CHECKING:
     from datetime import datetime
 
 __all__ = ["refuse_missing_times", "times_given"]
-
-_FIXES: Final = {
-    "logical_time": "give the run a `logical_time` (`--logical-time 2026-01-31T00:00:00Z`)",
-    "interval_start": "give the run an `interval` (`--interval 2026-01-30T00:00:00Z/2026-01-31T00:00:00Z`)",
-}
-_FIXES["interval_end"] = _FIXES["interval_start"]
 
 
 def refuse_missing_times(program: Program, given: Collection[str]) -> None:
@@ -34,25 +27,12 @@ def refuse_missing_times(program: Program, given: Collection[str]) -> None:
     Raises:
         RunRefused: R557, for each field that is asked for and isn't given, where it is asked for first.
     """
-    problems: dict[str, Diagnostic] = {}
-    for node, operand in _operands(program):
-        for reference in references(operand):
-            if isinstance(reference, RunInfo) and reference.field in _FIXES and reference.field not in given:
-                field = reference.field
-                what = f"`{program.pipeline.name}` asks for `run_info.{field}`, and the run has none"
-                where = program.spans.get(node, program.spans.get(""))
-                problems.setdefault(field, Diagnostic("R557", what, where, _FIXES[field]))
-    if problems:
-        raise RunRefused(problems.values())
-
-
-def _operands(program: Program) -> Iterator[tuple[str, Operand]]:
-    body = program.pipeline.body
-    for node in walk(body):
-        for operand in operands(node):
-            yield node.id, operand
-    for _, operand in body.results:
-        yield "", operand
+    pipeline, spans = program.pipeline, program.spans
+    missing = {field: node for field, node in times_asked(pipeline).items() if field not in given}
+    if missing:
+        raise RunRefused(
+            missing_time(pipeline.name, field, spans.get(node, spans.get(""))) for field, node in missing.items()
+        )
 
 
 def times_given(logical_time: datetime | None, interval: tuple[datetime, datetime] | None) -> dict[str, Json]:

@@ -57,6 +57,8 @@ def submit(
     *,
     api: CustomObjectsApi,
     namespace: str = "default",
+    logical_time: str = "",
+    interval: tuple[str, ...] = (),
     change: Callable[[dict[str, Any]], object] | None = None,
 ) -> Submitted:
     """Publishes a compiled program and gives its Workflow to Argo.
@@ -67,6 +69,7 @@ def submit(
         catalog: the store that the program was compiled for, as it is reached from here.
         api: the client.
         namespace: where it runs, unless the Workflow says so itself.
+        logical_time, interval: the times the run is for, ISO 8601.
         change: changes the object before it is given away.
 
     Raises:
@@ -74,7 +77,7 @@ def submit(
     """
     engine, workflow = read_engine(folder, _ENGINE), _workflow(folder)
     publish_program(catalog.storage, read_files(folder), engine["program"])
-    asked = begin_text(catalog, params, _ENGINE)
+    asked = begin_text(catalog, params, _ENGINE, (), logical_time, interval)
     workflow["spec"]["arguments"]["parameters"] = [{"name": "run", "value": asked}]
     namespace = workflow["metadata"].setdefault("namespace", namespace)
     if change is not None:

@@ -1,6 +1,6 @@
 """The begin step: takes an engine's identity and the run parameters, and makes the run every other step refers to.
 
-    --store URL --project P --program DIGEST --run BASE64 --out DIR [--ids name=TEXT,...]
+    --store URL --project P --program DIGEST --run BASE64 --out DIR [--ids name=TEXT,...] [--scheduled TIME]
 
 `--run` is base64 of JSON, so that no character of a user's means anything to an engine's templates:
 
@@ -9,6 +9,8 @@
      "target": "flows/churn.py:churn", "static": [[name, digest, size, tree, object, type], ...]}
 
 `--ids` are an engine's names of its own run that are known only once it runs; they come after those in `--run`.
+`--scheduled` is the time that an engine started the run for by the pipeline's schedule; the run's logical time and its
+interval are made of it. What isn't a time (a template that the engine has left as it was) counts as none.
 
 A doubled begin of the same engine run makes the same run: its id is made of the identity, and the first record counts.
 """
@@ -47,10 +49,11 @@ def main(arguments: Sequence[str]) -> int:
         An exit code of `ir.protocol`: `failed-final` if the parameters are wrong; 1 if the step couldn't do its work.
     """
     try:
-        options = read_options(arguments, _OPTIONS, optional=("ids",))
+        options = read_options(arguments, _OPTIONS, optional=("ids", "scheduled"))
         storage = open_project(options["store"], options["project"])
         asked = json.loads(b64decode(options["run"]))
         asked["ids"] += [part.split("=", 1) for part in options.get("ids", "").split(",") if part]
+        asked["scheduled"] = options.get("scheduled", "")
         started = begin_run(storage, options["program"], asked, options["out"])
     except RunRefused as error:
         print(error, file=sys.stderr)
@@ -72,7 +75,8 @@ def begin_run(storage: Storage, program: str, asked: Json, out: str = "") -> Run
         out: the folder for what the engine reads; "" for none.
 
     Raises:
-        RunRefused: E714, a parameter is missing, unknown or of the wrong type.
+        RunRefused: E714, a parameter is missing, unknown or of the wrong type; R557, the pipeline asks for a time that
+            the run hasn't; E735, there is no data on the schedule's zone here.
         StoreError: E710, the program isn't published; E718, the run was begun with another bundle.
     """
     run = RunStarted(
@@ -92,11 +96,47 @@ def begin_run(storage: Storage, program: str, asked: Json, out: str = "") -> Run
         static=tuple((name, ValueRef(*fields)) for name, *fields in asked.get("static", ())),
     )
     step = StepContext(storage, run, BEGIN, out=out)
+    run = _with_times(run, step.slice, asked.get("scheduled", ""))
     params = _take_params(step, asked.get("params", {}))
     won = _write(storage, replace(run, pipeline=step.slice.pipeline, params=params))
     check_bundle(won)
     step.write_output(RUN, run_reference(won.run, won.generation))
     return won
+
+
+def _with_times(run: RunStarted, step: StepSlice, scheduled: str) -> RunStarted:
+    """The run with the times that its schedule gives it, or those it was given."""
+    if not step.asks and not scheduled:
+        return run
+    from drawloom.ir.times import missing_time
+
+    if step.schedule is not None and scheduled and not run.logical_time and not run.interval:
+        run = _scheduled(run, step, scheduled)
+    given = {"logical_time": run.logical_time, "interval_start": run.interval, "interval_end": run.interval}
+    missing = [field for field in step.asks if not given[field]]
+    if missing:
+        raise RunRefused(missing_time(step.pipeline, field) for field in missing)
+    return run
+
+
+def _scheduled(run: RunStarted, step: StepSlice, scheduled: str) -> RunStarted:
+    from datetime import datetime
+
+    from drawloom.ir.cron import UnknownZone
+    from drawloom.ir.times import scheduled_times
+
+    assert step.schedule is not None, "there is a schedule"
+    try:
+        moment = datetime.fromisoformat(scheduled)
+    except ValueError:
+        return run
+    try:
+        time, interval = scheduled_times(step.schedule.cron, step.schedule.zone, moment)
+    except UnknownZone:
+        what = f"the schedule of `{step.pipeline}` is in {step.schedule.zone}, and there is no data on that zone here"
+        fix = "use an image with time zones: install `tzdata` in it, the distribution's or PyPI's"
+        raise RunRefused(Diagnostic("E735", what, None, fix)) from None
+    return replace(run, logical_time=time.isoformat(), interval=tuple(end.isoformat() for end in interval))
 
 
 def run_name(engine: str, ids: Sequence[Sequence[str]]) -> str:

@@ -84,6 +84,11 @@ class _Instance:
         log = self.step.objects.put(result.log) if result.log else ""
         if result.outcome == "succeeded":
             return self._succeed(started, result, log)
+        if result.outcome == "cancelled":  # the time of the whole run was over
+            from drawloom.runtimes.run_limit import give_up
+
+            self._finish(started, result, log)
+            return give_up(self.step)
         return self._fail(started, result, log)
 
     def _is_cached(self) -> bool:
@@ -123,7 +128,8 @@ class _Instance:
                 return AttemptResult("failed", None, describe_failure(exception), exception)
             policies = self.spec.policies
             place = self._place()
-            if policies.attempt_timeout_seconds is None and policies.node_timeout_seconds is None:
+            limits = (policies.attempt_timeout_seconds, policies.node_timeout_seconds)
+            if limits == (None, None) and self.step.slice.run_timeout_seconds is None:
                 values = self.step.values
                 return run_attempt(function, self.spec, self.inputs, values, tee=True, interruptible=False, place=place)
             from drawloom.runtimes.watchdog import run_limited
@@ -162,14 +168,16 @@ class _Instance:
         return _adopt(self.step, self.index)
 
     def _fail(self, started: AttemptStarted, result: AttemptResult, log: str) -> int:
-        from drawloom.runtimes.retry import is_retried
+        from drawloom.runtimes.retry import delay_seconds, is_retried
 
         assert result.failure is not None, "an attempt that failed says why"
         self._finish(started, result, log)
-        if (
-            is_retried(self.spec.policies.retry, result.failure, self._failures_before(started) + 1)
-            and not self._is_late()
-        ):
+        failures = self._failures_before(started) + 1
+        if is_retried(self.spec.policies.retry, result.failure, failures) and not self._is_late():
+            if self._is_run_late_after(delay_seconds(self.spec.policies.retry, failures)):
+                from drawloom.runtimes.run_limit import give_up
+
+                return give_up(self.step)  # nobody has to wait for an attempt that can't begin any more
             return FAILED_RETRY
         _fault("before-commit")
         self._commit(
@@ -205,6 +213,13 @@ class _Instance:
         from drawloom.runtimes.watchdog import node_seconds_left
 
         return node_seconds_left(self.step, self.index, self.spec.policies) <= 0
+
+    def _is_run_late_after(self, seconds: float) -> bool:
+        if self.step.slice.run_timeout_seconds is None:
+            return False
+        from drawloom.runtimes.run_limit import run_seconds_left
+
+        return run_seconds_left(self.step) <= seconds
 
     def _finish(self, started: AttemptStarted, result: AttemptResult, log: str) -> None:
         tracked = NOTHING if result.outcome == "succeeded" else result.tracked  # else it stands in the commit

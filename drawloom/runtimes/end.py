@@ -17,12 +17,27 @@ __all__ = ["run_end"]
 
 def run_end(step: StepContext) -> int:
     """Commits node `""`, writes the run's last record; the exit code is the run's."""
+    late = _late(step)
+    if late is not None:
+        return _finish(step, late)
     closing = close(step, "", ())
     failed = step.failed_nodes()
     first = failed.first_in("", ()) if failed is not None else None
     failure = first.failure or FailureInfo("infra") if first is not None else _commit_results(step)
     for node, index in closing.unread:
         step.resolver.keep_lists(node, index)
+    return _finish(step, failure)
+
+
+def _late(step: StepContext) -> FailureInfo | None:
+    if step.slice.run_timeout_seconds is None:
+        return None
+    from drawloom.runtimes.run_limit import failure_of_run
+
+    return failure_of_run(step)
+
+
+def _finish(step: StepContext, failure: FailureInfo | None) -> int:
     outcome = "succeeded" if failure is None else "failed"
     run = step.run
     finished = finish_run(step.storage, RunFinished(run.run, outcome, run.generation, failure, time()))

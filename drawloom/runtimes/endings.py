@@ -8,7 +8,7 @@ from __future__ import annotations
 from drawloom.errors import Diagnostic
 from drawloom.ir.policies import Policies
 
-__all__ = ["attempt_late", "how_ended", "node_late"]
+__all__ = ["attempt_late", "how_ended", "node_late", "run_late"]
 
 
 def attempt_late(node: str, attempt: int, policies: Policies) -> Diagnostic:
@@ -30,6 +30,16 @@ def node_late(node: str, attempt: int, policies: Policies) -> Diagnostic:
         f"{policies.node_timeout_seconds or 0:g}, pauses included; attempt {attempt} was the last",
         None,
         "raise node_timeout_seconds, or make fewer or faster attempts",
+    )
+
+
+def run_late(pipeline: str, seconds: float) -> Diagnostic:
+    """R519: a run was ended, because it took too long."""
+    return Diagnostic(
+        "R519",
+        f"`{pipeline}` took longer than run_timeout_seconds={seconds:g}",
+        None,
+        "raise run_timeout_seconds; what succeeded is answered from the cache when it is run again",
     )
 
 

@@ -21,7 +21,7 @@ from drawloom.catalog.runlog import RunWriter
 from drawloom.errors import Diagnostic, NodeFailed, RunRefused
 from drawloom.ir.canonical import Json
 from drawloom.ir.layout import layout
-from drawloom.ir.nodes import Call, ContainerCall, EngineNode, Pipeline
+from drawloom.ir.nodes import Call, ContainerCall, EngineNode
 from drawloom.ir.policies import TIMEOUT, Policies
 from drawloom.ir.program import Program
 from drawloom.ir.walk import walk
@@ -30,6 +30,7 @@ from drawloom.runtimes.blocks import DONE, Failure
 from drawloom.runtimes.cache import CacheKeys, is_cacheable
 from drawloom.runtimes.capture import routed
 from drawloom.runtimes.commitform import CommitForm
+from drawloom.runtimes.endings import run_late
 from drawloom.runtimes.environment import python_minor, save_environment
 from drawloom.runtimes.executors import Executor, InlineExecutor, News, ThreadExecutor
 from drawloom.runtimes.importable import import_problem
@@ -247,7 +248,7 @@ class _LocalRun:
                 waits = [wait for wait in (scheduler.due_seconds(), _left(deadline)) if wait is not None]
                 self.executor.work(scheduler, min(waits) if waits else None)
                 if deadline is not None and time.monotonic() >= deadline and scheduler.ending is None:
-                    self.late = _late(self.pipeline)
+                    self.late = run_late(self.pipeline.name, seconds or 0)
         except KeyboardInterrupt:  # inline, or a handler of somebody else's raised it, or the second came at once
             self.interrupted = True
         except BaseException:
@@ -322,15 +323,6 @@ class _LocalRun:
 
 def _left(deadline: float | None) -> float | None:
     return None if deadline is None else max(0.0, deadline - time.monotonic())
-
-
-def _late(pipeline: Pipeline) -> Diagnostic:
-    return Diagnostic(
-        "R519",
-        f"`{pipeline.name}` took longer than run_timeout_seconds={pipeline.policies.run_timeout_seconds or 0:g}",
-        None,
-        "raise run_timeout_seconds; what succeeded is answered from the cache when it is run again",
-    )
 
 
 def _version() -> str:

@@ -63,6 +63,11 @@ def _main(arguments: Sequence[str]) -> int:
 
 def _run_one(step: StepContext, index: Index) -> int:
     does = step.slice.does
+    if step.slice.run_timeout_seconds is not None and does != "end":
+        from drawloom.runtimes.run_limit import give_up, run_seconds_left
+
+        if run_seconds_left(step) <= 0:
+            return give_up(step)
     if does == "call":
         from drawloom.runtimes.call import run_call
 

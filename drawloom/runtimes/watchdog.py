@@ -29,12 +29,14 @@ from drawloom.catalog.records import (
     record_from_json,
     record_to_json,
 )
+from drawloom.errors import Diagnostic
 from drawloom.ir.canonical import Json
 from drawloom.ir.policies import INFRA, TIMEOUT, Policies
 from drawloom.ir.tasks import TaskSpec
 from drawloom.runtimes.attempt import AttemptResult, engine_failure, run_attempt
 from drawloom.runtimes.context import StepContext
 from drawloom.runtimes.endings import attempt_late, how_ended, node_late
+from drawloom.runtimes.run_limit import run_seconds_left
 from drawloom.runtimes.tracked import NOTHING, Tracked
 from drawloom.storage.base import KeyMissing
 
@@ -61,10 +63,17 @@ def run_limited(
     inputs: Mapping[str, Json],
     place: tuple[Any, ...],
 ) -> AttemptResult:
-    """`run_attempt` under the limits of `spec.policies`; the outcome is `timeout` where one was reached."""
+    """`run_attempt` under the limits of `spec.policies`; the outcome is `timeout` where one was reached.
+
+    It is `cancelled` where the time of the whole run was over: the attempt is no failure then.
+    """
     policies = spec.policies
     number = started.attempt
-    limits = [(policies.attempt_timeout_seconds, attempt_late(started.node, number, policies))]
+    limits: list[tuple[float | None, Diagnostic | None]] = [
+        (policies.attempt_timeout_seconds, attempt_late(started.node, number, policies))
+    ]
+    if step.slice.run_timeout_seconds is not None:
+        limits.append((run_seconds_left(step), None))
     if policies.node_timeout_seconds is not None:
         left = node_seconds_left(step, started.index, policies)
         limits.append((left, node_late(started.node, number, policies)))
@@ -72,6 +81,8 @@ def run_limited(
     began = time.monotonic()
     attempt = partial(run_attempt, function, spec, inputs, step.values, tee=True, interruptible=False, place=place)
     text, how = _run_child(lambda: _encode(attempt()), max(0.0, seconds))
+    if text is None and late is None:
+        return AttemptResult("cancelled", seconds=time.monotonic() - began)
     if text is None:
         return AttemptResult("timeout", None, engine_failure(TIMEOUT, str(late)), None, time.monotonic() - began)
     if not text:

@@ -30,7 +30,7 @@ ROOMY = compiler("roomy", dict.fromkeys(FEATURES, Native()))
 TINY = compiler("tiny", dict.fromkeys(FEATURES, Refused("it is tiny")))
 """
 FLOWS = """
-from drawloom import Retry, for_each, pipeline, task
+from drawloom import Retry, Schedule, for_each, pipeline, task
 
 
 @task(retry=Retry(max_attempts=2, on=ValueError))
@@ -43,7 +43,7 @@ def total(numbers: list[int]) -> int:
     return sum(numbers)
 
 
-@pipeline(run_timeout_seconds=60)
+@pipeline(schedule=Schedule("0 6 * * *", zone="UTC", catch_up=True, overlap="allow"))
 def nightly(numbers: list[int]) -> int:
     doubled = for_each(numbers, double)
     return total(doubled)
@@ -80,17 +80,27 @@ error[E701] node `total` uses Python tasks (node.call@1), which tiny can't expre
   graph  doubled = map $numbers of int -> result: list[int]
          total   = flows_of_engines:total(numbers=doubled) -> int    <- here
   fix    compile for an engine that accepts it (argo, reference, roomy), or put a @task in its place
-error[E701] pipeline `nightly` uses a time limit for the run (policy.timeout.run@1), which tiny can't express: it is tiny
+error[E701] pipeline `nightly` uses runs that are started by a schedule (policy.schedule@1), which tiny can't express: it is tiny
   where  {file}:15, nightly
-  graph  pipeline nightly(numbers: list[int]) -> result: int with run_timeout_seconds=60    <- here
-  fix    compile for an engine that accepts it (roomy), or leave it out
+  graph  {head}
+  fix    compile for an engine that accepts it (argo, reference, roomy), or leave it out
+error[E701] pipeline `nightly` uses a run for each time that was missed (policy.schedule.catch_up@1), \
+which tiny can't express: it is tiny
+  where  {file}:15, nightly
+  graph  {head}
+  fix    compile for an engine that accepts it (reference, roomy), or leave it out
 """
-REFUSED_BY_REFERENCE = """\
-error[E701] pipeline `nightly` uses a time limit for the run (policy.timeout.run@1), which reference can't express: \
-it has no clock of its own
+HEAD = (
+    'pipeline nightly(numbers: list[int]) -> result: int with schedule=(cron="0 6 * * *", zone="UTC", catch_up="all", '
+    'overlap="allow")    <- here'
+)
+REASON = 'it makes one run at most for all it missed, as catch_up="latest" says'
+REFUSED_BY_ARGO = """\
+error[E701] pipeline `nightly` uses a run for each time that was missed (policy.schedule.catch_up@1), \
+which argo can't express: {reason}
   where  {file}:15, nightly
-  graph  pipeline nightly(numbers: list[int]) -> result: int with run_timeout_seconds=60    <- here
-  fix    compile for an engine that accepts it (roomy), or leave it out
+  graph  {head}
+  fix    compile for an engine that accepts it (reference, roomy), or leave it out
 """
 
 
@@ -142,8 +152,10 @@ def test_a_broken_engine_is_told_of_and_is_in_nobodys_way(drawloom: Any, engines
     for arguments in (["engines"], ["engines", "broken"], compiling):
         result = drawloom(*arguments)
         assert (result.exit_code, result.stdout, result.stderr) == (2, "", told)
-    result = drawloom("check", "flows_of_engines.py:nightly", "--engine", "reference")
-    assert result.stderr.startswith(REFUSED_BY_REFERENCE.format(file=engines / "flows_of_engines.py"))
+    result = drawloom("check", "flows_of_engines.py:nightly", "--engine", "argo")
+    assert result.stderr.startswith(
+        REFUSED_BY_ARGO.format(file=engines / "flows_of_engines.py", head=HEAD, reason=REASON)
+    )
     checks = {check["check"]: check for check in json.loads(drawloom("doctor", "--json").stdout)["checks"]}
     assert checks["engine broken"]["state"] == "problem"
 
@@ -158,13 +170,13 @@ def test_one_engine_also_tells_why(drawloom: Any) -> None:
 
 def test_check_lists_every_refusal_at_once(drawloom: Any, engines: Path) -> None:
     result = drawloom("check", "flows_of_engines.py:nightly", "--engine", "tiny")
-    told = REFUSED_BY_TINY.format(file=engines / "flows_of_engines.py")
-    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{told}6 problems in nightly\n")
+    told = REFUSED_BY_TINY.format(file=engines / "flows_of_engines.py", head=HEAD)
+    assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{told}7 problems in nightly\n")
 
 
 def test_one_refusal_and_none(drawloom: Any, engines: Path) -> None:
-    result = drawloom("check", "flows_of_engines.py:nightly", "--engine", "reference")
-    told = REFUSED_BY_REFERENCE.format(file=engines / "flows_of_engines.py")
+    result = drawloom("check", "flows_of_engines.py:nightly", "--engine", "argo")
+    told = REFUSED_BY_ARGO.format(file=engines / "flows_of_engines.py", head=HEAD, reason=REASON)
     assert (result.exit_code, result.stdout, result.stderr) == (2, "", f"{told}1 problem in nightly\n")
     for target, engine in (("nightly", "roomy"), ("small", "reference")):
         text = drawloom.ok("check", f"flows_of_engines.py:{target}", "--engine", engine)
@@ -172,26 +184,24 @@ def test_one_refusal_and_none(drawloom: Any, engines: Path) -> None:
 
 
 def test_refusals_as_json(drawloom: Any, engines: Path) -> None:
-    result = drawloom("check", "flows_of_engines.py:nightly", "--engine", "reference", "--json")
+    result = drawloom("check", "flows_of_engines.py:nightly", "--engine", "argo", "--json")
     assert result.exit_code == 2
     assert json.loads(result.stdout) == {
         "target": "flows_of_engines.py:nightly",
         "pipeline": "nightly",
-        "engine": "reference",
+        "engine": "argo",
         "problems": [
             {
                 "code": "E701",
                 "what": (
-                    "pipeline `nightly` uses a time limit for the run (policy.timeout.run@1), "
-                    "which reference can't express: it has no clock of its own"
+                    "pipeline `nightly` uses a run for each time that was missed (policy.schedule.catch_up@1), "
+                    f"which argo can't express: {REASON}"
                 ),
                 "where": {"file": str(engines / "flows_of_engines.py"), "line": 15, "symbol": "nightly"},
-                "fix": "compile for an engine that accepts it (roomy), or leave it out",
-                "excerpt": (
-                    "pipeline nightly(numbers: list[int]) -> result: int with run_timeout_seconds=60    <- here"
-                ),
-                "feature": "policy.timeout.run@1",
-                "engines": ["roomy"],
+                "fix": "compile for an engine that accepts it (reference, roomy), or leave it out",
+                "excerpt": HEAD,
+                "feature": "policy.schedule.catch_up@1",
+                "engines": ["reference", "roomy"],
             }
         ],
     }
@@ -204,8 +214,8 @@ def test_refusals_as_json(drawloom: Any, engines: Path) -> None:
 def test_compile_refuses_what_check_tells(drawloom: Any, engines: Path) -> None:
     result = drawloom("compile", "flows_of_engines.py:nightly", "--engine", "tiny", "-o", "built")
     assert (result.exit_code, result.stdout, (engines / "built").exists()) == (2, "", False)
-    told = REFUSED_BY_TINY.format(file=engines / "flows_of_engines.py")
-    assert result.stderr == f"{told}6 problems\n"
+    told = REFUSED_BY_TINY.format(file=engines / "flows_of_engines.py", head=HEAD)
+    assert result.stderr == f"{told}7 problems\n"
     from flows_of_engines import nightly
 
     assert "".join(f"{problem}\n" for problem in library.check(nightly, "tiny")) == told

@@ -22,7 +22,7 @@ from drawloom.compilers.passes.plan import Each
 from drawloom.compilers.reference import compile_reference
 from drawloom.dsl.tracing import trace
 from drawloom.errors import CompileError, Span
-from drawloom.ir.nodes import Block, Call, ContainerCall, EngineNode, Pipeline, PipelinePolicies
+from drawloom.ir.nodes import Block, Call, ContainerCall, EngineNode, Pipeline
 from drawloom.ir.program import Program
 from drawloom.ir.tasks import FunctionRef, TaskSpec
 
@@ -44,11 +44,11 @@ def test_an_unknown_engine_is_refused_with_the_nearest_name():
 
 def test_what_an_engine_cannot_express_is_refused_all_at_once_with_lines():
     nodes = (ContainerCall("train", "image:1"), EngineNode("wait", "airflow", "{}"))
-    pipeline = Pipeline("flow", body=Block(nodes), policies=PipelinePolicies(run_timeout_seconds=5))
+    pipeline = Pipeline("flow", body=Block(nodes))
     program = Program(pipeline, {"train": Span("flow.py", 4, "flow"), "": Span("flow.py", 2, "flow")})
     with pytest.raises(CompileError) as caught:
         compile_reference(program)
-    first, second, third = (str(diagnostic).splitlines() for diagnostic in caught.value.diagnostics)
+    first, second = (str(diagnostic).splitlines() for diagnostic in caught.value.diagnostics)
     assert first == [
         "error[E701] node `train` uses containers (node.container@1), which reference can't express: it starts Python alone",
         "  where  flow.py:4, flow",
@@ -63,17 +63,8 @@ def test_what_an_engine_cannot_express_is_refused_all_at_once_with_lines():
         '  graph  wait = engine("airflow", "{}"; )    <- here',
         "  fix    put a @task in its place; no installed engine accepts it",
     ]
-    assert third == [
-        (
-            "error[E701] pipeline `flow` uses a time limit for the run (policy.timeout.run@1), "
-            "which reference can't express: it has no clock of its own"
-        ),
-        "  where  flow.py:2, flow",
-        "  graph  pipeline flow() with run_timeout_seconds=5    <- here",
-        "  fix    leave it out; no installed engine accepts it",
-    ]
     facts = [(diagnostic.feature, diagnostic.engines) for diagnostic in caught.value.diagnostics]
-    assert facts == [("node.container@1", ()), ("node.engine@1", ()), ("policy.timeout.run@1", ())]
+    assert facts == [("node.container@1", ()), ("node.engine@1", ())]
 
 
 def test_an_engines_own_node_is_refused_by_every_other_engine():

@@ -33,7 +33,7 @@ from drawloom.ir.nodes import (
     Try,
 )
 from drawloom.ir.operands import Carried, Const, Operand, Param, RunInfo
-from drawloom.ir.policies import CachePolicy, Parallelism, PipelinePolicies, Policies, RetryPolicy
+from drawloom.ir.policies import CachePolicy, Parallelism, PipelinePolicies, Policies, RetryPolicy, SchedulePolicy
 from drawloom.ir.program import Program
 from drawloom.ir.tasks import FunctionRef, TaskSpec
 from drawloom.ir.types import BOOL, INT, Type
@@ -61,6 +61,12 @@ def call(name: str = "a", after: tuple[str, ...] = (), **policies: Any) -> Call:
 
 def each(*nodes: Node, **options: Any) -> Map:
     return Map("each", NUMBERS, Block(nodes), item=INT, **options)
+
+
+def scheduled(refined: str = "", **options: Any) -> tuple[Pipeline, list[tuple[str, str]]]:
+    schedule = SchedulePolicy("0 6 * * *", "UTC", **{"overlap": "allow", **options})
+    uses = ["policy.schedule@1", *([f"policy.schedule.{refined}@1"] if refined else [])]
+    return flow(call(), schedule=schedule), [CALL, *(("", feature) for feature in uses)]
 
 
 def choose(*nodes: Node) -> Branch:
@@ -153,6 +159,11 @@ USES: dict[str, tuple[Pipeline, list[tuple[str, str]]]] = {
     "policy.timeout.attempt@1": (flow(call(attempt_timeout_seconds=5.0)), [CALL, ("a", "policy.timeout.attempt@1")]),
     "policy.timeout.node@1": (flow(call(node_timeout_seconds=5.0)), [CALL, ("a", "policy.timeout.node@1")]),
     "policy.timeout.run@1": (flow(call(), run_timeout_seconds=5.0), [CALL, ("", "policy.timeout.run@1")]),
+    "policy.schedule@1": scheduled(),
+    "policy.schedule.catch_up@1": scheduled("catch_up", catch_up="all"),
+    "policy.schedule.catch_up_latest@1": scheduled("catch_up_latest", catch_up="latest"),
+    "policy.schedule.overlap_skip@1": scheduled("overlap_skip", overlap="skip"),
+    "policy.schedule.overlap_replace@1": scheduled("overlap_replace", overlap="replace"),
     "policy.cache@1": (flow(call(cache=CachePolicy(True))), [CALL, ("a", "policy.cache@1")]),
     "policy.packages@1": (flow(each(call(packages=("pandas",)))), [EACH, CALL, ("a", "policy.packages@1")]),
     "value.logical_time@1": (

@@ -1,18 +1,29 @@
 """The compiler for Argo Workflows: a Workflow that starts steps, and what these read from the store.
 
-workflow.yaml    the Workflow: what `kubectl create` takes
+workflow.yaml    the Workflow: what `kubectl create` takes; or workflowtemplate.yaml beside it, or cronworkflow.yaml
 names.json       where in it each node is run
-engine.json      digests, and the store: what `publish_folder` needs
+engine.json      digests, and the store: what `publish_folder` needs; `objects`, the files to create, in this order
 pipeline.json, spans.json, functions/, steps/, bundle.zip    as for the reference engine; they go into the store
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from drawloom.catalog import keys
+from drawloom.compilers.argo.kinds import (
+    CRON,
+    SCHEDULES,
+    chosen_kind,
+    iso_interval,
+    iso_time,
+    lacks_times,
+    needs_values,
+    objects_of,
+)
 from drawloom.compilers.argo.names import object_name
+from drawloom.compilers.argo.patches import PATCH_FIX, Patch, patched, read_patches
 from drawloom.compilers.argo.rules import OBJECT_LIMIT_BYTES, problems_of
 from drawloom.compilers.argo.templates import ENTRYPOINT, Pods, Templates
 from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Refused, Support, refuse_unsupported
@@ -49,6 +60,10 @@ def compile_argo(
     env: Mapping[str, str] | None = None,
     env_from_secrets: tuple[str, ...] = (),
     params: Mapping[str, object] | None = None,
+    kind: str = "",
+    logical_time: object = None,
+    interval: object = None,
+    patches: Sequence[Patch | Mapping[str, Any]] = (),
     root: str | None = None,
     allow_pickle: bool = False,
 ) -> Bundle:
@@ -65,16 +80,25 @@ def compile_argo(
         env: variables of the steps' containers.
         env_from_secrets: Secrets of the namespace, all of whose keys become variables.
         params: parameter name -> value, where it isn't the default.
+        kind: `workflow`, `template` (a WorkflowTemplate, and a Workflow of it) or `cron` (a CronWorkflow); "" for
+            `cron` where the pipeline has a schedule, else `workflow`.
+        logical_time: the time the runs are for, with its zone, or its text in ISO 8601.
+        interval: the (start, end) of the data the runs are for, or `START/END`.
+        patches: changes to what is made (`patches.Patch`, or mappings of its fields).
         root: the project's folder; None to find it by the modules of the program's tasks.
         allow_pickle: whether the project allows the codec `pickle`.
 
     Raises:
         CompileError: E701, a feature Argo doesn't have; E703, E704, the bundle can't be made; E706, a task can't be
             imported by a step; E720, an option is wrong; E721, the parameters don't fit or are too large; E722, the
-            Workflow is larger than Kubernetes takes, or would break a rule of Argo's.
+            Workflow is larger than Kubernetes takes, or would break a rule of Argo's; E730, there is no such kind of
+            object, or no schedule for it; E731, a scheduled pipeline has a parameter without a value; E732, a time is
+            none; E733, E734, a patch is wrong.
     """
     refuse_unsupported(program, COMPILER)
     refuse_unimportable(program)
+    kind = chosen_kind(program.pipeline, kind, program.spans.get(""))
+    changes = read_patches(patches)
     _check_options(store, image, image_pull_policy, env or {})
     modules = sorted({task.function.module for task in program.pipeline.tasks})
     if root is None and modules:
@@ -91,10 +115,16 @@ def compile_argo(
         env=tuple({"name": name, "value": text} for name, text in (env or {}).items()),
         env_from=tuple({"secretRef": {"name": name}} for name in env_from_secrets),
     )
-    asked = _asked(program, params or {})
-    workflow, names = workflow_of(program, plan, pods, asked, namespace=namespace, service_account=service_account)
-    text = yaml_text(workflow)
-    _refuse_broken(workflow, text, program)
+    times = {"logical_time": iso_time("logical_time", logical_time), "interval": list(iso_interval(interval))}
+    scheduled = kind == CRON
+    asked = _asked(program, params or {}, {name: told for name, told in times.items() if told}, scheduled=scheduled)
+    workflow, names = workflow_of(
+        program, plan, pods, asked, namespace=namespace, service_account=service_account, scheduled=scheduled
+    )
+    objects = patched(objects_of(workflow, kind, program.pipeline), changes)
+    texts = {file: yaml_text(made) for file, made in objects.items()}
+    for file, made in objects.items():
+        _refuse_broken(made, texts[file], program, has_patches=bool(changes))
     engine = {
         "format": _FORMAT,
         "engine": "argo",
@@ -103,9 +133,10 @@ def compile_argo(
         "bundle": sha,
         "store": store,
         "project": project,
+        "objects": list(objects),
     }
     files: dict[str, str | bytes] = {
-        "workflow.yaml": text,
+        **texts,
         "names.json": readable_json(names),
         "engine.json": readable_json(engine),
         "bundle.zip": code,
@@ -114,7 +145,14 @@ def compile_argo(
 
 
 def workflow_of(
-    program: Program, plan: StepPlan, pods: Pods, asked: str | None, *, namespace: str = "", service_account: str = ""
+    program: Program,
+    plan: StepPlan,
+    pods: Pods,
+    asked: str | None,
+    *,
+    namespace: str = "",
+    service_account: str = "",
+    scheduled: bool = False,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The Workflow of a program, and where in it each node is run.
 
@@ -125,9 +163,10 @@ def workflow_of(
         asked: what the begin step is given; None to be given by who submits it.
         namespace: where it runs; "" for whatever `kubectl` says.
         service_account: whose rights the pods have; "" for the namespace's default.
+        scheduled: whether Argo knows which time of a schedule a run is for.
     """
     pipeline, digest = program.pipeline, pipeline_digest(program.pipeline)
-    templates = Templates(plan, pods, digest)
+    templates = Templates(plan, pods, digest, scheduled=scheduled)
     metadata: dict[str, Any] = {
         "generateName": f"{object_name(pipeline.name)}-",
         "labels": {"app.kubernetes.io/managed-by": "drawloom", "drawloom/pipeline": object_name(pipeline.name)},
@@ -146,10 +185,11 @@ def workflow_of(
     return made, templates.names
 
 
-def _asked(program: Program, params: Mapping[str, object]) -> str | None:
+def _asked(program: Program, params: Mapping[str, object], times: Mapping[str, Json], *, scheduled: bool) -> str | None:
     """What the begin step is given.
 
-    None if a parameter has no value: then who submits the Workflow must give it, and Argo refuses it else.
+    None if a parameter has no value, or the run no time that the pipeline asks for: then who submits the Workflow must
+    give it, and Argo refuses it else. A schedule gives the times, and nobody could give parameters.
     """
     ports = {port.name: port for port in program.pipeline.params}
     where = program.spans.get("")
@@ -165,9 +205,13 @@ def _asked(program: Program, params: Mapping[str, object]) -> str | None:
             for name in unknown
         )
     if any(port.default is None and name not in params for name, port in ports.items()):
+        if scheduled:
+            raise needs_values(program.pipeline, params, where)
+        return None
+    if not scheduled and lacks_times(program.pipeline, times):
         return None
     given = {name: {"tree": _tree(name, value, where)} for name, value in params.items()}
-    text = asked_text({"engine": "argo", "ids": [], "params": given})
+    text = asked_text({"engine": "argo", "ids": [], "params": given, **times})
     if len(text) > _PARAMS_LIMIT_BYTES:
         what = f"the parameters have {len(text):,} characters; a Workflow takes {_PARAMS_LIMIT_BYTES:,}"
         raise CompileError(Diagnostic("E721", what, where, "pass a large value as a `File`, or by its place"))
@@ -200,19 +244,28 @@ def _check_options(store: str, image: str, pull_policy: str, env: Mapping[str, s
         )
 
 
-def _refuse_broken(workflow: Json, text: str, program: Program) -> None:
+def _refuse_broken(made: Mapping[str, Any], text: str, program: Program, *, has_patches: bool) -> None:
     where = program.spans.get("") or Span("", 0)
     size = len(text.encode("utf-8"))
     if size > OBJECT_LIMIT_BYTES:
-        what = f"the Workflow has {size / 2**20:.1f} MiB; Kubernetes takes {OBJECT_LIMIT_BYTES >> 20} MiB"
+        what = f"the {made['kind']} has {size / 2**20:.1f} MiB; Kubernetes takes {OBJECT_LIMIT_BYTES >> 20} MiB"
         raise CompileError(
             Diagnostic("E722", what, where, "loop over a run-time list: a map is one node for all items")
         )
-    found = problems_of(workflow)
+    try:
+        found = problems_of(made)
+    except (KeyError, TypeError, AttributeError) as error:  # a patch has taken away what must be there
+        raise CompileError(
+            Diagnostic("E734", f"after the patches the {made['kind']} can't be read: {error!r}", where, PATCH_FIX)
+        ) from error
+    if found and has_patches:
+        raise CompileError(
+            Diagnostic("E734", f"after the patches the {made['kind']}: {one}", where, PATCH_FIX) for one in found
+        )
     if found:
         fix = "this is a fault of drawloom's: report it with the pipeline"
         raise CompileError(
-            Diagnostic("E722", f"the Workflow breaks a rule of Argo's: {one}", where, fix) for one in found
+            Diagnostic("E722", f"the {made['kind']} breaks a rule of Argo's: {one}", where, fix) for one in found
         )
 
 
@@ -233,10 +286,12 @@ _SUPPORT: Final[dict[str, Support]] = {
     "control.loop@1": Lowered("templates of 1, 2, 4, ... iterations, each run if a deciding step wants another one"),
     "control.loop.nested@1": Lowered("as any loop, with the index vector as an input"),
     "control.loop.long@1": Lowered("as any loop: the templates lie no deeper than the bound has binary digits"),
-    "policy.timeout.run@1": Refused("the compiler doesn't print it yet: the run's end must be recorded too"),
     "policy.packages@1": Lowered("the packages of the image"),
-    "value.logical_time@1": Refused("the compiler doesn't print schedules yet"),
-    "value.interval@1": Refused("the compiler doesn't print schedules yet"),
+    **SCHEDULES,
+    "value.logical_time@1": Lowered("the time of the schedule, or what the run is submitted with"),
+    "value.interval@1": Lowered(
+        "the begin step finds the time before in the schedule, or what the run is submitted with"
+    ),
     "value.file@1": Lowered("who submits the run stores them first"),
 }
 COMPILER: Final = Compiler("argo", _SUPPORT, compile_argo)

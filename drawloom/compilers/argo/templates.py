@@ -77,12 +77,14 @@ class Templates:
         plan: the plan.
         pods: how pods are made.
         program: the digest of the program.
+        scheduled: whether Argo knows which time of a schedule a run is for.
 
     Attributes:
         names: id of the plan -> `template/task` where it is run, for people.
     """
 
-    def __init__(self, plan: StepPlan, pods: Pods, program: str) -> None:
+    def __init__(self, plan: StepPlan, pods: Pods, program: str, *, scheduled: bool = False) -> None:
+        self._scheduled = scheduled
         self._dags: list[dict[str, Any]] = []
         self._pod_templates: list[dict[str, Any]] = []
         self.names: dict[str, str] = {}
@@ -126,6 +128,7 @@ class Templates:
         name = self._reserve("begin")
         arguments = ["--program", program, "--run", "{{inputs.parameters.run}}"]
         arguments += ["--ids", "workflow={{workflow.name}},uid={{workflow.uid}}", "--out", _OUT]
+        arguments += ["--scheduled", "{{workflow.scheduledTime}}"] if self._scheduled else []
         self._pod_templates.append(
             {
                 "name": name,

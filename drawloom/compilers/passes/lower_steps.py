@@ -28,6 +28,7 @@ from drawloom.ir.protocol import BEGIN, END, arm_output
 from drawloom.ir.slices import Place, StepSlice
 from drawloom.ir.sources import INDEX, Source
 from drawloom.ir.tasks import Port
+from drawloom.ir.times import times_asked
 from drawloom.ir.walk import blocks, dependencies, dims_added, references, walk
 
 __all__ = ["lower_steps"]
@@ -69,7 +70,8 @@ class _Lowering:
 
     def plan(self) -> StepPlan:
         pipeline = self.pipeline
-        self.add(id=BEGIN, does="begin", ports=pipeline.params)
+        times = tuple(times_asked(pipeline))
+        self.add(id=BEGIN, does="begin", ports=pipeline.params, asks=times, schedule=pipeline.policies.schedule)
         body = self.block(pipeline.body, _Around())
         # it also writes the lists that no step has read
         maps = [node for node in walk(pipeline.body) if isinstance(node, Map)]
@@ -306,8 +308,12 @@ class _Lowering:
     def add(self, *, also: Sequence[Operand] = (), **fields: object) -> None:
         inputs: tuple[tuple[str, Operand], ...] = fields.get("inputs", ())  # type: ignore[assignment]  # as in StepSlice
         sources = self.reachable([*(operand for _, operand in inputs), *also])
-        made = {"pipeline": self.pipeline.name, "allow_pickle": self.allow_pickle, "sources": sources, **fields}
-        self.steps.append(StepSlice(**made))  # type: ignore[arg-type]  # the callers' keywords are StepSlice's
+        whole = {
+            "pipeline": self.pipeline.name,
+            "allow_pickle": self.allow_pickle,
+            "run_timeout_seconds": self.pipeline.policies.run_timeout_seconds,
+        }
+        self.steps.append(StepSlice(**whole, sources=sources, **fields))  # type: ignore[arg-type]  # the callers' keywords are StepSlice's
 
     def reachable(self, waiting: list[Operand]) -> tuple[Source, ...]:
         """The sources that operands can lead to, by way of the results of control nodes, in program order."""

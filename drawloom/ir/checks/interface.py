@@ -10,7 +10,7 @@ from drawloom.ir.assign import const_fits
 from drawloom.ir.checks.context import Context, Ports
 from drawloom.ir.nodes import KNOWN_FEATURES, Call, ContainerCall, Map, Port
 from drawloom.ir.notation import cut, format_ref, printable
-from drawloom.ir.policies import INFRA, TIMEOUT, Policies, RetryPolicy
+from drawloom.ir.policies import INFRA, TIMEOUT, Policies, RetryPolicy, SchedulePolicy
 from drawloom.ir.problems import TypeProblem
 from drawloom.ir.types import ANY, TYPE_NAMES, Type
 
@@ -59,7 +59,28 @@ def check_interface(context: Context) -> dict[str, Interface]:
     context.params = {p.name: sound(context, p.type, f"the parameter `{p.name}`") for p in pipeline.params}
     repeated(context, [p.name for p in pipeline.results], "the pipeline declares the result `{}` twice")
     _check_seconds(context, pipeline.policies.run_timeout_seconds, "run_timeout_seconds of the pipeline")
+    _check_schedule(context, pipeline.policies.schedule)
     return _interfaces(context)
+
+
+def _check_schedule(context: Context, schedule: SchedulePolicy | None) -> None:
+    if schedule is None:
+        return
+    from drawloom.ir.cron import BadCron, Cron, UnknownZone, zone_of  # few pipelines have one
+
+    try:
+        Cron(schedule.cron)
+    except BadCron as problem:
+        context.report("D165", f"the schedule {schedule.cron!r} is wrong: {problem.what}", problem.fix)
+    try:
+        zone_of(schedule.zone)
+    except UnknownZone:
+        what = f"there is no time zone {schedule.zone!r}, as the schedule has it"
+        context.report("D166", what, "name one of the IANA data base, such as `Europe/Berlin` or `UTC`")
+    for name, values in (("catch_up", ("none", "latest", "all")), ("overlap", ("skip", "replace", "allow"))):
+        if getattr(schedule, name) not in values:
+            what = f"the schedule has {name}={getattr(schedule, name)!r}"
+            context.report("D165", what, f"use one of {', '.join(values)}")
 
 
 def _check_kind(context: Context) -> None:
