@@ -22,4 +22,5 @@ BY_STEPS: Final[Mapping[str, Support]] = {
     "policy.timeout.attempt@1": Lowered("the step watches over a process of its own"),
     "policy.timeout.node@1": Lowered("the step counts from the first attempt"),
     "policy.cache@1": Lowered("the step looks it up"),
+    "policy.env@1": Lowered("the step sets them before it imports the task"),
 }

@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from drawloom.compilers.argo.pod_rules import pod_rules
+
 __all__ = ["OBJECT_LIMIT_BYTES", "problems_of"]
 
 # Any: Argo's objects as JSON trees
@@ -44,7 +46,9 @@ def _problems(workflow: Mapping[str, Any]) -> Iterator[str]:
     if spec["entrypoint"] not in templates:
         yield f"the entrypoint {spec['entrypoint']!r} is no template"
     given = {f"workflow.parameters.{one['name']}" for one in spec.get("arguments", {}).get("parameters", ())}
+    yield from (f"the spec: {text}" for text in pod_rules(spec, spec))
     for template in spec["templates"]:
+        yield from (f"template `{template['name']}`: {text}" for text in pod_rules(template, spec))
         yield from (f"template `{template['name']}`: {text}" for text in _template(template, templates, given))
 
 

@@ -23,7 +23,7 @@ from drawloom.compilers.passes.plan import Each, Entry, Group, Run, StepPlan, Wh
 from drawloom.ir.layout import layout
 from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, Pipeline, PipelineCall, Try
 from drawloom.ir.operands import Apply, Carried, Operand, Output
-from drawloom.ir.policies import INFRA, RetryPolicy
+from drawloom.ir.policies import INFRA, PodPolicy, Policies, ResourcesPolicy, RetryPolicy
 from drawloom.ir.protocol import BEGIN, END, arm_output
 from drawloom.ir.slices import Place, StepSlice
 from drawloom.ir.sources import INDEX, Source
@@ -64,6 +64,7 @@ class _Lowering:
         self.sources = layout(pipeline)
         self.needs = {node.id: dependencies(node) for node in walk(pipeline.body)}
         self.steps: list[StepSlice] = []
+        self.policies: dict[str, Policies] = {}
         self.results: list[Place] = []  # a place for each `:results` step, which can fail like a node
 
     def plan(self) -> StepPlan:
@@ -74,7 +75,7 @@ class _Lowering:
         maps = [node for node in walk(pipeline.body) if isinstance(node, Map)]
         lists = [Output(node.id, port.name) for node in maps for port in node.results]
         self.add(id=END, does="end", inputs=pipeline.body.results, ports=pipeline.results, also=lists)
-        return StepPlan(tuple(self.steps), body, (*self.places(), *self.results))
+        return StepPlan(tuple(self.steps), body, (*self.places(), *self.results), self.policies)
 
     def places(self) -> Iterator[Place]:
         for source in self.sources.values():
@@ -120,7 +121,9 @@ class _Lowering:
 
     def call(self, node: Call, after: tuple[str, ...], around: _Around) -> Entry:
         spec = self.tasks[node.task]
-        spec = replace(spec, policies=node.policies or spec.policies)
+        policies = self.policies[node.id] = node.policies or spec.policies
+        # where a step runs is the engine's business: another machine is no reason for another slice
+        spec = replace(spec, policies=replace(policies, resources=ResourcesPolicy(), pod=PodPolicy()))
         self.add(
             id=node.id,
             does="call",
