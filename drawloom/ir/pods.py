@@ -270,7 +270,7 @@ def volume_policy(value: Any) -> VolumePolicy:
 def _path(name: str, value: Any, *, absolute: bool) -> str:
     if value == "" and not absolute:
         return ""
-    wrong = type(value) is not str or not _is_utf8(value) or not value.isprintable() or ":" in value
+    wrong = type(value) is not str or not value or not _is_utf8(value) or not value.isprintable() or ":" in value
     if not wrong:
         parts = value.split("/")
         wrong = ".." in parts or (parts[0] == "") is not absolute or value == "/"

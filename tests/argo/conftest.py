@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 CONFORMANCE = Path(__file__).parents[1] / "conformance"
-sys.path[:0] = [path for path in (str(CONFORMANCE), str(CONFORMANCE / "programs")) if path not in sys.path]
+FOLDERS = (str(Path(__file__).parent), str(CONFORMANCE), str(CONFORMANCE / "programs"))
+sys.path[:0] = [path for path in FOLDERS if path not in sys.path]
 
 from drawloom.compilers.argo.compile import workflow_of  # noqa: E402  # the conformance programs come first
 from drawloom.compilers.argo.options import PodOptions, pods_of  # noqa: E402

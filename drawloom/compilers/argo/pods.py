@@ -145,7 +145,9 @@ def container_part(settings: PodSettings) -> dict[str, Any]:
     """The keys of a container, but what it runs."""
     made: dict[str, Any] = {"image": settings.image, "imagePullPolicy": settings.pull_policy}
     secret = {name for name, _, _ in settings.pod.secret_env}
-    env: list[Json] = [{"name": name, "value": text} for name, text in settings.env if name not in secret]
+    # `$` is doubled: Kubernetes puts other variables in the place of `$(NAME)`
+    given = [(name, text.replace("$", "$$")) for name, text in settings.env if name not in secret]
+    env: list[Json] = [{"name": name, "value": text} for name, text in given]
     env += [
         {"name": name, "valueFrom": {"secretKeyRef": {"name": source, "key": key}}}
         for name, source, key in settings.pod.secret_env

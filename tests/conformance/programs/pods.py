@@ -5,7 +5,7 @@ import os
 from drawloom import Pod, Resources, Toleration, Volume, call_options, pipeline, task
 
 HOSTILE = "{{workflow.name}} ${HOME} $(id) '\"\\ \n\t: # é 🧵"
-SMALL = Resources(cpu="10m", memory="64Mi", disk="16Mi")
+SMALL = Resources(cpu="10m", memory="128Mi", disk="64Mi")
 ANYWHERE = Pod(
     node_selector={"kubernetes.io/os": "linux"},
     tolerations=["dedicated=small:NoSchedule", Toleration("maintenance", effect="NoExecute", seconds=30)],
