@@ -135,7 +135,7 @@ def checked_options(owner: str, given: Options) -> Options:
         if value is not None:
             if name in ("image", "env"):
                 _check_environment(owner, name, value)
-                kept[name] = dict(value) if name == "env" else value  # type: ignore[literal-required]  # as above
+                kept[name] = dict(value) if isinstance(value, Mapping) else value  # type: ignore[literal-required]
                 continue
             expected = _CHECKS[name](value)
             if expected:
