@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from drawloom.dsl.expressions import and_, choose, contains, flatten, is_none, length, not_, or_
     from drawloom.dsl.markers import Codec, Static
     from drawloom.dsl.pipeline import Pipeline, pipeline
+    from drawloom.dsl.pods import Pod, Resources, Toleration, Volume
     from drawloom.dsl.run_facts import run_info
     from drawloom.dsl.schedule import Schedule
     from drawloom.dsl.scope import call_options
@@ -68,7 +69,9 @@ __all__ = [
     "NodeFailed",
     "Pipeline",
     "Plan",
+    "Pod",
     "ProjectError",
+    "Resources",
     "Retry",
     "Run",
     "RunCancelled",
@@ -81,7 +84,9 @@ __all__ = [
     "StoreError",
     "Task",
     "TaskFailed",
+    "Toleration",
     "ValueRefused",
+    "Volume",
     "and_",
     "bounded",
     "branch",
@@ -122,6 +127,7 @@ _MODULES = {
     "dsl.expressions": "and_ choose contains flatten is_none length not_ or_",
     "dsl.markers": "Codec Static",
     "dsl.pipeline": "Pipeline pipeline",
+    "dsl.pods": "Pod Resources Toleration Volume",
     "dsl.run_facts": "run_info",
     "dsl.schedule": "Schedule",
     "dsl.scope": "call_options",

@@ -39,7 +39,7 @@ KINDS: Final[dict[str, str]] = {
     "never-ran": "no earlier run of this pipeline has it",
     "code-changed": "its function, or something of the user's that the function reaches, is another one",
     "input-changed": "an input has another value",
-    "environment-changed": "another Python, or other packages",
+    "environment-changed": "another Python, other packages, another image or other variables",
     "cache-version-changed": "`Cache(version=...)` is another one",
     "expired": "the earlier result is older than `Cache(ttl_seconds=...)`",
     "not-cacheable": "it is never answered: a source, an effect, switched off for it, or code without a version",
@@ -260,7 +260,7 @@ def _environment(before: Json, after: Json, run: EarlierRun) -> Reason:
 
 
 def _environment_changes(before: Json, after: Json) -> list[str]:
-    """`Python 3.11 -> 3.12`, `pandas 2.1 -> 2.2`."""
+    """`Python 3.11 -> 3.12`, `pandas 2.1 -> 2.2`, `image x:1 -> x:2`, `variable MODE changed`."""
     try:
         old, new = dict(before["packages"]), dict(after["packages"])
         changes = [f"Python {before['python']} -> {after['python']}"] if before["python"] != after["python"] else []
@@ -276,6 +276,20 @@ def _environment_changes(before: Json, after: Json) -> list[str]:
             changes.append(f"{name} {other} added")
         else:
             changes.append(f"{name} {one} removed")
+    return changes + _declared_changes(before, after)
+
+
+def _declared_changes(before: Json, after: Json) -> list[str]:
+    """What a task asks for otherwise; of variables the names alone, their values are the program's to show."""
+    changes = []
+    one, other = before.get("image", ""), after.get("image", "")
+    if one != other:
+        changes.append(f"image {one or 'none'} -> {other or 'none'}")
+    old, new = dict(before.get("env", ())), dict(after.get("env", ()))
+    for name in sorted({*old, *new}):
+        if old.get(name) != new.get(name):
+            how = "added" if name not in old else "removed" if name not in new else "changed"
+            changes.append(f"variable {name} {how}")
     return changes
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import click
 
+from drawloom.cli.engine_options import engine_options
 from drawloom.cli.options import json_option
 from drawloom.cli.output import format_bytes, write, write_json
 from drawloom.cli.typed import TargetCommand, param_option, target_of, typed_values
-from drawloom.errors import Diagnostic, ProjectError
 
 __all__ = ["compile_"]
 
@@ -38,13 +38,15 @@ def compile_(
 
     TARGET is file.py:name, module:name, or a short name of [pipelines] in the project file. Needs no network and no
     client of the engine. An --option that takes several values is given several times (env_from_secrets=NAME), a
-    mapping by its keys (env.NAME=TEXT).
+    mapping by its keys (env.NAME=TEXT, tasks.TASK.memory=8Gi).
     """
     from drawloom import api
+    from drawloom.compilers.base import compiler_of
 
     pipeline = target_of(ctx)
     static = typed_values(ctx, param, values)
-    bundle = api.compile(pipeline, engine, static=static, **_options(option))
+    options = engine_options(compiler_of(engine).compile, option)
+    bundle = api.compile(pipeline, engine, static=static, **options)
     bundle.write(output)
     sizes = {path: len(content if isinstance(content, bytes) else content.encode()) for path, content in bundle.items()}
     if as_json:
@@ -53,24 +55,3 @@ def compile_(
         write_json({**document, "output": str(Path(output).absolute()), "files": files})
     else:
         write(f"{pipeline.name} for {engine}: {len(sizes)} files, {format_bytes(sum(sizes.values()))}, in {output}")
-
-
-_SEVERAL = ("env_from_secrets",)  # options that take several values
-
-
-def _options(texts: tuple[str, ...]) -> dict[str, Any]:
-    """The options of a compiler, as they were typed."""
-    found: dict[str, Any] = {}
-    for text in texts:
-        name, equals, value = text.partition("=")
-        if not equals or not name:
-            what = f"`--option {text}` is no option: expected NAME=TEXT"
-            raise ProjectError(Diagnostic("P643", what, None, "write `--option store=s3://lake/teams`"))
-        mapping, _, key = name.partition(".")
-        if key:
-            found.setdefault(mapping, {})[key] = value
-        elif name in _SEVERAL:
-            found[name] = (*found.get(name, ()), value)
-        else:
-            found[name] = value
-    return found

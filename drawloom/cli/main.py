@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, tuple[str, str]]] = {
     "plan": ("drawloom.cli.plan:plan", "Tell what a run would do with each node, and why."),
     "check": ("drawloom.cli.check:check", "Tell every problem of a pipeline at once."),
     "compile": ("drawloom.cli.compile:compile_", "Write what an engine needs to run a pipeline."),
+    "image": ("drawloom.cli.image:image", "Write Dockerfiles and locks for packages that tasks need."),
     "push": ("drawloom.cli.push:push", "Put a compiled pipeline into the store its steps read from."),
     "graph": ("drawloom.cli.graph:graph", "Draw a pipeline, or a run with its states."),
     "runs": ("drawloom.cli.runs:runs", "List runs, the latest first."),

@@ -25,4 +25,5 @@ BY_STEPS: Final[Mapping[str, Support]] = {
         "a step that starts when the time is over does nothing, and an attempt is ended then"
     ),
     "policy.cache@1": Lowered("the step looks it up"),
+    "policy.env@1": Lowered("the step sets them before it imports the task"),
 }

@@ -73,6 +73,14 @@ FEATURES: Final[dict[str, str]] = {
     "policy.schedule.overlap_replace@1": "a scheduled run ends the one before, if that still goes on",
     "policy.cache@1": "answers from earlier commits",
     "policy.packages@1": "packages a task needs",
+    "policy.resources@1": "processors, memory and disk a task needs",
+    "policy.resources.gpu@1": "GPUs a task needs",
+    "policy.image@1": "a container image for a task",
+    "policy.env@1": "environment variables of a task",
+    "policy.placement@1": "which machines a task runs on, and how urgent it is",
+    "policy.volumes@1": "folders mounted for a task",
+    "policy.secrets@1": "environment variables from the cluster's secrets",
+    "policy.pod@1": "labels, annotations, account and pull secrets of a task's pods",
     "value.logical_time@1": "a run's logical time",
     "value.interval@1": "the interval a run is for",
     "value.file@1": "files and folders as parameters of a run",
@@ -193,6 +201,27 @@ def _policy_features(policies: Policies) -> Iterator[str]:
         yield "policy.cache@1"
     if policies.packages:
         yield "policy.packages@1"
+    yield from _machine_features(policies)
+
+
+def _machine_features(policies: Policies) -> Iterator[str]:
+    resources, pod = policies.resources, policies.pod
+    if resources.cpu or resources.memory or resources.disk:
+        yield "policy.resources@1"
+    if resources.gpu:
+        yield "policy.resources.gpu@1"
+    if policies.image:
+        yield "policy.image@1"
+    if policies.env:
+        yield "policy.env@1"
+    if pod.node_selector or pod.tolerations or pod.priority_class or pod.spot:
+        yield "policy.placement@1"
+    if pod.volumes:
+        yield "policy.volumes@1"
+    if pod.env_from_secrets or pod.secret_env:
+        yield "policy.secrets@1"
+    if pod.labels or pod.annotations or pod.service_account or pod.image_pull_secrets:
+        yield "policy.pod@1"
 
 
 def _retry_features(policies: Policies) -> Iterator[str]:

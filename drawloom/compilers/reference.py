@@ -19,7 +19,7 @@ from drawloom.compilers.importable import refuse_unimportable
 from drawloom.compilers.passes.lower_steps import lower_steps
 from drawloom.compilers.passes.plan import entry_json
 from drawloom.compilers.program_files import program_files, readable_json
-from drawloom.ir.canonical import digest_bytes
+from drawloom.ir.canonical import Json, digest_bytes
 from drawloom.ir.program import Program, pipeline_digest
 
 __all__ = ["COMPILER", "ENGINE_FORMAT", "compile_reference"]
@@ -47,7 +47,7 @@ def compile_reference(program: Program, *, root: str | None = None, allow_pickle
         root = project_root(modules)
     code = code_bundle(root, modules)
     plan = lower_steps(pipeline, allow_pickle=allow_pickle)
-    engine = {
+    engine: dict[str, Json] = {
         "format": ENGINE_FORMAT,
         "engine": "reference",
         "pipeline": pipeline.name,
@@ -55,6 +55,9 @@ def compile_reference(program: Program, *, root: str | None = None, allow_pickle
         "bundle": digest_bytes(code),
         "body": entry_json(plan.body),
     }
+    named = {name for policies in plan.policies.values() for name, _, _ in policies.pod.secret_env}
+    if named:
+        engine["variables"] = sorted(named)  # given to the steps, where whoever runs the engine has them
     files: dict[str, str | bytes] = {"engine.json": readable_json(engine), "bundle.zip": code}
     return Bundle(files | program_files(program, plan))
 
@@ -75,6 +78,13 @@ _SUPPORT: Final[dict[str, Support]] = {
         ),
     ),
     "policy.packages@1": Lowered("the packages installed beside the interpreter it is run with"),
+    "policy.resources@1": Lowered("one machine, of which nothing is kept for a step"),
+    "policy.resources.gpu@1": Lowered("whatever devices this machine has"),
+    "policy.image@1": Lowered("the interpreter it is run with"),
+    "policy.placement@1": Lowered("the one machine there is"),
+    "policy.volumes@1": Lowered("what lies under these paths on this machine"),
+    "policy.secrets@1": Lowered("variables of these names, where whoever runs it has them"),
+    "policy.pod@1": Lowered("a process has none of these"),
     "value.file@1": Lowered("they are stored before the run begins"),
 }
 COMPILER: Final = Compiler("reference", _SUPPORT, compile_reference)

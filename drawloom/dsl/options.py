@@ -6,7 +6,7 @@ policies are not wanted and would cost more to import than all the rest of `draw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from drawloom.dsl.place import refusal
@@ -14,6 +14,7 @@ from drawloom.dsl.place import refusal
 if TYPE_CHECKING:
     from typing import TypedDict
 
+    from drawloom.dsl.pods import Pod, Resources
     from drawloom.ir.policies import CachePolicy, Policies, RetryPolicy
 
 __all__ = ["Cache", "Options", "Retry", "checked_options", "policies"]
@@ -113,6 +114,10 @@ if TYPE_CHECKING:
         node_timeout_seconds: float | None
         cache: Cache | bool | None
         packages: Sequence[str] | None
+        resources: Resources | None
+        image: str | None
+        env: Mapping[str, str] | None
+        pod: Pod | None
         independent: bool | None
 
 else:
@@ -123,11 +128,15 @@ def checked_options(owner: str, given: Options) -> Options:
     """The options that are not None, each of the right type.
 
     Raises:
-        DefinitionError: an option has a value out of its range (D108).
+        DefinitionError: an option has a value out of its range (D108; D161 for `image` and `env`).
     """
     kept = Options()
     for name, value in given.items():
         if value is not None:
+            if name in ("image", "env"):
+                _check_environment(owner, name, value)
+                kept[name] = dict(value) if isinstance(value, Mapping) else value  # type: ignore[literal-required]
+                continue
             expected = _CHECKS[name](value)
             if expected:
                 raise _bad(owner, name, value, expected)
@@ -144,12 +153,29 @@ def _packages(value: Any) -> str:
     return "" if is_list and all(type(v) is str for v in value) else 'a list of requirements (["pandas>=2"])'
 
 
+def _check_environment(owner: str, name: str, value: Any) -> None:
+    from drawloom.ir.pods import Misfit, env_pairs, image_text  # lazy: most tasks have neither
+
+    try:
+        (image_text if name == "image" else env_pairs)(value)
+    except Misfit as misfit:
+        raise refusal("D161", f"{owner}(...): {misfit}", f"give `{misfit.name}` {misfit.expected}") from None
+
+
+def _made_by(value: Any, name: str) -> str:
+    """Told by its class's name: `dsl.pods` is loaded by whoever uses it, and by nobody else."""
+    kind = type(value)
+    return "" if (kind.__module__, kind.__name__) == ("drawloom.dsl.pods", name) else f"a {name}(...)"
+
+
 _CHECKS: dict[str, Callable[[Any], str]] = {
     "retry": lambda value: "" if type(value) is Retry else "a Retry(...)",
     "attempt_timeout_seconds": _seconds,
     "node_timeout_seconds": _seconds,
     "cache": lambda value: "" if type(value) in (Cache, bool) else "True, False or a Cache(...)",
     "packages": _packages,
+    "resources": lambda value: _made_by(value, "Resources"),
+    "pod": lambda value: _made_by(value, "Pod"),
     "independent": lambda value: "" if type(value) is bool else "True or False",
 }
 
@@ -164,9 +190,10 @@ def _bad(owner: str, name: str, value: object, expected: str) -> Exception:
 
 def policies(options: Options) -> Policies:
     """The policies that options stand for."""
-    from drawloom.ir.policies import CachePolicy, Policies, RetryPolicy  # lazy: see the module docstring
+    from drawloom.ir.policies import CachePolicy, PodPolicy, Policies, ResourcesPolicy, RetryPolicy  # lazy, as above
 
     retry, cache = options.get("retry"), options.get("cache")
+    resources, pod = options.get("resources"), options.get("pod")
     if isinstance(cache, bool):
         cache = Cache(cache)
     return Policies(
@@ -175,4 +202,8 @@ def policies(options: Options) -> Policies:
         node_timeout_seconds=options.get("node_timeout_seconds"),
         cache=cache.policy() if cache is not None else CachePolicy(),
         packages=tuple(options.get("packages") or ()),
+        resources=resources.policy if resources is not None else ResourcesPolicy(),
+        image=options.get("image") or "",
+        env=tuple(sorted((options.get("env") or {}).items())),
+        pod=pod.policy if pod is not None else PodPolicy(),
     )

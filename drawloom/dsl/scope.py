@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ from drawloom.dsl.options import Options, checked_options
 
 if TYPE_CHECKING:
     from drawloom.dsl.options import Cache, Retry
+    from drawloom.dsl.pods import Pod, Resources
 
 __all__ = ["CallOptions", "call_options", "scoped"]
 
@@ -39,6 +40,10 @@ def call_options(
     node_timeout_seconds: float | None = None,
     cache: Cache | bool | None = None,
     packages: Sequence[str] | None = None,
+    resources: Resources | None = None,
+    image: str | None = None,
+    env: Mapping[str, str] | None = None,
+    pod: Pod | None = None,
     independent: bool | None = None,
 ) -> CallOptions:
     """`with call_options(retry=Retry(3)): ...`: options for every call made inside, those of pipelines and helpers too.
@@ -48,7 +53,7 @@ def call_options(
     Args: as for `task`.
 
     Raises:
-        DefinitionError: an option has a value out of its range (D108).
+        DefinitionError: an option has a value out of its range (D108, D161).
     """
     given = Options(
         retry=retry,
@@ -56,6 +61,10 @@ def call_options(
         node_timeout_seconds=node_timeout_seconds,
         cache=cache,
         packages=packages,
+        resources=resources,
+        image=image,
+        env=env,
+        pod=pod,
         independent=independent,
     )
     return CallOptions(checked_options("call_options", given))

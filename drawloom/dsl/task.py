@@ -7,7 +7,7 @@ every step. The signature, the policies and the digest are made when a pipeline 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, ParamSpec, TypeVar, overload
 
@@ -16,6 +16,7 @@ from drawloom.dsl.options import Cache, Options, Retry, checked_options, policie
 from drawloom.dsl.place import function_span, refusal
 
 if TYPE_CHECKING:
+    from drawloom.dsl.pods import Pod, Resources
     from drawloom.dsl.signature import Signature
     from drawloom.ir.policies import Policies
 
@@ -88,6 +89,10 @@ class Task(Generic[P, R]):
         node_timeout_seconds: float | None = None,
         cache: Cache | bool | None = None,
         packages: Sequence[str] | None = None,
+        resources: Resources | None = None,
+        image: str | None = None,
+        env: Mapping[str, str] | None = None,
+        pod: Pod | None = None,
         independent: bool | None = None,
     ) -> Task[P, R]:
         """The same task with other options; what is left out stays as declared.
@@ -95,7 +100,7 @@ class Task(Generic[P, R]):
         Args: as for `task`.
 
         Raises:
-            DefinitionError: an option has a value out of its range (D108).
+            DefinitionError: an option has a value out of its range (D108, D161).
         """
         given = Options(
             retry=retry,
@@ -103,6 +108,10 @@ class Task(Generic[P, R]):
             node_timeout_seconds=node_timeout_seconds,
             cache=cache,
             packages=packages,
+            resources=resources,
+            image=image,
+            env=env,
+            pod=pod,
             independent=independent,
         )
         made = self._view()
@@ -143,6 +152,10 @@ def task(
     node_timeout_seconds: float | None = None,
     cache: Cache | bool | None = None,
     packages: Sequence[str] | None = None,
+    resources: Resources | None = None,
+    image: str | None = None,
+    env: Mapping[str, str] | None = None,
+    pod: Pod | None = None,
     independent: bool | None = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
@@ -156,6 +169,10 @@ def task(
     node_timeout_seconds: float | None = None,
     cache: Cache | bool | None = None,
     packages: Sequence[str] | None = None,
+    resources: Resources | None = None,
+    image: str | None = None,
+    env: Mapping[str, str] | None = None,
+    pod: Pod | None = None,
     independent: bool | None = None,
 ) -> Any:  # the overloads say what
     """Make a task of a function, as `@task` or `@task(...)`.
@@ -167,13 +184,18 @@ def task(
         node_timeout_seconds: the longest all attempts of a call may take, pauses included.
         cache: whether calls may be answered from earlier runs; by the rule of `Cache`, if left out.
         packages: distributions the task needs (`pandas>=2`); their installed versions are part of the cache key.
+        resources: what a step needs of a machine; a run on one machine keeps nothing for it.
+        image: the container image its steps run in, on engines that have containers; part of the cache key.
+        env: environment variables that the task is given, on every engine; part of the cache key, and no place for
+            secrets: they are written down with the pipeline.
+        pod: how its pods are made, on engines that have pods: placement, labels, volumes, secrets.
         independent: True to keep the task out of the order of effects.
 
     Returns:
         A task with the function's own signature.
 
     Raises:
-        DefinitionError: the function can't be a task (D101-D103, D105), or an option is wrong (D108).
+        DefinitionError: the function can't be a task (D101-D103, D105), or an option is wrong (D108, D161).
     """
     given = Options(
         retry=retry,
@@ -181,6 +203,10 @@ def task(
         node_timeout_seconds=node_timeout_seconds,
         cache=cache,
         packages=packages,
+        resources=resources,
+        image=image,
+        env=env,
+        pod=pod,
         independent=independent,
     )
     options = checked_options("task", given)

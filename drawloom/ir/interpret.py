@@ -11,8 +11,8 @@ node instance. It is sequential, in program order, keeps nothing but the run at 
   copied when it returns. So no two places share an object, whatever the task shared; what the envelope takes for a leaf
   (a frame, a model) is copied by `copy.deepcopy`.
 - A loop's test is evaluated once more after the last iteration; a map's items are those of `evaluate.map_items`.
-- Policies: attempts are made again as `RetryPolicy` says. There is no clock here, so pauses and timeouts are left out,
-  and no cache: a node that ran is `succeeded`, never `cached`.
+- Policies: attempts are made again as `RetryPolicy` says, with the environment variables of `Policies.env`. There is no
+  clock here, so pauses and timeouts are left out, and no cache: a node that ran is `succeeded`, never `cached`.
 
 A `ContainerCall` and an `EngineNode` mean what their engine makes of them, and are refused.
 """
@@ -45,6 +45,7 @@ from drawloom.ir.nodes import (
 )
 from drawloom.ir.operands import Carried, Caught, Const, Item, Operand, Output, Param, Reference, RunInfo
 from drawloom.ir.policies import RetryPolicy
+from drawloom.ir.variables import Variables
 from drawloom.ir.walk import dependencies, walk
 
 __all__ = ["Index", "Outcome", "exception_names", "interpret"]
@@ -219,10 +220,11 @@ class _Run:
 
     def call(self, node: Call, index: Index) -> dict[str, Any]:
         spec = self.tasks[node.task]
-        retry = (node.policies or spec.policies).retry
+        policies = node.policies or spec.policies
         try:
             inputs = {name: self.value(operand, index) for name, operand in node.inputs}
-            result = _attempts(self.functions[node.task], inputs, retry)
+            with Variables(policies.env):
+                result = _attempts(self.functions[node.task], inputs, policies.retry)
         except BaseException as error:
             self.commits[node.id, index] = error
             raise

@@ -57,7 +57,7 @@ def cache_key(spec: TaskSpec, policies: Policies, inputs: Mapping[str, str]) -> 
 
     Args:
         spec: the task.
-        policies: those of the call: declared packages, and the user's own cache version.
+        policies: those of the call: declared packages, image and variables, and the user's own cache version.
         inputs: parameter name -> value digest.
 
     Returns:
@@ -81,7 +81,7 @@ class CacheKeys:
     __slots__ = ("_base", "environment", "static")
 
     def __init__(self, spec: TaskSpec, policies: Policies) -> None:
-        self.environment = environment_digest(policies.packages)
+        self.environment = environment_digest(policies)
         base = {
             "environment": self.environment,
             "function": spec.function.digest,

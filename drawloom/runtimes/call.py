@@ -15,6 +15,7 @@ from drawloom.ir.canonical import Json, canonical_json
 from drawloom.ir.envelope import value_digest
 from drawloom.ir.protocol import DONE, FAILED_FINAL, FAILED_RETRY, SKIPPED, index_text
 from drawloom.ir.tasks import TaskSpec
+from drawloom.ir.variables import Variables
 from drawloom.runtimes.attempt import AttemptResult, describe_failure, load_function, run_attempt
 from drawloom.runtimes.capture import routed
 from drawloom.runtimes.context import StepContext, run_reference
@@ -103,7 +104,7 @@ class _Instance:
         ttl = policies.cache.ttl_seconds
         found = lookup(self.step.storage, self.step.objects, self.step.values, self.key, ttl)
         if found is None:
-            save_environment(self.step.storage, policies.packages)
+            save_environment(self.step.storage, policies)
             return False
         self._commit(
             "cached",
@@ -121,7 +122,8 @@ class _Instance:
         return True
 
     def _attempt(self, started: AttemptStarted) -> AttemptResult:
-        with routed():
+        # before the user's module is imported, and after the store has been opened with the engine's variables
+        with routed(), Variables(self.spec.policies.env):
             try:
                 function = load_function(self.spec.function)
             except BaseException as exception:  # noqa: BLE001  # importing the user's module may raise anything

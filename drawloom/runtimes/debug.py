@@ -26,6 +26,7 @@ from drawloom.ir.layout import layout
 from drawloom.ir.nodes import Call
 from drawloom.ir.operands import Const
 from drawloom.ir.tasks import TaskSpec
+from drawloom.ir.variables import Variables
 from drawloom.ir.walk import walk
 from drawloom.runtimes.attempt import AttemptResult, describe_failure, run_attempt
 from drawloom.runtimes.capture import routed
@@ -164,7 +165,9 @@ def debug_call(
     values = Values(Objects(Overlay(run.catalog.storage)), allow_pickle=run.catalog.allow_pickle)
     inputs = _inputs(run, call, spec, index, values, commits)
     stop: Callable[..., Any] = _Stopping(function) if stop_first else function
-    with nullcontext() if post_mortem or stop_first else routed():  # a debugger talks to the terminal itself
+    env = (call.policies or spec.policies).env
+    # a debugger talks to the terminal itself
+    with nullcontext() if post_mortem or stop_first else routed(), Variables(env):
         made = run_attempt(stop, spec, inputs, values, tee=tee)
     result = Debugged(
         run=run.id,

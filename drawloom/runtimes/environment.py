@@ -1,7 +1,9 @@
-"""What a task's result may depend on beside its code and inputs: the Python version and the installed packages.
+"""What a task's result may depend on beside its code and inputs: Python, packages, and the image and variables it asks.
 
 Where a task declares packages, their installed versions count; where it declares none, all distributions that can be
-seen do, because anything might have been imported. Standard library alone: a step loads this module.
+seen do, because anything might have been imported. An image counts by its name, beside what is seen in it: it may hold
+more than packages, and where there are no images the name is all there is. Standard library alone: a step loads this
+module.
 """
 
 from __future__ import annotations
@@ -11,7 +13,8 @@ import sys
 from functools import cache
 
 from drawloom.catalog.keys import environment_key
-from drawloom.ir.canonical import Json, canonical_json, digest_json
+from drawloom.ir.canonical import Json, canonical_json, digest_bytes, digest_json
+from drawloom.ir.policies import Policies
 from drawloom.storage.base import Storage
 
 __all__ = ["environment_digest", "environment_tree", "installed", "python_minor", "save_environment"]
@@ -23,35 +26,52 @@ def python_minor() -> str:
     return f"{name}{sys.version_info.major}.{sys.version_info.minor}"
 
 
-@cache
-def environment_digest(packages: tuple[str, ...]) -> str:
+def environment_digest(policies: Policies) -> str:
     """The digest of the environment a task runs in: that of `environment_tree`.
 
     Args:
-        packages: the requirements the task declares (`pandas>=2`); empty means that all installed ones count.
+        policies: those of the call: the packages it declares (none means that all installed ones count), its image and
+            its variables.
     """
-    return digest_json(environment_tree(packages))
+    return _digest(policies.packages, policies.image, policies.env)
 
 
-def environment_tree(packages: tuple[str, ...]) -> Json:
+@cache
+def _digest(packages: tuple[str, ...], image: str, env: tuple[tuple[str, str], ...]) -> str:
+    return digest_json(_tree(packages, image, env))
+
+
+def environment_tree(policies: Policies) -> Json:
     """What is known of the environment a task runs in: `{"python": "3.11", "packages": [[name, version], ...]}`.
 
+    A distribution that isn't there has the version "". `image` and `env` are there where the task asks for them; of
+    variables there are names and the digests of their values.
+
     Args:
-        packages: as for `environment_digest`; a distribution that isn't there has the version "".
+        policies: as for `environment_digest`.
     """
+    return _tree(policies.packages, policies.image, policies.env)
+
+
+def _tree(packages: tuple[str, ...], image: str, env: tuple[tuple[str, str], ...]) -> Json:
     found = [(name, _version(name)) for name in sorted({normal_name(p) for p in packages})] if packages else installed()
-    return {"python": python_minor(), "packages": [list(pair) for pair in found]}
+    tree: dict[str, Json] = {"python": python_minor(), "packages": [list(pair) for pair in found]}
+    if image:
+        tree["image"] = image
+    if env:
+        tree["env"] = [[name, digest_bytes(text.encode("utf-8"))] for name, text in env]
+    return tree
 
 
-def save_environment(storage: Storage, packages: tuple[str, ...]) -> None:
+def save_environment(storage: Storage, policies: Policies) -> None:
     """Keeps `environment_tree` under its digest, once: what tells later which package changed.
 
     Raises:
         StoreError: the storage can't be written.
     """
-    key = environment_key(environment_digest(packages))
+    key = environment_key(environment_digest(policies))
     if not storage.exists(key):
-        storage.create(key, canonical_json(environment_tree(packages)).encode("ascii"))
+        storage.create(key, canonical_json(environment_tree(policies)).encode("ascii"))
 
 
 def normal_name(requirement: str) -> str:

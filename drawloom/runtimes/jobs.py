@@ -23,6 +23,7 @@ from drawloom.ir.nodes import Call
 from drawloom.ir.policies import INFRA, TIMEOUT, Policies
 from drawloom.ir.protocol import index_text
 from drawloom.ir.tasks import TaskSpec
+from drawloom.ir.variables import Variables
 from drawloom.runtimes.attempt import (
     AttemptResult,
     describe_failure,
@@ -255,7 +256,9 @@ class Performer:
 
     def _here(self, job: Job, place: Place) -> AttemptResult:
         inputs = {name: tree for name, tree, _ in job.inputs}
-        return run_attempt(job.plan.function, job.plan.spec, inputs, self._values, tee=self._tee, place=place)
+        plan = job.plan
+        with Variables(plan.policies.env):  # only where nothing else runs meanwhile: see `local._isolation`
+            return run_attempt(plan.function, plan.spec, inputs, self._values, tee=self._tee, place=place)
 
     def _isolated(self, job: Job, place: Place) -> tuple[AttemptResult, ValueRef | None]:
         inputs = {name: tree for name, tree, _ in job.inputs}
@@ -263,7 +266,7 @@ class Performer:
             reveal_secrets(tree)  # a killed worker can't take them out of its log itself
         began = time.monotonic()
         limit = job.limit()
-        worker = self._pool.lease()
+        worker = self._pool.lease(job.plan.policies.env)
         try:
             attempt, ref = worker.attempt(job.plan.spec, inputs, limit, place)
             self._echo(attempt.log)

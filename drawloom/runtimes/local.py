@@ -215,8 +215,9 @@ class _LocalRun:
         return ThreadExecutor(performer, self.news, workers)
 
     def _write_start(self, memory: Memory, info: Mapping[str, Json], executor: str) -> None:
-        for packages in {plan.policies.packages for plan in self.calls.values() if plan.keys is not None}:
-            save_environment(self.catalog.storage, packages)
+        keyed = {plan.keys.environment: plan.policies for plan in self.calls.values() if plan.keys is not None}
+        for policies in keyed.values():
+            save_environment(self.catalog.storage, policies)
         digest = save_program(self.catalog.storage, self.program)
         decode = self.catalog.values.decode
         times = {name: decode(tree).isoformat() for name, tree in info.items() if tree is not None}
@@ -399,6 +400,8 @@ def _isolation(executor: str, policies: Policies) -> str:
         return "executor='processes' imports it there"
     if policies.attempt_timeout_seconds is not None or policies.node_timeout_seconds is not None:
         return "it has a timeout, and a thread can't be stopped"
+    if policies.env and executor != "inline":  # where one task runs at a time, they are set around it
+        return "it has variables of its own, and threads share theirs"
     return ""
 
 

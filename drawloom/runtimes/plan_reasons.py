@@ -202,15 +202,14 @@ class _CallReasons:
 
     def facts(self, key: str) -> CallFacts:
         """What the call is compared by."""
-        packages = self.policies.packages
         return CallFacts(
             function=self.spec.function.digest,
             inputs=self.inputs,
-            environment=environment_digest(packages),
+            environment=environment_digest(self.policies),
             version=self.policies.cache.version,
             key=key,
             source=lambda: self.of.source(self.spec.function.digest),
-            environment_tree=lambda: environment_tree(packages),
+            environment_tree=lambda: environment_tree(self.policies),
             tree=self._tree,
         )
 

@@ -87,7 +87,9 @@ def run_bundle(
     identity = identity or uuid4().hex
     asked = begin_text(catalog, params, _ENGINE, [["run", identity]], logical_time, interval, told)
     with tempfile.TemporaryDirectory(prefix="drawloom-engine-") as scratch:
-        starter = Starter(bundle, scratch, workers or os.cpu_count() or 2, bare=bare, environment=environment or {})
+        named = {name: os.environ[name] for name in engine.get("variables", ()) if name in os.environ}
+        given = {**named, **(environment or {})}
+        starter = Starter(bundle, scratch, workers or os.cpu_count() or 2, bare=bare, environment=given)
         follower = Follower(starter, where, faults or Faults(lost_retries=0), _observing(catalog, identity))
 
         def work() -> None:

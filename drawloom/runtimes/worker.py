@@ -20,6 +20,7 @@ from drawloom.errors import Diagnostic, RunRefused
 from drawloom.ir.canonical import Json
 from drawloom.ir.serialize import from_json
 from drawloom.ir.tasks import TaskSpec
+from drawloom.ir.variables import Variables
 from drawloom.runtimes.attempt import AttemptResult, describe_failure, load_function, redacted, run_attempt
 from drawloom.runtimes.frames import read_frame, write_frame
 from drawloom.runtimes.mainmodule import stand_in_for_main
@@ -50,17 +51,19 @@ def main(requests: int, replies: int) -> None:
         stream.close = _stay_open  # type: ignore[method-assign]  # as in a thread of the parent (`capture`)
     waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_receive, args=(requests, waiting), daemon=True).start()
-    values = _open(json.loads(waiting.get()))
+    setup = json.loads(waiting.get())
+    values = _open(setup)
+    env = tuple((name, text) for name, text in setup["env"])
     write_frame(replies, b"{}")
     tasks: dict[str, tuple[TaskSpec, Callable[..., Any]]] = {}
     while True:
         request = json.loads(waiting.get())
         if "load" in request:
-            with contextlib.suppress(BaseException):  # told when the attempt is made, with its log
+            with Variables(env), contextlib.suppress(BaseException):  # told when the attempt is made, with its log
                 _task(request["load"], tasks)
             write_frame(replies, b"{}")
             continue
-        answer = json.dumps(_serve(request, tasks, values)).encode()
+        answer = json.dumps(_serve(request, tasks, values, env)).encode()
         _redact_log()
         write_frame(replies, answer)
 
@@ -92,7 +95,10 @@ def _receive(requests: int, waiting: queue.SimpleQueue[bytes]) -> None:
 
 def _open(setup: Json) -> Values:
     stand_in_for_main(setup["main"], _set_importing)
-    return Values(Objects(_storage(setup["storage"])), allow_pickle=setup["allow_pickle"])
+    storage = _storage(setup["storage"])
+    if setup["env"] and "://" in setup["storage"]:
+        storage.exists("worker")  # connects it now, with the variables of the run: a task's may be for another service
+    return Values(Objects(storage), allow_pickle=setup["allow_pickle"])
 
 
 def _storage(url: str) -> Storage:
@@ -106,10 +112,16 @@ def _storage(url: str) -> Storage:
     return open_remote(url)
 
 
-def _serve(request: Json, tasks: dict[str, tuple[TaskSpec, Callable[..., Any]]], values: Values) -> Json:
+def _serve(
+    request: Json,
+    tasks: dict[str, tuple[TaskSpec, Callable[..., Any]]],
+    values: Values,
+    env: tuple[tuple[str, str], ...],
+) -> Json:
     ref = None
     try:
-        spec, function = _task(request["spec"], tasks)
+        with Variables(env):
+            spec, function = _task(request["spec"], tasks)
     except BaseException as exception:  # noqa: BLE001  # the user's module runs here
         result = AttemptResult("failed", None, describe_failure(exception))
     else:
@@ -117,7 +129,8 @@ def _serve(request: Json, tasks: dict[str, tuple[TaskSpec, Callable[..., Any]]],
         # Ctrl-C doesn't reach a worker
         source, node, index = request["place"]
         place = (source, node, tuple(index))
-        result = run_attempt(function, spec, request["inputs"], values, tee=True, interruptible=False, place=place)
+        with Variables(env):
+            result = run_attempt(function, spec, request["inputs"], values, tee=True, interruptible=False, place=place)
         if result.outcome == "succeeded":
             try:
                 ref = values.ref(result.output, str(spec.result))

@@ -54,9 +54,10 @@ class Worker:
 
     Args:
         setup: what it needs to know of the project (`worker.main`).
+        env: the variables that the tasks it runs are given.
     """
 
-    def __init__(self, setup: Mapping[str, Json]) -> None:
+    def __init__(self, setup: Mapping[str, Json], env: tuple[tuple[str, str], ...] = ()) -> None:
         import fcntl  # lazy, with the next ones 5 ms: a run in threads starts no worker
         import select
         import subprocess
@@ -90,7 +91,8 @@ class Worker:
             os.close(theirs_out)
         self._poll = select.poll()  # not select: it is limited to descriptors below 1024
         self._poll.register(self._replies, select.POLLIN)
-        self._setup: Mapping[str, Json] | None = setup
+        self._setup: Mapping[str, Json] | None = {**setup, "env": [list(pair) for pair in env]}
+        self.env = env
         self.pid = self._process.pid
         self.broken = False
         self._known: set[str] = set()  # the tasks it has loaded
@@ -228,16 +230,22 @@ class WorkerPool:
     def __init__(self, setup: Mapping[str, Json]) -> None:
         self._setup = setup
         self._lock = threading.Lock()
-        self._idle: list[Worker] = []
+        self._idle: dict[tuple[tuple[str, str], ...], list[Worker]] = {}  # by their variables
         self._leased: set[Worker] = set()
         self._killed = False
 
-    def lease(self) -> Worker:
-        """A worker for the caller alone until `release`."""
+    def lease(self, env: tuple[tuple[str, str], ...] = ()) -> Worker:
+        """A worker for the caller alone until `release`.
+
+        Args:
+            env: the variables of the task. A worker has those of one task all its life, so that what a module reads
+                while it is imported is the same as in a step.
+        """
         with self._lock:
             if self._killed:
                 raise WorkerLost("was not started: the run is being cancelled", b"")
-            worker = self._idle.pop() if self._idle else Worker(self._setup)
+            idle = self._idle.get(env)
+            worker = idle.pop() if idle else Worker(self._setup, env)
             self._leased.add(worker)
             return worker
 
@@ -246,7 +254,7 @@ class WorkerPool:
         with self._lock:
             self._leased.discard(worker)
             if not worker.broken and not self._killed:
-                self._idle.append(worker)
+                self._idle.setdefault(worker.env, []).append(worker)
                 return
         worker.close()
 
@@ -260,6 +268,7 @@ class WorkerPool:
     def close(self) -> None:
         """Ends the idle workers; there must be no leased ones but killed ones."""
         with self._lock:
-            idle, self._idle = self._idle, []
-        for worker in idle:
-            worker.close()
+            idle, self._idle = self._idle, {}
+        for workers in idle.values():
+            for worker in workers:
+                worker.close()

@@ -162,7 +162,7 @@ def test_every_text_is_quoted() -> None:
         ({}, "E720", "the option `store` of the argo compiler is ''"),
         ({"store": "s3://a", "image": ""}, "E720", "the option `image` of the argo compiler is ''"),
         ({"store": "s3://{{a}}"}, "E720", "the option `store` of the argo compiler is 's3://{{a}}'"),
-        ({"store": "s3://a", "env": {"A": "{{b}}"}}, "E720", "the option `env A` of the argo compiler is '{{b}}'"),
+        ({"store": "s3://a", "env": {"A": "{{b}}"}}, "E720", "the option `env.A` of the argo compiler is '{{b}}'"),
         (
             {"store": "s3://a", "image_pull_policy": "never"},
             "E720",

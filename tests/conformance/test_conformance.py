@@ -93,7 +93,8 @@ def test_every_program_says_what_it_is_of() -> None:
 )
 def test_the_interpreter_does_what_the_plain_function_does(tmp_path: Path, module: str, name: str) -> None:
     case = Case(module, name)
-    if module in CHANGES_ARGUMENTS or any(task.policies.retry != RetryPolicy() for task in case.tasks):
+    changed = any(task.policies.retry != RetryPolicy() or task.policies.env for task in case.tasks)
+    if module in CHANGES_ARGUMENTS or changed:
         pytest.skip("a run isn't meant to do what the plain function does")
     plain = run_plainly(case, _folder(tmp_path, "plain"))
     folder = _folder(tmp_path, "oracle")

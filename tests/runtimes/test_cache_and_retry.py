@@ -33,8 +33,11 @@ def test_installed_distributions_are_seen_with_their_versions():
 
 
 def test_declared_packages_count_by_their_installed_version_alone():
-    assert environment_digest(("pytest>=1",)) == environment_digest(("PyTest",))
-    assert environment_digest(("pytest",)) != environment_digest(("pytest", "hypothesis"))
+    def of(*packages: str) -> str:
+        return environment_digest(Policies(packages=packages))
+
+    assert of("pytest>=1") == of("PyTest")
+    assert of("pytest") != of("pytest", "hypothesis")
 
 
 def spec(digest="d", effect=False, result="int"):

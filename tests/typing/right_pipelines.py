@@ -10,9 +10,13 @@ from drawloom import (
     Codec,
     Failure,
     File,
+    Pod,
+    Resources,
     Retry,
     Secret,
     Static,
+    Toleration,
+    Volume,
     and_,
     branch,
     choose,
@@ -88,7 +92,16 @@ def evaluate(table: list[float], depths: Static[tuple[int, ...]] = (2, 4)) -> fl
 def churn(csv: File, depth: int = 3, *, minimum: float = 0.8) -> Model | None:
     table = load(csv)
     assert_type(table, list[float])
-    model = train.with_options(retry=Retry(2))(table, depth=depth)
+    needs = Resources(2, "4Gi", gpu=1, disk="10Gi")
+    volumes = [Volume("/data", claim="team", read_only=True), Volume("/dev/shm", empty_dir=True, in_memory=True)]
+    pod = Pod(
+        node_selector={"pool": "gpu"},
+        tolerations=["gpu:NoSchedule", Toleration("spot", effect="NoExecute", seconds=30)],
+        spot=True,
+        volumes=volumes,
+        secret_env={"TOKEN": ("api", "token")},
+    )
+    model = train.with_options(retry=Retry(2), resources=needs, image="x:1", env={"A": "b"}, pod=pod)(table, depth=depth)
     assert_type(model, Model)
     assert_type(first([model]), Model)
     scores = for_each([1, 2, 3], lambda d: score(train(table, d), table), parallelism=2)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from drawloom import File, Retry, branch, for_each, pipeline, task, try_, while_loop
+from drawloom import File, Pod, Resources, Retry, Toleration, Volume, branch, for_each, pipeline, task, try_, while_loop
 
 
 @dataclass
@@ -49,6 +49,15 @@ def churn(csv: File, depth: int = 3) -> Model:
     try_(lambda: model, {ValueError: lambda: model})  # error
     train.with_options(retry=3)  # error
     Retry(on=[3])  # error
+    train.with_options(resources="4Gi")  # error
+    train.with_options(env=["A=b"])  # error
+    Resources(memory=4)  # error
+    Resources(gpu="1")  # error
+    Pod(volumes=["/data"])  # error
+    Pod(tolerations=[3])  # error
+    Pod(secret_env={"TOKEN": "api"})  # error
+    Volume("/data", claims="team")  # error
+    Toleration(effects="NoSchedule")  # error
     return score(model, table)  # error
 
 

@@ -23,7 +23,9 @@ from drawloom.compilers.argo.kinds import (
     objects_of,
 )
 from drawloom.compilers.argo.names import object_name
+from drawloom.compilers.argo.options import OF_PODS, pod_options, pods_of
 from drawloom.compilers.argo.patches import PATCH_FIX, Patch, patched, read_patches
+from drawloom.compilers.argo.pods import container_part
 from drawloom.compilers.argo.rules import OBJECT_LIMIT_BYTES, problems_of
 from drawloom.compilers.argo.templates import ENTRYPOINT, Pods, Templates
 from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Refused, Support, refuse_unsupported
@@ -45,7 +47,6 @@ __all__ = ["COMPILER", "compile_argo", "workflow_of"]
 
 _FORMAT: Final = 0
 _PARAMS_LIMIT_BYTES: Final = 64 * 1024  # a Workflow has 1 MiB, and Linux 128 KiB for one argument
-_PULL_POLICIES: Final = ("IfNotPresent", "Always", "Never")
 
 
 def compile_argo(
@@ -55,10 +56,24 @@ def compile_argo(
     project: str = "default",
     image: str = "python:3.11-slim",
     image_pull_policy: str = "IfNotPresent",
+    image_pull_secrets: Sequence[str] = (),
     namespace: str = "",
     service_account: str = "",
     env: Mapping[str, str] | None = None,
-    env_from_secrets: tuple[str, ...] = (),
+    env_from_secrets: Sequence[str] = (),
+    secret_env: Mapping[str, object] | None = None,
+    cpu: float | str | None = None,
+    memory: str = "",
+    disk: str = "",
+    node_selector: Mapping[str, str] | None = None,
+    tolerations: Sequence[object] = (),
+    priority_class: str = "",
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+    volumes: Sequence[object] = (),
+    spot_selector: Mapping[str, str] | None = None,
+    spot_tolerations: Sequence[object] = (),
+    tasks: Mapping[str, Mapping[str, object]] | None = None,
     params: Mapping[str, object] | None = None,
     kind: str = "",
     logical_time: object = None,
@@ -75,10 +90,18 @@ def compile_argo(
         project: the project in the store.
         image: the image of the steps: any with Python 3.11 or later as `python3`, and the packages of the tasks.
         image_pull_policy: `IfNotPresent`, `Always` or `Never`.
+        image_pull_secrets: Secrets that images are fetched with.
         namespace: where it runs; "" for whatever `kubectl` says.
         service_account: whose rights the pods have; "" for the namespace's default.
         env: variables of the steps' containers.
         env_from_secrets: Secrets of the namespace, all of whose keys become variables.
+        secret_env: variable -> (Secret, key), or `secret:key`.
+        cpu, memory, disk: what is kept for each step where its task says nothing.
+        node_selector, tolerations, priority_class: where all steps run, and how urgent they are.
+        labels, annotations: of all pods.
+        volumes: what is mounted in all pods: `claim:/mount/path`, or the fields of a `Volume`.
+        spot_selector, spot_tolerations: which machines a task with `spot=True` runs on.
+        tasks: task name -> options of that task alone, which go before its own: `image`, `env`, `gpu`, `spot`, ...
         params: parameter name -> value, where it isn't the default.
         kind: `workflow`, `template` (a WorkflowTemplate, and a Workflow of it) or `cron` (a CronWorkflow); "" for
             `cron` where the pipeline has a schedule, else `workflow`.
@@ -91,50 +114,41 @@ def compile_argo(
     Raises:
         CompileError: E701, a feature Argo doesn't have; E703, E704, the bundle can't be made; E706, a task can't be
             imported by a step; E720, an option is wrong; E721, the parameters don't fit or are too large; E722, the
-            Workflow is larger than Kubernetes takes, or would break a rule of Argo's; E730, there is no such kind of
-            object, or no schedule for it; E731, a scheduled pipeline has a parameter without a value; E732, a time is
-            none; E733, E734, a patch is wrong.
+            Workflow is larger than Kubernetes takes, or would break a rule of Argo's; E724, E725, E727, a pod that a
+            task asks for can't be had; E730, there is no such kind of object, or no schedule for it; E731, a scheduled
+            pipeline has a parameter without a value; E732, a time is none; E733, E734, a patch is wrong.
     """
+    of_pods = {name: value for name, value in locals().items() if name in OF_PODS}  # the arguments
     refuse_unsupported(program, COMPILER)
     refuse_unimportable(program)
+    _check_store(store)
     kind = chosen_kind(program.pipeline, kind, program.spans.get(""))
     changes = read_patches(patches)
-    _check_options(store, image, image_pull_policy, env or {})
+    options = pod_options(program, of_pods, spot_selector=spot_selector, spot_tolerations=spot_tolerations, tasks=tasks)
     modules = sorted({task.function.module for task in program.pipeline.tasks})
     if root is None and modules:
         root = project_root(modules)
     code = code_bundle(root, modules)
     sha = digest_bytes(code)
     plan = lower_steps(program.pipeline, allow_pickle=allow_pickle)
+    steps, spec = pods_of(program, plan.policies, options)
     pods = Pods(
-        image=image,
-        pull_policy=image_pull_policy,
+        container=container_part(options.base),
         stub=stub_text(),
         bundle=(f"{store.rstrip('/')}/{keys.project_prefix(project)}{keys.bundle_key(sha)}", sha),
         where=("--store", store, "--project", project),
-        env=tuple({"name": name, "value": text} for name, text in (env or {}).items()),
-        env_from=tuple({"secretRef": {"name": name}} for name in env_from_secrets),
+        steps=steps,
+        spec=spec,
     )
     times = {"logical_time": iso_time("logical_time", logical_time), "interval": list(iso_interval(interval))}
     scheduled = kind == CRON
     asked = _asked(program, params or {}, {name: told for name, told in times.items() if told}, scheduled=scheduled)
-    workflow, names = workflow_of(
-        program, plan, pods, asked, namespace=namespace, service_account=service_account, scheduled=scheduled
-    )
+    workflow, names = workflow_of(program, plan, pods, asked, namespace=namespace, scheduled=scheduled)
     objects = patched(objects_of(workflow, kind, program.pipeline), changes)
     texts = {file: yaml_text(made) for file, made in objects.items()}
     for file, made in objects.items():
         _refuse_broken(made, texts[file], program, has_patches=bool(changes))
-    engine = {
-        "format": _FORMAT,
-        "engine": "argo",
-        "pipeline": program.pipeline.name,
-        "program": pipeline_digest(program.pipeline),
-        "bundle": sha,
-        "store": store,
-        "project": project,
-        "objects": list(objects),
-    }
+    engine = _engine(program, sha, store, project) | {"objects": list(objects)}
     files: dict[str, str | bytes] = {
         **texts,
         "names.json": readable_json(names),
@@ -144,6 +158,19 @@ def compile_argo(
     return Bundle(files | program_files(program, plan))
 
 
+def _engine(program: Program, bundle: str, store: str, project: str) -> Json:
+    """What `publish_folder` needs to know."""
+    return {
+        "format": _FORMAT,
+        "engine": "argo",
+        "pipeline": program.pipeline.name,
+        "program": pipeline_digest(program.pipeline),
+        "bundle": bundle,
+        "store": store,
+        "project": project,
+    }
+
+
 def workflow_of(
     program: Program,
     plan: StepPlan,
@@ -151,7 +178,6 @@ def workflow_of(
     asked: str | None,
     *,
     namespace: str = "",
-    service_account: str = "",
     scheduled: bool = False,
 ) -> tuple[dict[str, Any], dict[str, str]]:
     """The Workflow of a program, and where in it each node is run.
@@ -162,7 +188,6 @@ def workflow_of(
         pods: how pods are made.
         asked: what the begin step is given; None to be given by who submits it.
         namespace: where it runs; "" for whatever `kubectl` says.
-        service_account: whose rights the pods have; "" for the namespace's default.
         scheduled: whether Argo knows which time of a schedule a run is for.
     """
     pipeline, digest = program.pipeline, pipeline_digest(program.pipeline)
@@ -178,9 +203,8 @@ def workflow_of(
         "entrypoint": ENTRYPOINT,
         "arguments": {"parameters": [{"name": "run"} | ({} if asked is None else {"value": asked})]},
         "templates": templates.made,
+        **pods.spec,
     }
-    if service_account:
-        spec["serviceAccountName"] = service_account
     made = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": metadata, "spec": spec}
     return made, templates.names
 
@@ -227,21 +251,12 @@ def _tree(name: str, value: object, where: Span | None) -> Json:
         raise CompileError(Diagnostic("E721", what, where, fix)) from error
 
 
-def _check_options(store: str, image: str, pull_policy: str, env: Mapping[str, str]) -> None:
-    problems: list[tuple[str, str, str]] = []
-    if not store:
-        problems.append(("store", store, "name the store that the pods reach: s3://bucket/prefix"))
-    if not image:
-        problems.append(("image", image, "name an image with Python 3.11 or later"))
-    if pull_policy not in _PULL_POLICIES:
-        problems.append(("image_pull_policy", pull_policy, f"use one of {', '.join(_PULL_POLICIES)}"))
-    texts = {"store": store, "image": image, **{f"env {name}": text for name, text in env.items()}}
-    problems += [(n, t, "Argo would read `{{` as a template: leave it out") for n, t in texts.items() if "{{" in t]
-    if problems:
-        raise CompileError(
-            Diagnostic("E720", f"the option `{name}` of the argo compiler is {text!r}", None, fix)
-            for name, text, fix in problems
-        )
+def _check_store(store: str) -> None:
+    fix = "" if store else "name the store that the pods reach: s3://bucket/prefix"
+    if "{{" in store:
+        fix = "Argo would read `{{` as a template: leave it out"
+    if fix:
+        raise CompileError(Diagnostic("E720", f"the option `store` of the argo compiler is {store!r}", None, fix))
 
 
 def _refuse_broken(made: Mapping[str, Any], text: str, program: Program, *, has_patches: bool) -> None:
@@ -287,6 +302,7 @@ _SUPPORT: Final[dict[str, Support]] = {
     "control.loop.nested@1": Lowered("as any loop, with the index vector as an input"),
     "control.loop.long@1": Lowered("as any loop: the templates lie no deeper than the bound has binary digits"),
     "policy.packages@1": Lowered("the packages of the image"),
+    "policy.env@1": Lowered("the step sets them before it imports the task: none of them goes through Argo"),
     **SCHEDULES,
     "value.logical_time@1": Lowered("the time of the schedule, or what the run is submitted with"),
     "value.interval@1": Lowered(

@@ -10,6 +10,8 @@ import re
 from collections.abc import Callable, Container, Iterator, Mapping
 from typing import Any, Final
 
+from drawloom.compilers.argo.pod_rules import pod_rules
+
 __all__ = ["OBJECT_LIMIT_BYTES", "problems_of"]
 
 # Any: Argo's objects as JSON trees
@@ -56,7 +58,9 @@ def _problems(made: Mapping[str, Any]) -> Iterator[str]:
         yield f"the entrypoint {spec['entrypoint']!r} is no template"
     given = {f"workflow.parameters.{one['name']}" for one in spec.get("arguments", {}).get("parameters", ())}
     given |= _OF_CRON if made["kind"] == "CronWorkflow" else set()
+    yield from (f"the spec: {text}" for text in pod_rules(spec, spec))
     for template in spec["templates"]:
+        yield from (f"template `{template['name']}`: {text}" for text in pod_rules(template, spec))
         yield from (f"template `{template['name']}`: {text}" for text in _template(template, templates, given))
 
 

@@ -15,12 +15,13 @@ Sources: Argo Workflows' docs "DAG", "Loops", "Retries", "Enhanced Depends Logic
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from drawloom.compilers.argo.names import Names
+from drawloom.compilers.argo.pods import StepPod
 from drawloom.compilers.passes.plan import Each, Entry, Group, Run, StepPlan, When, While
-from drawloom.ir.canonical import Json
+from drawloom.ir.canonical import Json, canonical_json
 from drawloom.ir.protocol import (
     BATCHES,
     BEGIN,
@@ -52,22 +53,20 @@ class Pods:
     """How the pods of a program are made.
 
     Args:
-        image: the image of the steps.
-        pull_policy: when the image is fetched.
+        container: the keys of their containers (`pods.container_part`), where a step has no others.
         stub: the text of the bootstrap stub.
         bundle: the place and the SHA-256 of the code bundle.
         where: the options every step is given first.
-        env: the container's `env`.
-        env_from: the container's `envFrom`.
+        steps: step id -> its own, for those that are made otherwise.
+        spec: keys of the Workflow's spec that hold for all pods.
     """
 
-    image: str
-    pull_policy: str
+    container: Mapping[str, Json]
     stub: str
     bundle: tuple[str, str]
     where: tuple[str, ...]
-    env: tuple[Mapping[str, Json], ...] = ()
-    env_from: tuple[Mapping[str, Json], ...] = ()
+    steps: Mapping[str, StepPod] = field(default_factory=dict)
+    spec: Mapping[str, Json] = field(default_factory=dict)
 
 
 class Templates:
@@ -295,35 +294,31 @@ class Templates:
         """The pod template of a step; steps that are made alike share one."""
         outputs = _texts_of(self._steps[entry.id])
         retries = _retries(entry)
-        key = (tuple(outputs), repr(retries))
+        own = self._pods.steps.get(entry.id)
+        key = (tuple(outputs), repr(retries), None if own is None else canonical_json([own.container, own.template]))
         if key not in self._shared:
-            name = self._shared[key] = self._reserve("-".join(["step", *outputs[:2]]))
+            label = [own.label] if own is not None else []
+            name = self._shared[key] = self._reserve("-".join(["step", *label, *outputs[:2]]))
             arguments = ["--run", _input("run"), "--step", _input("step"), "--index", _input("index")]
             arguments += ["--attempt", "1+{{retries}}", "--out", _OUT]
             made: dict[str, Any] = {
                 "name": name,
                 "inputs": {"parameters": [{"name": given} for given in ("run", "step", "index")]},
                 "retryStrategy": retries,
-                "container": self._container("step", arguments),
+                **(own.template if own is not None else {}),
+                "container": self._container("step", arguments, own),
             }
             if outputs:
                 made["outputs"] = _outputs(outputs)
             self._pod_templates.append(made)
         return self._shared[key]
 
-    def _container(self, module: str, arguments: Sequence[str]) -> dict[str, Any]:
+    def _container(self, module: str, arguments: Sequence[str], own: StepPod | None = None) -> dict[str, Any]:
         pods = self._pods
-        made: dict[str, Any] = {
-            "image": pods.image,
-            "imagePullPolicy": pods.pull_policy,
-            "command": ["python3", "-I", "-c", pods.stub],
-            "args": [*pods.bundle, module, *pods.where, *arguments],
-        }
-        if pods.env:
-            made["env"] = list(pods.env)
-        if pods.env_from:
-            made["envFrom"] = list(pods.env_from)
-        return made
+        made = dict(pods.container if own is None else own.container)
+        first: dict[str, Any] = {name: made.pop(name) for name in ("image", "imagePullPolicy") if name in made}
+        command = {"command": ["python3", "-I", "-c", pods.stub]}
+        return {**first, **command, "args": [*pods.bundle, module, *pods.where, *arguments], **made}
 
 
 def _is_empty(entry: Entry) -> bool:

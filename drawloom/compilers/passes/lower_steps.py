@@ -23,7 +23,7 @@ from drawloom.compilers.passes.plan import Each, Entry, Group, Run, StepPlan, Wh
 from drawloom.ir.layout import layout
 from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, Pipeline, PipelineCall, Try
 from drawloom.ir.operands import Apply, Carried, Operand, Output
-from drawloom.ir.policies import INFRA, RetryPolicy
+from drawloom.ir.policies import INFRA, PodPolicy, Policies, ResourcesPolicy, RetryPolicy
 from drawloom.ir.protocol import BEGIN, END, arm_output
 from drawloom.ir.slices import Place, StepSlice
 from drawloom.ir.sources import INDEX, Source
@@ -66,6 +66,7 @@ class _Lowering:
         self.order = {name: place for place, name in enumerate(self.sources)}
         self.needs = {node.id: dependencies(node) for node in walk(pipeline.body)}
         self.steps: list[StepSlice] = []
+        self.policies: dict[str, Policies] = {}
         self.results: list[Place] = []  # a place for each `:results` step, which can fail like a node
 
     def plan(self) -> StepPlan:
@@ -77,7 +78,7 @@ class _Lowering:
         maps = [node for node in walk(pipeline.body) if isinstance(node, Map)]
         lists = [Output(node.id, port.name) for node in maps for port in node.results]
         self.add(id=END, does="end", inputs=pipeline.body.results, ports=pipeline.results, also=lists)
-        return StepPlan(tuple(self.steps), body, (*self.places(), *self.results))
+        return StepPlan(tuple(self.steps), body, (*self.places(), *self.results), self.policies)
 
     def places(self) -> Iterator[Place]:
         for source in self.sources.values():
@@ -123,8 +124,12 @@ class _Lowering:
 
     def call(self, node: Call, after: tuple[str, ...], around: _Around) -> Entry:
         spec = self.tasks[node.task]
-        if node.policies:
-            spec = replace(spec, policies=node.policies)
+        policies = self.policies[node.id] = node.policies or spec.policies
+        if (policies.resources, policies.pod) != _ANYWHERE:
+            # where a step runs is the engine's business: another machine is no reason for another slice
+            policies = replace(policies, resources=ResourcesPolicy(), pod=PodPolicy())
+        if policies is not spec.policies:
+            spec = replace(spec, policies=policies)
         self.add(
             id=node.id,
             does="call",
@@ -346,6 +351,7 @@ class _Lowering:
 
 # Steps that decide run no code of the user's and can be started again at will.
 _FREE = 2
+_ANYWHERE = (ResourcesPolicy(), PodPolicy())
 
 
 def _run(step: str, after: tuple[str, ...], retry: RetryPolicy | None = None) -> Run:

@@ -6,10 +6,12 @@ prints a plan in its engine's words; the reference engine runs its JSON as it is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from drawloom.ir.canonical import Json
+from drawloom.ir.policies import Policies
 from drawloom.ir.slices import Place, StepSlice
 
 __all__ = ["Each", "Entry", "Group", "Run", "StepPlan", "When", "While", "entry_json"]
@@ -98,11 +100,13 @@ class StepPlan:
         steps: the slice of every step, in program order, `begin` first and `end` last.
         body: what an engine runs between `begin` and `end`.
         places: every node's place, for what looks at failures.
+        policies: step id -> the policies of the call it runs, for engines that make pods; a step needs few of them.
     """
 
     steps: tuple[StepSlice, ...]
     body: tuple[Entry, ...]
     places: tuple[Place, ...]
+    policies: Mapping[str, Policies] = field(default_factory=dict)
 
 
 def entry_json(entry: Any) -> Json:
@@ -112,8 +116,8 @@ def entry_json(entry: Any) -> Json:
     if not hasattr(entry, "__dataclass_fields__"):
         return entry
     tree: dict[str, Json] = {"do": type(entry).__name__.lower()}
-    for name, field in type(entry).__dataclass_fields__.items():
+    for name, declared in type(entry).__dataclass_fields__.items():
         item = getattr(entry, name)
-        if item != field.default:
+        if item != declared.default:
             tree[name] = entry_json(item)
     return tree
