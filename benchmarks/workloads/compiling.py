@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from drawloom.compilers.argo.compile import workflow_of
+from drawloom.compilers.argo.pods import PodSettings, container_part
 from drawloom.compilers.argo.rules import problems_of
 from drawloom.compilers.argo.templates import Pods
 from drawloom.compilers.emit.yaml import yaml_text
@@ -12,11 +13,13 @@ from drawloom.ir.protocol import stub_text
 
 __all__ = ["workflow_text"]
 
+_SETTINGS = PodSettings("python:3.11-slim", "IfNotPresent")
+
 
 def workflow_text(program: Program) -> str:
     """The Workflow of a program, lowered, printed and checked against Argo's rules."""
     bundle = ("s3://lake/bundles/code.zip", "0" * 64)
-    pods = Pods("python:3.11-slim", "IfNotPresent", stub_text(), bundle, ("--store", "s3://lake"))
+    pods = Pods(container_part(_SETTINGS), stub_text(), bundle, ("--store", "s3://lake"))
     workflow, _ = workflow_of(program, lower_steps(program.pipeline), pods, None)
     assert not problems_of(workflow), "it keeps Argo's rules"
     return yaml_text(workflow)

@@ -165,7 +165,7 @@ def _tags(tree: Any, known: Container[str], what: str, gives: Callable[[str], bo
             for tag in _TAG.findall(tree):
                 if tag not in known and not gives(tag) and not _LEFT_TO_ARGO.match(tag):
                     yield f"{what}{' reads' if what else 'it reads'} `{tag}`, which nothing gives"
-    elif isinstance(tree, Mapping):
+    elif isinstance(tree, dict):
         for value in tree.values():
             yield from _tags(value, known, what, gives)
     elif isinstance(tree, (list, tuple)):

@@ -331,11 +331,13 @@ def _without_empty(entries: Sequence[Entry]) -> list[Entry]:
     instead: dict[str, tuple[str, ...]] = {}
     kept = []
     for entry in entries:
-        after = tuple(dict.fromkeys(other for one in entry.after for other in instead.get(one, (one,))))
+        after = entry.after
+        if instead:
+            after = tuple(dict.fromkeys(other for one in after for other in instead.get(one, (one,))))
         if _is_empty(entry):
             instead[entry.id] = after
         else:
-            kept.append(replace(entry, after=after))
+            kept.append(entry if after == entry.after else replace(entry, after=after))
     return kept
 
 
