@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 
 CONFORMANCE = Path(__file__).parents[1] / "conformance"
-sys.path[:0] = [path for path in (str(CONFORMANCE), str(CONFORMANCE / "programs")) if path not in sys.path]
+HERE = Path(__file__).parent
+FOLDERS = (CONFORMANCE, CONFORMANCE / "programs", HERE, HERE / "samples")
+sys.path[:0] = [str(path) for path in FOLDERS if str(path) not in sys.path]
 
-from drawloom.compilers.argo.compile import workflow_of  # noqa: E402  # the conformance programs come first
-from drawloom.compilers.argo.templates import Pods  # noqa: E402
-from drawloom.compilers.passes.lower_steps import lower_steps  # noqa: E402
+from kinds_of_programs import every_object  # noqa: E402  # the folders come first
+
 from drawloom.ir.program import Program  # noqa: E402
-
-PODS = Pods("python:3.11-slim", "IfNotPresent", "STUB", ("s3://lake/BUNDLE", "SHA"), ("--store", "s3://lake"))
 
 
 @pytest.fixture(scope="session")
@@ -25,6 +24,6 @@ def workflow() -> Callable[..., dict[str, Any]]:
     """Makes the Workflow of a program, with short texts where a build has the stub and digests."""
 
     def make(program: Program, asked: str | None = "RUN") -> dict[str, Any]:
-        return workflow_of(program, lower_steps(program.pipeline), PODS, asked)[0]
+        return every_object(program, "workflow", asked)["workflow.yaml"]
 
     return make

@@ -16,6 +16,7 @@ import yaml
 from harness import Case, case_names, programs
 from hera.workflows.models import Workflow
 
+from drawloom.compilers.argo.fields import field_problems
 from drawloom.compilers.argo.rules import problems_of
 from drawloom.compilers.emit.yaml import yaml_text
 
@@ -36,7 +37,7 @@ FIRST = {module: next(name for m, name in case_names() if m == module) for modul
 
 
 @cache
-def _validator() -> Any:
+def validator_of(kind: str) -> Any:
     """Argo's published schema, closed: unknown keys are refused, as the controller's strict reader does."""
     schema = json.loads(SCHEMA.read_text("utf-8"))
     for name, definition in schema["definitions"].items():
@@ -44,7 +45,7 @@ def _validator() -> Any:
             schema["definitions"][name] = {"type": ["string", "integer"]}
         elif "properties" in definition:
             definition.setdefault("additionalProperties", False)
-    root = "#/definitions/io.argoproj.workflow.v1alpha1.Workflow"
+    root = f"#/definitions/io.argoproj.workflow.v1alpha1.{kind}"
     return jsonschema.Draft202012Validator({"$ref": root, "definitions": schema["definitions"]})
 
 
@@ -66,16 +67,17 @@ def test_a_program_is_a_workflow_by_every_rule(workflow: Make, module: str, name
     read = yaml.safe_load(yaml_text(made))
     assert read == json.loads(json.dumps(made))
     Workflow.model_validate(read, extra="forbid")
+    assert list(field_problems(made)) == []
     assert problems_of(made) == []
     if SCHEMA.is_file():
-        assert [(list(error.path), error.message) for error in _validator().iter_errors(read)] == []
+        assert [(list(error.path), error.message) for error in validator_of("Workflow").iter_errors(read)] == []
 
 
 @pytest.mark.skipif(not SCHEMA.is_file(), reason="Argo's published schema isn't beside the project")
 def test_the_closed_schema_refuses_what_argo_would(workflow: Make) -> None:
     made = workflow(Case("straight_line", FIRST["straight_line"]).trace.program)
     made["spec"]["templates"][-1]["container"]["comand"] = ["python3"]
-    (error,) = _validator().iter_errors(made)
+    (error,) = validator_of("Workflow").iter_errors(made)
     assert "comand" in error.message
 
 
