@@ -60,10 +60,10 @@ conformance: $(VENV)/.dev ## every program of the suite on every executor and en
 	    PLAIN_EXAMPLES=$$(( $(PLAIN_EXAMPLES) / $(PLAIN_SHARES) )) $(BIN)/python -m pytest -q -p no:cacheprovider tests/conformance/test_generated_plain.py
 
 ARGO_PROCESSES ?= 4  # each waits for pods most of the time
-test-argo-lint: $(VENV)/.dev ## every program's Workflow by Argo's own validator, built from its Go module (needs Go)
-	@lint=$$(tests/engines/argo/build-argolint); status=$$?; \
+test-argo-lint: $(VENV)/.dev ## every program's Workflow by Argo's own validators, 4.0's and 3.7's, built from their Go modules (needs Go)
+	@lint=$$(tests/engines/argo/build-argolint) && older=$$(tests/engines/argo/build-argolint 3.7); status=$$?; \
 	if [ $$status = 75 ]; then exit 0; elif [ $$status != 0 ]; then exit $$status; fi; \
-	TEST_ARGOLINT=$$lint $(BIN)/python -m pytest tests/argo/test_argolint.py
+	TEST_ARGOLINT=$$lint TEST_ARGOLINT_37=$$older $(BIN)/python -m pytest tests/argo/test_argolint.py
 
 test-argo: $(VENV)/.dev ## the small programs on a real Argo, on a Kubernetes of its own on this machine (needs root, Go, Debian)
 	tests/engines/argo/with-cluster $(BIN)/python -m pytest -n $(ARGO_PROCESSES) tests/engines/argo

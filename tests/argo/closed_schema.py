@@ -13,7 +13,7 @@ SCHEMA = Path(__file__).parents[3] / "shared" / "data" / "argo-workflows-4.1.2-s
 
 
 @cache
-def validator() -> Any:
+def validator_of(kind: str) -> Any:
     """Argo's published schema, closed: unknown keys are refused, as the controller's strict reader does."""
     schema = json.loads(SCHEMA.read_text("utf-8"))
     for name, definition in schema["definitions"].items():
@@ -21,5 +21,5 @@ def validator() -> Any:
             schema["definitions"][name] = {"type": ["string", "integer"]}
         elif "properties" in definition:
             definition.setdefault("additionalProperties", False)
-    root = "#/definitions/io.argoproj.workflow.v1alpha1.Workflow"
+    root = f"#/definitions/io.argoproj.workflow.v1alpha1.{kind}"
     return jsonschema.Draft202012Validator({"$ref": root, "definitions": schema["definitions"]})

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
-from closed_schema import SCHEMA, validator
+from closed_schema import SCHEMA, validator_of
 from hera.workflows.models import Workflow
 
 from drawloom.compilers.argo.pod_rules import pod_rules
@@ -115,7 +115,7 @@ def _compiled(program: Program, **options: Any) -> dict[str, Any]:
     Workflow.model_validate(made, extra="forbid")
     assert problems_of(made) == []
     if SCHEMA.is_file():
-        assert [(list(error.path), error.message) for error in validator().iter_errors(made)] == []
+        assert [(list(error.path), error.message) for error in validator_of("Workflow").iter_errors(made)] == []
     return made
 
 

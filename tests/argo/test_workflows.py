@@ -11,10 +11,11 @@ from typing import Any
 
 import pytest
 import yaml
-from closed_schema import SCHEMA, validator
+from closed_schema import SCHEMA, validator_of
 from harness import Case, case_names, programs
 from hera.workflows.models import Workflow
 
+from drawloom.compilers.argo.fields import field_problems
 from drawloom.compilers.argo.rules import problems_of
 from drawloom.compilers.emit.yaml import yaml_text
 
@@ -52,16 +53,17 @@ def test_a_program_is_a_workflow_by_every_rule(workflow: Make, module: str, name
     read = yaml.safe_load(yaml_text(made))
     assert read == json.loads(json.dumps(made))
     Workflow.model_validate(read, extra="forbid")
+    assert list(field_problems(made)) == []
     assert problems_of(made) == []
     if SCHEMA.is_file():
-        assert [(list(error.path), error.message) for error in validator().iter_errors(read)] == []
+        assert [(list(error.path), error.message) for error in validator_of("Workflow").iter_errors(read)] == []
 
 
 @pytest.mark.skipif(not SCHEMA.is_file(), reason="Argo's published schema isn't beside the project")
 def test_the_closed_schema_refuses_what_argo_would(workflow: Make) -> None:
     made = workflow(Case("straight_line", FIRST["straight_line"]).trace.program)
     made["spec"]["templates"][-1]["container"]["comand"] = ["python3"]
-    (error,) = validator().iter_errors(made)
+    (error,) = validator_of("Workflow").iter_errors(made)
     assert "comand" in error.message
 
 

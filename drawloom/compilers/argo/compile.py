@@ -274,9 +274,8 @@ def _refuse_broken(made: Mapping[str, Any], text: str, program: Program, *, has_
             Diagnostic("E734", f"after the patches the {made['kind']} can't be read: {error!r}", where, PATCH_FIX)
         ) from error
     if found and has_patches:
-        raise CompileError(
-            Diagnostic("E734", f"after the patches the {made['kind']}: {one}", where, PATCH_FIX) for one in found
-        )
+        what = f"after the patches the {made['kind']} breaks a rule of Argo's"
+        raise CompileError(Diagnostic("E734", f"{what}: {one}", where, PATCH_FIX) for one in found)
     if found:
         fix = "this is a fault of drawloom's: report it with the pipeline"
         raise CompileError(

@@ -58,6 +58,7 @@ class Cluster:
             service_account=self.facts["service_account"],
             env=env,
             root=str(PROGRAMS),
+            kind="workflow",  # also of what has a schedule
         )
         files.write(folder / "build")
         return Catalog.open(store)

@@ -44,6 +44,7 @@ class Binary:
 
 
 ARGOLINT = Binary("argolint", "argolint", ".", ARGO_MODULE)
+ARGOLINT_37 = Binary("argolint37", "argolint37", ".", "github.com/argoproj/argo-workflows/v3")
 PAUSE = Binary("pause", "pause", ".")
 CONTROLLER = Binary("workflow-controller", "argolint", f"{ARGO_MODULE}/cmd/workflow-controller", ARGO_MODULE)
 EXECUTOR = Binary(
