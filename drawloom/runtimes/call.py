@@ -98,7 +98,8 @@ class _Instance:
         ttl = policies.cache.ttl_seconds
         found = lookup(self.step.storage, self.step.objects, self.step.values, self.key, ttl)
         if found is None:
-            save_environment(self.step.storage, policies.packages)
+            if self.environment:
+                save_environment(self.step.storage, policies.packages)
             return False
         self._commit(
             "cached",

@@ -206,7 +206,7 @@ class _CallReasons:
         return CallFacts(
             function=self.spec.function.digest,
             inputs=self.inputs,
-            environment=environment_digest(packages),
+            environment=environment_digest(packages) if self.spec.container is None else "",
             version=self.policies.cache.version,
             key=key,
             source=lambda: self.of.source(self.spec.function.digest),
