@@ -50,7 +50,7 @@ def _outputs(function: Any, result: Type | None) -> dict[str, Type]:
             what = f"the field `{name}` of the result" if name else "the result"
             raise refusal(
                 "D171",
-                f"{what} of the container `{function.__name__}` has the type `{type_}`, which can't be read from a file",
+                f"{what} of the container `{function.__name__}` has the type `{type_}`, which no file can hold",
                 "use File, Directory, str, int, float, bool, lists and dicts of such, or a NamedTuple of these",
                 function_span(function),
             )

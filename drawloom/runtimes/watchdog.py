@@ -38,7 +38,7 @@ from drawloom.runtimes.endings import attempt_late, how_ended, node_late
 from drawloom.runtimes.tracked import NOTHING, Tracked
 from drawloom.storage.base import KeyMissing
 
-__all__ = ["node_seconds_left", "run_limited"]
+__all__ = ["node_seconds_left", "run_limited", "shortest_limit"]
 
 
 def node_seconds_left(step: StepContext, index: Index, policies: Policies) -> float:
@@ -53,6 +53,16 @@ def node_seconds_left(step: StepContext, index: Index, policies: Policies) -> fl
     return policies.node_timeout_seconds - (time.time() - began)
 
 
+def shortest_limit(step: StepContext, started: AttemptStarted, policies: Policies) -> tuple[float, str]:
+    """The seconds an attempt may take, and what is said once it has taken longer; there is a limit."""
+    limits = [(policies.attempt_timeout_seconds, attempt_late(started.node, started.attempt, policies))]
+    if policies.node_timeout_seconds is not None:
+        left = node_seconds_left(step, started.index, policies)
+        limits.append((left, node_late(started.node, started.attempt, policies)))
+    seconds, late = min(((limit, text) for limit, text in limits if limit is not None), key=lambda found: found[0])
+    return seconds, str(late)
+
+
 def run_limited(
     step: StepContext,
     started: AttemptStarted,
@@ -62,18 +72,12 @@ def run_limited(
     place: tuple[Any, ...],
 ) -> AttemptResult:
     """`run_attempt` under the limits of `spec.policies`; the outcome is `timeout` where one was reached."""
-    policies = spec.policies
-    number = started.attempt
-    limits = [(policies.attempt_timeout_seconds, attempt_late(started.node, number, policies))]
-    if policies.node_timeout_seconds is not None:
-        left = node_seconds_left(step, started.index, policies)
-        limits.append((left, node_late(started.node, number, policies)))
-    seconds, late = min(((limit, text) for limit, text in limits if limit is not None), key=lambda found: found[0])
+    seconds, late = shortest_limit(step, started, spec.policies)
     began = time.monotonic()
     attempt = partial(run_attempt, function, spec, inputs, step.values, tee=True, interruptible=False, place=place)
     text, how = _run_child(lambda: _encode(attempt()), max(0.0, seconds))
     if text is None:
-        return AttemptResult("timeout", None, engine_failure(TIMEOUT, str(late)), None, time.monotonic() - began)
+        return AttemptResult("timeout", None, engine_failure(TIMEOUT, late), None, time.monotonic() - began)
     if not text:
         failure = engine_failure(INFRA, f"the process of the attempt {how} before it answered")
         return AttemptResult("failed", None, failure, None, time.monotonic() - began)

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from drawloom.catalog import keys
+from drawloom.compilers.argo.containers import refuse_images
 from drawloom.compilers.argo.names import object_name
 from drawloom.compilers.argo.rules import OBJECT_LIMIT_BYTES, problems_of
 from drawloom.compilers.argo.templates import ENTRYPOINT, Pods, Templates
@@ -71,11 +72,13 @@ def compile_argo(
     Raises:
         CompileError: E701, a feature Argo doesn't have; E703, E704, the bundle can't be made; E706, a task can't be
             imported by a step; E720, an option is wrong; E721, the parameters don't fit or are too large; E722, the
-            Workflow is larger than Kubernetes takes, or would break a rule of Argo's.
+            Workflow is larger than Kubernetes takes, or would break a rule of Argo's; E736, Argo would read the name of
+            a container's image as a template.
     """
     refuse_unsupported(program, COMPILER)
     refuse_unimportable(program)
     _check_options(store, image, image_pull_policy, env or {})
+    refuse_images(program)
     modules = sorted({task.function.module for task in program.pipeline.tasks})
     if root is None and modules:
         root = project_root(modules)
@@ -219,7 +222,7 @@ def _refuse_broken(workflow: Json, text: str, program: Program) -> None:
 _SUPPORT: Final[dict[str, Support]] = {
     **dict.fromkeys(FEATURES, Native()),
     **BY_STEPS,
-    "node.container@1": Refused("the compiler doesn't print containers yet"),
+    "node.container@1": Lowered("a pod that stages files in, runs the image by its `/bin/sh`, and stages files out"),
     "node.engine@1": Refused("the compiler doesn't print its engine's own nodes yet"),
     "node.pipeline@1": Lowered("a DAG template of its own"),
     "control.map@1": Lowered("a deciding step writes the count of a `withSequence`"),

@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from drawloom.compilers.argo.containers import container_template
 from drawloom.compilers.argo.names import Names
 from drawloom.compilers.passes.plan import Each, Entry, Group, Run, StepPlan, When, While
 from drawloom.ir.canonical import Json
@@ -290,6 +291,9 @@ class Templates:
 
     def _pod(self, entry: Run) -> str:
         """The pod template of a step; steps that are made alike share one."""
+        task = self._steps[entry.id].task
+        if task is not None and task.container is not None:
+            return self._container_pod(entry, task.container.image)
         outputs = _texts_of(self._steps[entry.id])
         retries = _retries(entry)
         key = (tuple(outputs), repr(retries))
@@ -306,6 +310,16 @@ class Templates:
             if outputs:
                 made["outputs"] = _outputs(outputs)
             self._pod_templates.append(made)
+        return self._shared[key]
+
+    def _container_pod(self, entry: Run, image: str) -> str:
+        """The pod template of a container; containers of one image that are made alike share one."""
+        retries = _retries(entry)
+        key = (image, repr(retries))
+        if key not in self._shared:
+            name = self._shared[key] = self._reserve("container")
+            made = container_template(name, image, self._pods.pull_policy, self._container)
+            self._pod_templates.append({**made, "retryStrategy": retries})
         return self._shared[key]
 
     def _container(self, module: str, arguments: Sequence[str]) -> dict[str, Any]:
