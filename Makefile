@@ -7,7 +7,7 @@ DEMO_NEEDS := --editable '.[tables,models]' matplotlib
 DEV_NEEDS := --editable '.[dev]'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check-types unit conformance test-argo-lint test-argo torture bench docs clean
+.PHONY: help demo test lint check-types unit conformance test-argo-lint test-argo test-containers torture bench docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -67,6 +67,9 @@ test-argo-lint: $(VENV)/.dev ## every program's Workflow by Argo's own validator
 
 test-argo: $(VENV)/.dev ## the small programs on a real Argo, on a Kubernetes of its own on this machine (needs root, Go, Debian)
 	tests/engines/argo/with-cluster $(BIN)/python -m pytest -n $(ARGO_PROCESSES) tests/engines/argo
+
+test-containers: $(VENV)/.dev ## containers on this machine, by a docker of its own (needs root, Debian)
+	tests/engines/containers/with-docker $(BIN)/python -m pytest tests/engines/containers
 
 bench: $(VENV)/.dev ## the figures of docs/performance.md, beside their floor
 	$(BIN)/python -m benchmarks.run

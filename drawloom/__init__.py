@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from drawloom.catalog.run import Run
     from drawloom.compilers.base import Bundle
     from drawloom.dsl.bounded import bounded
+    from drawloom.dsl.container import container, input_path, output_path, run_image
     from drawloom.dsl.control import branch, for_each, try_, while_loop
     from drawloom.dsl.expressions import and_, choose, contains, flatten, is_none, length, not_, or_
     from drawloom.dsl.markers import Codec, Static
@@ -94,10 +95,12 @@ __all__ = [
     "check",
     "choose",
     "compile",
+    "container",
     "contains",
     "debug",
     "flatten",
     "for_each",
+    "input_path",
     "is_none",
     "length",
     "log_artifact",
@@ -105,10 +108,12 @@ __all__ = [
     "log_metric",
     "not_",
     "or_",
+    "output_path",
     "pipeline",
     "plan",
     "resume",
     "run",
+    "run_image",
     "run_info",
     "task",
     "try_",
@@ -123,6 +128,7 @@ _MODULES = {
     "catalog.run": "Run",
     "compilers.base": "Bundle",
     "dsl.bounded": "bounded",
+    "dsl.container": "container input_path output_path run_image",
     "dsl.control": "branch for_each try_ while_loop",
     "dsl.expressions": "and_ choose contains flatten is_none length not_ or_",
     "dsl.markers": "Codec Static",

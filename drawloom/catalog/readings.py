@@ -16,7 +16,6 @@ from drawloom.ir.nodes import (
     Block,
     Branch,
     Call,
-    ContainerCall,
     EngineNode,
     Loop,
     Map,
@@ -31,7 +30,7 @@ __all__ = ["SETTLED", "STATES", "Reading"]
 
 STATES: Final[tuple[str, ...]] = ("pending", "running", "succeeded", "cached", "skipped", "failed", "cancelled")
 SETTLED: Final = frozenset(STATES[2:])
-_LEAF: Final = (Call, ContainerCall, EngineNode)
+_LEAF: Final = (Call, EngineNode)
 
 
 class Reading:  # over 150 lines: the rules of all kinds of nodes call each other, one walk long

@@ -126,6 +126,8 @@ def not_cacheable(inputs: tuple[tuple[str, Operand], ...], spec: TaskSpec, polic
         what = "the version of its code isn't known"
     elif policies.cache.enabled is False:
         what = "the cache is switched off for it (cache=False)"
+    elif policies.cache.enabled is None and spec.container is not None and "@sha256:" not in spec.container.image:
+        what = "its image is named without a digest, and may be another one (cache=True would keep its result)"
     elif policies.cache.enabled is None and spec.effect:
         what = "an effect is run for what it does (cache=True would keep it)"
     elif policies.cache.enabled is None and not any(_refers(operand) for _, operand in inputs):

@@ -7,7 +7,7 @@ a compiler that declares the old one is then told that it doesn't cover the new 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -15,7 +15,6 @@ from drawloom.ir.nodes import (
     Block,
     Branch,
     Call,
-    ContainerCall,
     EngineNode,
     Loop,
     Map,
@@ -26,6 +25,7 @@ from drawloom.ir.nodes import (
 )
 from drawloom.ir.operands import Operand, RunInfo
 from drawloom.ir.policies import INFRA, TIMEOUT, Policies
+from drawloom.ir.tasks import TaskSpec
 from drawloom.ir.types import Type
 from drawloom.ir.walk import blocks, operands, references
 
@@ -87,7 +87,6 @@ FEATURES: Final[dict[str, str]] = {
 }
 _KINDS: Final[dict[type, str]] = {
     Call: "node.call@1",
-    ContainerCall: "node.container@1",
     EngineNode: ENGINE_NODE,
     PipelineCall: "node.pipeline@1",
     Map: "control.map@1",
@@ -124,18 +123,22 @@ def features_used(pipeline: Pipeline) -> Iterator[Use]:
 
     A node uses a feature once, however often; a policy is used by each call it holds for.
     """
-    tasks = {task.name: task.policies for task in pipeline.tasks}
+    tasks = {task.name: task for task in pipeline.tasks}
     yield from _block_uses(pipeline.body, frozenset(), tasks)
     for feature in _pipeline_features(pipeline):
         yield Use(feature, "")
 
 
-def is_batched(node: Map) -> bool:
-    """Whether one step can work on several items of a map: not if what comes next is another thing for each of them."""
-    return node.batch_size > 1 and all(isinstance(inner, Call) for inner in node.body.nodes)
+def is_batched(node: Map, tasks: Mapping[str, TaskSpec]) -> bool:
+    """Whether one step can work on several items of a map: not if what comes next is another thing for each of them.
+
+    A container is a thing for each of them too.
+    """
+    calls = [inner for inner in node.body.nodes if isinstance(inner, Call) and tasks[inner.task].container is None]
+    return node.batch_size > 1 and len(calls) == len(node.body.nodes)
 
 
-def _block_uses(block: Block, around: _Kinds, tasks: dict[str, Policies]) -> Iterator[Use]:
+def _block_uses(block: Block, around: _Kinds, tasks: Mapping[str, TaskSpec]) -> Iterator[Use]:
     for node in block.nodes:
         for feature in _node_features(node, around, tasks):
             yield Use(feature, node.id)
@@ -143,17 +146,15 @@ def _block_uses(block: Block, around: _Kinds, tasks: dict[str, Policies]) -> Ite
             yield from _block_uses(inner, around | {type(node)}, tasks)
 
 
-def _node_features(node: Node, around: _Kinds, tasks: dict[str, Policies]) -> Iterator[str]:
-    yield _KINDS[type(node)]
+def _node_features(node: Node, around: _Kinds, tasks: Mapping[str, TaskSpec]) -> Iterator[str]:
+    yield _kind(node, tasks)
     if Map in around and type(node) in _WITHIN_MAP:
         yield _WITHIN_MAP[type(node)]
     match node:
         case Call():
-            yield from _policy_features(node.policies or tasks[node.task])
-        case ContainerCall():
-            yield from _policy_features(node.policies or Policies())
+            yield from _policy_features(node.policies or tasks[node.task].policies)
         case Map():
-            yield from _map_features(node)
+            yield from _map_features(node, tasks)
         case Loop():
             yield from _loop_features(node, around)
         case Try():
@@ -165,9 +166,15 @@ def _node_features(node: Node, around: _Kinds, tasks: dict[str, Policies]) -> It
     yield from _fact_features(operands(node))
 
 
-def _map_features(node: Map) -> Iterator[str]:
+def _kind(node: Node, tasks: Mapping[str, TaskSpec]) -> str:
+    if isinstance(node, Call) and tasks[node.task].container is not None:
+        return "node.container@1"
+    return _KINDS[type(node)]
+
+
+def _map_features(node: Map, tasks: Mapping[str, TaskSpec]) -> Iterator[str]:
     if node.batch_size > 1:
-        yield "control.map.batch@1" if is_batched(node) else "control.map.batch_control@1"
+        yield "control.map.batch@1" if is_batched(node, tasks) else "control.map.batch_control@1"
     if node.parallelism is not None:
         yield "control.map.parallelism@1"
         if len(node.body.nodes) > 1 or any(blocks(inner) for inner in node.body.nodes):

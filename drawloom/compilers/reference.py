@@ -65,7 +65,7 @@ def compile_reference(program: Program, *, root: str | None = None, allow_pickle
 _SUPPORT: Final[dict[str, Support]] = {
     **dict.fromkeys(FEATURES, Native()),
     **BY_STEPS,
-    "node.container@1": Refused("it starts Python alone"),
+    "node.container@1": Lowered("the step runs it by docker or podman of its machine"),
     "node.engine@1": Refused("it has no nodes of its own"),
     "control.branch@1": Lowered("a deciding step writes a boolean per arm"),
     "control.loop@1": Lowered("a deciding step writes a boolean before each iteration"),

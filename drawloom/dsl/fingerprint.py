@@ -26,7 +26,11 @@ __all__ = ["Fingerprint", "Reach", "fingerprint"]
 
 # Any: the user's names may stand for anything
 
-_OURS = {("drawloom.dsl.task", "task"), ("drawloom.dsl.pipeline", "pipeline")}
+_OURS = {
+    ("drawloom.dsl.task", "task"),
+    ("drawloom.dsl.pipeline", "pipeline"),
+    ("drawloom.dsl.container", "container"),
+}
 _OUR_KINDS = ("drawloom.dsl.task:Task", "drawloom.dsl.pipeline:Pipeline")
 _WIDTH = {"function": 0, "module": 1, "bundle": 2}
 _IMMUTABLE = (type(None), bool, int, float, complex, str, bytes, tuple, frozenset)
@@ -287,7 +291,7 @@ def _own_decorators(names: dict[str, Any]) -> frozenset[str]:
         if isinstance(value, FunctionType) and (value.__module__, value.__qualname__) in _OURS:
             found.add(name)
         elif isinstance(value, ModuleType) and value.__name__ == "drawloom":
-            found |= {f"{name}.task", f"{name}.pipeline"}
+            found |= {f"{name}.task", f"{name}.pipeline", f"{name}.container"}
     return frozenset(found)
 
 

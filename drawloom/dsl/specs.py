@@ -10,6 +10,7 @@ from drawloom.ir.types import ANY
 
 if TYPE_CHECKING:
     from drawloom.dsl.task import Task
+    from drawloom.ir.tasks import Container
 
 __all__ = ["task_spec"]
 
@@ -20,8 +21,8 @@ def task_spec(task: Task[..., Any]) -> TaskSpec:
     """The interface of a task as declared.
 
     Raises:
-        DefinitionError: the signature can't be read (D104, D106, D107, D109), or the function closes over run-time
-            state (D105).
+        DefinitionError: the signature can't be read (D104, D106, D107, D109), the function closes over run-time state
+            (D105), or it doesn't say how a container is run (D170-D173).
     """
     signature = task.signature()
     print_ = fingerprint(task.function)
@@ -32,4 +33,11 @@ def task_spec(task: Task[..., Any]) -> TaskSpec:
         result=ANY if signature.result is None else signature.result,
         effect=signature.effect,
         policies=task.policies,
+        container=_container(task) if task.is_container else None,
     )
+
+
+def _container(task: Task[..., Any]) -> Container:
+    from drawloom.dsl.container import container_of  # few pipelines have one
+
+    return container_of(task)

@@ -40,6 +40,7 @@ class Task(Generic[P, R]):
         options: what was given to `@task`, or by `with_options`.
         declared: the task as it was declared: itself, or what `with_options` and `after` were called on.
         upstream: what calls wait for besides their inputs.
+        is_container: whether it was made by `@container`: the function then says what is run in its place.
     """
 
     function: Callable[P, R]
@@ -53,6 +54,7 @@ class Task(Generic[P, R]):
         self.options = options
         self.declared: Task[P, R] = self
         self.upstream: tuple[object, ...] = ()
+        self.is_container = False
 
     @property
     def name(self) -> str:
@@ -78,6 +80,10 @@ class Task(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         tracer = CURRENT.get()
         if tracer is None:
+            if self.is_container:
+                from drawloom.dsl.container import call_here  # lazy: it is run only where somebody calls it
+
+                return call_here(self, args, kwargs)  # type: ignore[no-any-return]  # R, by its own declaration
             return self.function(*args, **kwargs)
         return tracer.call(self, args, kwargs, sys._getframe(1))  # type: ignore[return-value]  # a handle, typed R
 
@@ -131,6 +137,7 @@ class Task(Generic[P, R]):
     def _view(self) -> Task[P, R]:
         made: Task[P, R] = Task(self.function, self.options)
         made.declared, made.upstream = self.declared, self.upstream
+        made.is_container = self.is_container
         return made
 
     def __reduce__(self) -> str:

@@ -36,7 +36,7 @@ class Trace:
 
     Attributes:
         program: the pipeline in the IR, with the place of each node.
-        functions: task name -> the plain Python function.
+        functions: task name -> the plain Python function; of a container, what runs it on this machine.
         tasks: task name -> the task as declared.
     """
 
@@ -45,7 +45,9 @@ class Trace:
     def __init__(self, program: Program, tasks: dict[str, Task[..., Any]]) -> None:
         self.program = program
         self.tasks = tasks
-        self.functions: dict[str, Callable[..., Any]] = {name: task.function for name, task in tasks.items()}
+        self.functions: dict[str, Callable[..., Any]] = {
+            name: task if task.is_container else task.function for name, task in tasks.items()
+        }
 
 
 def trace(pipeline: Pipeline[..., Any], static: Mapping[str, object] | None = None) -> Trace:

@@ -14,7 +14,8 @@ node instance. It is sequential, in program order, keeps nothing but the run at 
 - Policies: attempts are made again as `RetryPolicy` says, with the environment variables of `Policies.env`. There is no
   clock here, so pauses and timeouts are left out, and no cache: a node that ran is `succeeded`, never `cached`.
 
-A `ContainerCall` and an `EngineNode` mean what their engine makes of them, and are refused.
+A task's container is run by whatever `functions` has for it. An `EngineNode` means what its engine makes of it, and is
+refused.
 """
 
 from __future__ import annotations
@@ -34,7 +35,6 @@ from drawloom.ir.nodes import (
     Block,
     Branch,
     Call,
-    ContainerCall,
     EngineNode,
     Loop,
     Map,
@@ -88,7 +88,7 @@ def interpret(
 
     Args:
         pipeline: the IR.
-        functions: task name -> the Python function.
+        functions: task name -> the Python function, or whatever runs its container.
         params: parameter name -> value; those left out take their defaults.
         info: what `RunInfo` references give, by field.
         leaf: decodes what the envelope doesn't know (`envelope.decode`), in constants and defaults.
@@ -98,7 +98,7 @@ def interpret(
         RunRefused: the pipeline has a node that only an engine can run (G231).
     """
     for node in walk(pipeline.body):
-        if isinstance(node, (ContainerCall, EngineNode)):
+        if isinstance(node, EngineNode):
             raise RunRefused(_engine_only(node))
     run = _Run(pipeline, functions, info or {}, leaf)
     run.take_params(params or {})
@@ -354,11 +354,10 @@ def _aggregate(pipeline: Pipeline, instances: Mapping[Instance, str]) -> dict[st
     return {n: next((s for s in ("failed", "succeeded") if s in states), "skipped") for n, states in found.items()}
 
 
-def _engine_only(node: ContainerCall | EngineNode) -> Diagnostic:
-    kind = "a container" if isinstance(node, ContainerCall) else f"a node that only {node.engine} has"
+def _engine_only(node: EngineNode) -> Diagnostic:
     return Diagnostic(
         code="G231",
-        what=f"`{node.id}` is {kind}; the reference interpreter runs Python tasks only",
+        what=f"`{node.id}` is a node that only {node.engine} has; the reference interpreter runs Python tasks only",
         where=None,
         fix="compile the pipeline for an engine that has it, or put a @task in its place",
     )

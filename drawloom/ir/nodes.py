@@ -22,7 +22,6 @@ __all__ = [
     "Call",
     "Carry",
     "Case",
-    "ContainerCall",
     "EngineNode",
     "FunctionRef",
     "Handler",
@@ -47,19 +46,6 @@ class Call:
     id: str
     task: str
     inputs: tuple[tuple[str, Operand], ...] = ()
-    after: tuple[str, ...] = ()
-    policies: Policies | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerCall:
-    """A container run to its end, for engines that have containers; its outputs are files under `outputs`."""
-
-    id: str
-    image: str
-    command: tuple[str, ...] = ()
-    inputs: tuple[tuple[str, Operand], ...] = ()
-    results: tuple[Port, ...] = ()
     after: tuple[str, ...] = ()
     policies: Policies | None = None
 
@@ -178,7 +164,7 @@ class Try:
     after: tuple[str, ...] = ()
 
 
-Node = Call | ContainerCall | PipelineCall | Map | Branch | Loop | Try | EngineNode
+Node = Call | PipelineCall | Map | Branch | Loop | Try | EngineNode
 
 
 @dataclass(frozen=True, slots=True)

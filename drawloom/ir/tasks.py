@@ -10,7 +10,7 @@ from drawloom.frozen import dataclass
 from drawloom.ir.policies import Policies
 from drawloom.ir.types import ANY, Type
 
-__all__ = ["FunctionRef", "Port", "TaskSpec"]
+__all__ = ["Container", "FunctionRef", "InputPath", "InputText", "OutputPath", "Port", "TaskSpec"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +40,43 @@ class FunctionRef:
 
 
 @dataclass(frozen=True, slots=True)
+class InputPath:
+    """In a command: the path of the file, or folder, that holds the input `name` in the container."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class InputText:
+    """In a command: the value of the input `name` itself, a text or a number."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPath:
+    """In a command: the path where the container leaves a result: the field `name`, "" for a result without fields."""
+
+    name: str = ""
+    suffix: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """What a task runs in place of a Python function: a command of an image.
+
+    Args:
+        image: the image's name, as a container registry or a local store knows it.
+        command: the program and its arguments, each the parts it is joined of.
+        env: (name, value) of the variables it is given beside the image's own.
+    """
+
+    image: str
+    command: tuple[tuple[str | InputPath | InputText | OutputPath, ...], ...] = ()
+    env: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class TaskSpec:
     """A task's interface: listed once in a pipeline, named by each of its calls.
 
@@ -50,6 +87,7 @@ class TaskSpec:
         result: the type of what it returns; the port is named `result`.
         effect: True if it returns nothing and is run for its effect.
         policies: how its calls are run unless a call says otherwise.
+        container: the command that is run; None if it is the function. The function then tells the interface alone.
     """
 
     name: str
@@ -58,3 +96,4 @@ class TaskSpec:
     result: Type = ANY
     effect: bool = False
     policies: Policies = Policies()
+    container: Container | None = None

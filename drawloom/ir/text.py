@@ -50,7 +50,6 @@ from drawloom.ir.nodes import (
     Block,
     Branch,
     Call,
-    ContainerCall,
     EngineNode,
     Loop,
     Map,
@@ -71,6 +70,7 @@ from drawloom.ir.notation import (
     type_fields,
 )
 from drawloom.ir.operands import Carried, Caught, Const, Item, Operand, Output
+from drawloom.ir.tasks import Container, InputPath, InputText, OutputPath
 from drawloom.ir.types import Type
 from drawloom.ir.walk import blocks, operands, references, walk
 
@@ -135,6 +135,8 @@ class Printer:
             facts.append(f" #{function.digest if _HEX.fullmatch(function.digest) else format_name(function.digest)}")
         if function.scope != "function":
             facts.append(f" in {format_name(function.scope)}")
+        if spec.container is not None:
+            facts.append(f" runs {_container(spec.container)}")
         inputs = ", ".join(self._port(p) for p in spec.inputs)
         options = _with(_options(spec.policies))
         return f"task {format_ref(spec.name)}({inputs}) -> {self.type(spec.result)}{''.join(facts)}{options}"
@@ -177,15 +179,12 @@ class Printer:
                     f"{format_name(c.name)}: {self.type(c.type)} = {self.operand(c.initial)}" for c in node.carried
                 ]
                 return f"loop({', '.join(carried)}) max {node.max_iterations}"
-            case ContainerCall():
-                command = [json.dumps(part) for part in (node.image, *node.command)]
-                return f"container({', '.join(command)}; {self.inputs(node.inputs)})"
             case EngineNode():
                 return f"engine({json.dumps(node.engine)}, {json.dumps(node.spec)}; {self.inputs(node.inputs)})"
 
     def _node_options(self, node: Node) -> str:
         options: list[str] = []
-        if isinstance(node, (Call, ContainerCall)) and node.policies is not None:
+        if isinstance(node, Call) and node.policies is not None:
             options = _options(node.policies) or ["no policies"]  # they replace the task's
         if isinstance(node, Map):
             options = [f"batch_size={node.batch_size}"] if node.batch_size != 1 else []
@@ -216,6 +215,25 @@ class Printer:
 
     def _ports(self, ports: Sequence[Port]) -> str:
         return f" -> {', '.join(self._port(p) for p in ports)}" if ports else ""
+
+
+def _container(container: Container) -> str:
+    """`"image" ["program", path x, text y + "...", output "name" ".suffix"] env ["A=b"]`."""
+    arguments = ", ".join(" + ".join(map(_part, argument)) or '""' for argument in container.command)
+    env = f" env {json.dumps([list(pair) for pair in container.env])}" if container.env else ""
+    return f"{json.dumps(container.image)} [{arguments}]{env}"
+
+
+def _part(part: str | InputPath | InputText | OutputPath) -> str:
+    match part:
+        case str():
+            return json.dumps(part)
+        case InputPath(name):
+            return f"path {format_name(name)}"
+        case InputText(name):
+            return f"text {format_name(name)}"
+        case OutputPath(name, suffix):
+            return f"output {json.dumps(name)} {json.dumps(suffix)}"
 
 
 def numbered(pipeline: Pipeline) -> dict[str, tuple[int, Node]]:

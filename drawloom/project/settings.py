@@ -180,6 +180,7 @@ _VARIABLES: Final = frozenset(
         "EXECUTOR",
         "WORKERS",
         "CACHE",
+        "CONTAINER_COMMAND",
         "DEBUG",
         "BUNDLE",
         "FAULTS",

@@ -23,7 +23,9 @@ from drawloom.runtimes.tracked import NOTHING, Tracked
 
 __all__ = [
     "AttemptResult",
+    "decoded_inputs",
     "describe_failure",
+    "encoded_result",
     "engine_failure",
     "load_function",
     "redacted",
@@ -160,6 +162,26 @@ def _tracked(log: Log, failed: BaseException | None) -> tuple[Tracked, BaseExcep
 
 
 def _call(function: Callable[..., Any], spec: TaskSpec, inputs: Mapping[str, Json], values: Any) -> Json:
+    given = decoded_inputs(spec, inputs, values)
+    if spec.container is not None:
+        from drawloom.runtimes.containers import run_container
+
+        return encoded_result(spec, run_container(spec, given), values)
+    code = getattr(function, "__code__", None)
+    if code is not None and code.co_posonlyargcount:
+        first = code.co_varnames[: code.co_posonlyargcount]
+        result = function(*[given.pop(name) for name in first if name in given], **given)
+    else:
+        result = function(**given)
+    return encoded_result(spec, result, values)
+
+
+def decoded_inputs(spec: TaskSpec, inputs: Mapping[str, Json], values: Any) -> dict[str, Any]:
+    """The values of a task's inputs, each decoded anew.
+
+    Raises:
+        ValueRefused: R521, one isn't of the declared type.
+    """
     conform = _conform or _load_conform()
     given = {name: values.decode(tree) for name, tree in inputs.items()}
     for port in spec.inputs:
@@ -173,12 +195,16 @@ def _call(function: Callable[..., Any], spec: TaskSpec, inputs: Mapping[str, Jso
                     "make the task before it return what this one needs, and annotate what it returns",
                 )
             )
-    code = getattr(function, "__code__", None)
-    if code is not None and code.co_posonlyargcount:
-        first = code.co_varnames[: code.co_posonlyargcount]
-        result = function(*[given.pop(name) for name in first if name in given], **given)
-    else:
-        result = function(**given)
+    return given
+
+
+def encoded_result(spec: TaskSpec, result: Any, values: Any) -> Json:
+    """The tree of what a task returned.
+
+    Raises:
+        ValueRefused: R520, it isn't of the declared type; or it can't be kept.
+    """
+    conform = _conform or _load_conform()
     problem = conform(result, spec.result)
     if problem is not None:
         raise ValueRefused(

@@ -37,12 +37,15 @@ def is_cacheable(inputs: tuple[tuple[str, Operand], ...], spec: TaskSpec, polici
     """Whether a call of the task `spec` with these (parameter, operand) pairs may be answered from the cache.
 
     Where the user said nothing: not if the task is run for its effect, nor if it is a source (none of its inputs refers
-    to anything). Never if the version of its code isn't known.
+    to anything), nor if its container has an image without a digest: what a tag names may change. Never if the version
+    of its code isn't known.
     """
     if not spec.function.digest:
         return False
     if policies.cache.enabled is not None:
         return policies.cache.enabled
+    if spec.container is not None and "@sha256:" not in spec.container.image:
+        return False
     return not spec.effect and any(_refers(operand) for _, operand in inputs)
 
 
@@ -81,7 +84,8 @@ class CacheKeys:
     __slots__ = ("_base", "environment", "static")
 
     def __init__(self, spec: TaskSpec, policies: Policies) -> None:
-        self.environment = environment_digest(policies)
+        # a container has its image for an environment, and that is part of its function
+        self.environment = environment_digest(policies) if spec.container is None else ""
         base = {
             "environment": self.environment,
             "function": spec.function.digest,

@@ -23,11 +23,17 @@ from drawloom.runtimes.decide import fail, skip
 from drawloom.runtimes.resolve import UpstreamFailed
 from drawloom.runtimes.tracked import NOTHING
 
-__all__ = ["run_call"]
+__all__ = ["Instance", "prepared", "run_call"]
 
 
 def run_call(step: StepContext, index: Index) -> int:
     """Runs one instance of a call; returns an exit code of `ir.protocol`."""
+    found = prepared(step, index)
+    return found if isinstance(found, int) else found.run()
+
+
+def prepared(step: StepContext, index: Index) -> int | Instance:
+    """An instance of a call, its inputs resolved; an exit code of `ir.protocol` where there is nothing to attempt."""
     node = step.slice.node
     if step.attempt > 1 and step.outcomes.commit(node, index) is not None:
         return _adopt(step, index)
@@ -39,7 +45,7 @@ def run_call(step: StepContext, index: Index) -> int:
         return skip(step, node, index, cause)
     except Exception as exception:  # noqa: BLE001  # an expression of the user's may raise anything
         return fail(step, node, index, describe_failure(exception))
-    return _Instance(step, index, inputs).run()
+    return Instance(step, index, inputs)
 
 
 def _adopt(step: StepContext, index: Index) -> int:
@@ -49,7 +55,7 @@ def _adopt(step: StepContext, index: Index) -> int:
     return FAILED_FINAL if outcome == "failed" else SKIPPED
 
 
-class _Instance:
+class Instance:
     """One attempt at one instance of a call."""
 
     def __init__(self, step: StepContext, index: Index, inputs: dict[str, Json]) -> None:
@@ -65,6 +71,12 @@ class _Instance:
         self.environment = ""
 
     def run(self) -> int:
+        """Makes the attempt; returns an exit code of `ir.protocol`."""
+        started = self.begin()
+        return started if isinstance(started, int) else self.end(started, self._attempt(started))
+
+    def begin(self) -> int | AttemptStarted:
+        """Writes that the attempt begins; gives an exit code instead if the cache or a commit answers the call."""
         if self._is_cached():
             return _adopt(self.step, self.index)
         run = self.step.run
@@ -81,7 +93,10 @@ class _Instance:
         ):
             return _adopt(self.step, self.index)
         _fault("before-run")
-        result = self._attempt(started)
+        return started
+
+    def end(self, started: AttemptStarted, result: AttemptResult) -> int:
+        """Writes how the attempt ended; returns an exit code of `ir.protocol`."""
         log = self.step.objects.put(result.log) if result.log else ""
         if result.outcome == "succeeded":
             return self._succeed(started, result, log)
@@ -93,18 +108,17 @@ class _Instance:
         return self._fail(started, result, log)
 
     def _is_cached(self) -> bool:
-        from drawloom.runtimes.cache import CacheKeys, is_cacheable, lookup
+        from drawloom.runtimes.cache import lookup
         from drawloom.runtimes.environment import save_environment
 
         policies = self.spec.policies
-        if not is_cacheable(self.step.slice.inputs, self.spec, policies):
+        if not self.take_key():
             return False
-        keys = CacheKeys(self.spec, policies)
-        self.key, self.environment = keys.key(self.refs), keys.environment
         ttl = policies.cache.ttl_seconds
         found = lookup(self.step.storage, self.step.objects, self.step.values, self.key, ttl)
         if found is None:
-            save_environment(self.step.storage, policies)
+            if self.environment:
+                save_environment(self.step.storage, policies)
             return False
         self._commit(
             "cached",
@@ -119,6 +133,17 @@ class _Instance:
             from drawloom.runtimes.checkpoint import checkpoint_name, discard
 
             discard(self.step.storage, checkpoint_name(self._place()))
+        return True
+
+    def take_key(self) -> bool:
+        """Makes the cache key and the environment; False if the call may not be answered from the cache."""
+        from drawloom.runtimes.cache import CacheKeys, is_cacheable
+
+        policies = self.spec.policies
+        if not is_cacheable(self.step.slice.inputs, self.spec, policies):
+            return False
+        keys = CacheKeys(self.spec, policies)
+        self.key, self.environment = keys.key(self.refs), keys.environment
         return True
 
     def _attempt(self, started: AttemptStarted) -> AttemptResult:

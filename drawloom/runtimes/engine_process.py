@@ -73,7 +73,7 @@ class Starter:
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         kept = {name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}
-        prefixes = ("AWS_", "DRAWLOOM_SECRET_", *_NUMERIC_PREFIXES)
+        prefixes = ("AWS_", "DOCKER_", "DRAWLOOM_CONTAINER_", "DRAWLOOM_SECRET_", *_NUMERIC_PREFIXES)
         kept |= {name: text for name, text in os.environ.items() if name.startswith(prefixes)}
         cache = os.environ.get("DRAWLOOM_CACHE") or os.path.join(tempfile.gettempdir(), f"drawloom-{os.getuid()}")
         self._environment = {**kept, "DRAWLOOM_CACHE": cache, **environment}

@@ -21,7 +21,7 @@ from drawloom.catalog.runlog import RunWriter
 from drawloom.errors import Diagnostic, NodeFailed, RunRefused
 from drawloom.ir.canonical import Json
 from drawloom.ir.layout import layout
-from drawloom.ir.nodes import Call, ContainerCall, EngineNode
+from drawloom.ir.nodes import Call, EngineNode
 from drawloom.ir.policies import TIMEOUT, Policies
 from drawloom.ir.program import Program
 from drawloom.ir.walk import walk
@@ -30,6 +30,7 @@ from drawloom.runtimes.blocks import DONE, Failure
 from drawloom.runtimes.cache import CacheKeys, is_cacheable
 from drawloom.runtimes.capture import routed
 from drawloom.runtimes.commitform import CommitForm
+from drawloom.runtimes.container_command import container_command, missing_command
 from drawloom.runtimes.endings import run_late
 from drawloom.runtimes.environment import python_minor, save_environment
 from drawloom.runtimes.executors import Executor, InlineExecutor, News, ThreadExecutor
@@ -96,7 +97,7 @@ def run_local(
         The run, also if it failed; `Run.result` then raises.
 
     Raises:
-        RunRefused: R510 to R513, R518; the run has not begun.
+        RunRefused: R510 to R513, R518, R562; the run has not begun.
         StoreError: the store can't be read or written.
         RunInterrupted: Ctrl-C; the run has ended and is written as cancelled.
     """
@@ -216,8 +217,9 @@ class _LocalRun:
 
     def _write_start(self, memory: Memory, info: Mapping[str, Json], executor: str) -> None:
         keyed = {plan.keys.environment: plan.policies for plan in self.calls.values() if plan.keys is not None}
-        for policies in keyed.values():
-            save_environment(self.catalog.storage, policies)
+        for environment, policies in keyed.items():
+            if environment:  # a container has none but its image
+                save_environment(self.catalog.storage, policies)
         digest = save_program(self.catalog.storage, self.program)
         decode = self.catalog.values.decode
         times = {name: decode(tree).isoformat() for name, tree in info.items() if tree is not None}
@@ -371,12 +373,14 @@ def _plan_calls(
     kept: dict[tuple[str, int], CacheKeys] = {}  # by task and policies: they are the same for many a call
     for node in walk(program.pipeline.body):
         where = program.spans.get(node.id)
-        if isinstance(node, (ContainerCall, EngineNode)):
+        if isinstance(node, EngineNode):
             problems[node.id] = _engine_only(node, program)
         if not isinstance(node, Call):
             continue
         spec = specs[node.task]
         policies = node.policies or spec.policies
+        if spec.container is not None and not container_command():
+            problems.setdefault(f"{node.id}:", missing_command(f"`{node.id}`", where))
         why = _isolation(executor, policies)
         problem = import_problem(spec, why, where) if why else None
         if problem is not None:
@@ -405,11 +409,10 @@ def _isolation(executor: str, policies: Policies) -> str:
     return ""
 
 
-def _engine_only(node: ContainerCall | EngineNode, program: Program) -> Diagnostic:
-    kind = "a container" if isinstance(node, ContainerCall) else f"a node that only {node.engine} has"
+def _engine_only(node: EngineNode, program: Program) -> Diagnostic:
     return Diagnostic(
         "R518",
-        f"`{node.id}` is {kind}: a local run has Python tasks only",
+        f"`{node.id}` is a node that only {node.engine} has: a local run has tasks only",
         program.spans.get(node.id),
         "compile the pipeline for an engine that has it, or put a @task in its place",
     )

@@ -205,7 +205,7 @@ class _CallReasons:
         return CallFacts(
             function=self.spec.function.digest,
             inputs=self.inputs,
-            environment=environment_digest(self.policies),
+            environment=environment_digest(self.policies) if self.spec.container is None else "",
             version=self.policies.cache.version,
             key=key,
             source=lambda: self.of.source(self.spec.function.digest),

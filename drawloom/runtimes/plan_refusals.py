@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drawloom.errors import Diagnostic, RunRefused
-from drawloom.ir.nodes import ContainerCall, EngineNode
+from drawloom.ir.nodes import EngineNode
 from drawloom.ir.program import Program
 from drawloom.ir.walk import walk
 
@@ -16,7 +16,7 @@ def refuse_engine_nodes(program: Program) -> None:
     Raises:
         RunRefused: R545, for each such node.
     """
-    nodes = [node for node in walk(program.pipeline.body) if isinstance(node, (ContainerCall, EngineNode))]
+    nodes = [node for node in walk(program.pipeline.body) if isinstance(node, EngineNode)]
     if nodes:
         raise RunRefused(
             Diagnostic(

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from drawloom.catalog.records import Index
 from drawloom.errors import DrawloomError
 from drawloom.ir.protocol import DONE, FAILED_FINAL, FAILED_RETRY, SKIPPED, parse_indices
 from drawloom.runtimes.context import StepContext, check_bundle, open_project, read_started
 
-__all__ = ["main", "read_options"]
+__all__ = ["main", "opened", "read_options"]
 
 _OPTIONS = ("store", "project", "run", "step", "index", "attempt", "out")
 LOST = 1  # the step itself couldn't do its work: an engine treats it as any crash
@@ -47,6 +47,20 @@ def main(arguments: Sequence[str]) -> int:
 
 def _main(arguments: Sequence[str]) -> int:
     options = read_options(arguments, _OPTIONS)
+    step = opened(options)
+    codes = {_run_one(step, index) for index in parse_indices(options["index"])}
+    return next(code for code in _RANK if code in codes)
+
+
+def opened(options: Mapping[str, str]) -> StepContext:
+    """The step that a command line asks for.
+
+    Args:
+        options: `store`, `project`, `run`, `step`, `attempt`, and `out`, if the engine reads anything.
+
+    Raises:
+        StoreError: E710, E711, E718.
+    """
     faults = os.environ.get("DRAWLOOM_FAULTS", "")
     if faults:
         from drawloom.runtimes.faults import at
@@ -56,9 +70,7 @@ def _main(arguments: Sequence[str]) -> int:
     run = read_started(storage, options["run"])
     check_bundle(run)
     attempt = sum(map(int, options["attempt"].split("+")))
-    step = StepContext(storage, run, options["step"], attempt, options["out"])
-    codes = {_run_one(step, index) for index in parse_indices(options["index"])}
-    return next(code for code in _RANK if code in codes)
+    return StepContext(storage, run, options["step"], attempt, options.get("out", ""))
 
 
 def _run_one(step: StepContext, index: Index) -> int:

@@ -40,7 +40,7 @@ from drawloom.runtimes.run_limit import run_seconds_left
 from drawloom.runtimes.tracked import NOTHING, Tracked
 from drawloom.storage.base import KeyMissing
 
-__all__ = ["node_seconds_left", "run_limited"]
+__all__ = ["node_seconds_left", "run_limited", "shortest_limit"]
 
 
 def node_seconds_left(step: StepContext, index: Index, policies: Policies) -> float:
@@ -55,6 +55,23 @@ def node_seconds_left(step: StepContext, index: Index, policies: Policies) -> fl
     return policies.node_timeout_seconds - (time.time() - began)
 
 
+def shortest_limit(step: StepContext, started: AttemptStarted, policies: Policies) -> tuple[float, Diagnostic | None]:
+    """The seconds an attempt may take, and what is said once it has taken longer; there is a limit.
+
+    Nothing is said where the time of the whole run is over by then: the attempt is cancelled, and no failure.
+    """
+    number = started.attempt
+    limits: list[tuple[float | None, Diagnostic | None]] = [
+        (policies.attempt_timeout_seconds, attempt_late(started.node, number, policies))
+    ]
+    if step.slice.run_timeout_seconds is not None:
+        limits.append((run_seconds_left(step), None))
+    if policies.node_timeout_seconds is not None:
+        left = node_seconds_left(step, started.index, policies)
+        limits.append((left, node_late(started.node, number, policies)))
+    return min(((limit, text) for limit, text in limits if limit is not None), key=lambda found: found[0])
+
+
 def run_limited(
     step: StepContext,
     started: AttemptStarted,
@@ -67,17 +84,7 @@ def run_limited(
 
     It is `cancelled` where the time of the whole run was over: the attempt is no failure then.
     """
-    policies = spec.policies
-    number = started.attempt
-    limits: list[tuple[float | None, Diagnostic | None]] = [
-        (policies.attempt_timeout_seconds, attempt_late(started.node, number, policies))
-    ]
-    if step.slice.run_timeout_seconds is not None:
-        limits.append((run_seconds_left(step), None))
-    if policies.node_timeout_seconds is not None:
-        left = node_seconds_left(step, started.index, policies)
-        limits.append((left, node_late(started.node, number, policies)))
-    seconds, late = min(((limit, text) for limit, text in limits if limit is not None), key=lambda found: found[0])
+    seconds, late = shortest_limit(step, started, spec.policies)
     began = time.monotonic()
     attempt = partial(run_attempt, function, spec, inputs, step.values, tee=True, interruptible=False, place=place)
     text, how = _run_child(lambda: _encode(attempt()), max(0.0, seconds))

@@ -15,7 +15,6 @@ from drawloom.ir.nodes import (
     Call,
     Carry,
     Case,
-    ContainerCall,
     EngineNode,
     FunctionRef,
     Handler,
@@ -285,7 +284,7 @@ def test_a_cycle_through_a_block_is_found() -> None:
 
 
 def test_what_only_an_engine_runs_is_checked_too() -> None:
-    box = ContainerCall("box", "alpine", (), (("text", Output("nowhere")),), RP(STR))
+    box = EngineNode("box", "argo", "{}", (("text", Output("nowhere")),), RP(STR))
     special = EngineNode("special", "argo", "{}", (("text", Output("box")),), RP(INT))
     group = PipelineCall("group", "inner", Block((plus("s", Output("special")),), R(Output("s"))), (), RP(STR))
     assert [d.code for d in check_pipeline(Program(P(box, special, group)))] == ["G205", "G203"]

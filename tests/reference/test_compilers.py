@@ -22,7 +22,7 @@ from drawloom.compilers.passes.plan import Each
 from drawloom.compilers.reference import compile_reference
 from drawloom.dsl.tracing import trace
 from drawloom.errors import CompileError, Span
-from drawloom.ir.nodes import Block, Call, ContainerCall, EngineNode, Pipeline
+from drawloom.ir.nodes import Block, Call, EngineNode, Pipeline
 from drawloom.ir.program import Program
 from drawloom.ir.tasks import FunctionRef, TaskSpec
 
@@ -43,16 +43,19 @@ def test_an_unknown_engine_is_refused_with_the_nearest_name():
 
 
 def test_what_an_engine_cannot_express_is_refused_all_at_once_with_lines():
-    nodes = (ContainerCall("train", "image:1"), EngineNode("wait", "airflow", "{}"))
+    nodes = (EngineNode("train", "dagster", "{}"), EngineNode("wait", "airflow", "{}"))
     pipeline = Pipeline("flow", body=Block(nodes))
     program = Program(pipeline, {"train": Span("flow.py", 4, "flow"), "": Span("flow.py", 2, "flow")})
     with pytest.raises(CompileError) as caught:
         compile_reference(program)
     first, second = (str(diagnostic).splitlines() for diagnostic in caught.value.diagnostics)
     assert first == [
-        "error[E701] node `train` uses containers (node.container@1), which reference can't express: it starts Python alone",
+        (
+            "error[E701] node `train` uses nodes that one engine alone has (node.engine@1), "
+            "which reference can't express: the node is dagster's own"
+        ),
         "  where  flow.py:4, flow",
-        '  graph  train = container("image:1"; )    <- here',
+        '  graph  train = engine("dagster", "{}"; )    <- here',
         "  fix    put a @task in its place; no installed engine accepts it",
     ]
     assert second == [
@@ -64,7 +67,7 @@ def test_what_an_engine_cannot_express_is_refused_all_at_once_with_lines():
         "  fix    put a @task in its place; no installed engine accepts it",
     ]
     facts = [(diagnostic.feature, diagnostic.engines) for diagnostic in caught.value.diagnostics]
-    assert facts == [("node.container@1", ()), ("node.engine@1", ())]
+    assert facts == [("node.engine@1", ()), ("node.engine@1", ())]
 
 
 def test_an_engines_own_node_is_refused_by_every_other_engine():

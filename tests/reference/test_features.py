@@ -21,7 +21,6 @@ from drawloom.ir.nodes import (
     Call,
     Carry,
     Case,
-    ContainerCall,
     EngineNode,
     Handler,
     Loop,
@@ -35,11 +34,12 @@ from drawloom.ir.nodes import (
 from drawloom.ir.operands import Carried, Const, Operand, Param, RunInfo
 from drawloom.ir.policies import CachePolicy, Parallelism, PipelinePolicies, Policies, RetryPolicy, SchedulePolicy
 from drawloom.ir.program import Program
-from drawloom.ir.tasks import FunctionRef, TaskSpec
+from drawloom.ir.tasks import Container, FunctionRef, TaskSpec
 from drawloom.ir.types import BOOL, INT, Type
 
 CALL = ("a", "node.call@1")
 TASK = TaskSpec("step_samples:one", FunctionRef("step_samples", "one"), result=INT)
+BOX = TaskSpec("step_samples:box", FunctionRef("step_samples", "box"), result=INT, container=Container("image:1"))
 NUMBERS, FLAG = Param("numbers"), Param("flag")
 
 
@@ -48,7 +48,7 @@ def flow(*nodes: Node, results: Sequence[Operand] = (), params: Sequence[Port] =
     return Pipeline(
         "flow",
         params=(Port("numbers", Type("list", (INT,))), Port("flag", BOOL), *params),
-        tasks=(TASK,),
+        tasks=(BOX, TASK),
         body=Block(nodes, tuple(zip(names, results, strict=True))),
         results=tuple(Port(name, Type("datetime")) for name in names),
         policies=PipelinePolicies(**policies),
@@ -99,7 +99,7 @@ INFRA, BY_CLASS = "policy.retry.infra@1", "policy.retry.by_class@1"
 USES: dict[str, tuple[Pipeline, list[tuple[str, str]]]] = {
     "node.call@1": (flow(call()), [CALL]),
     "node.container@1": (
-        flow(ContainerCall("box", "image:1", policies=Policies(attempt_timeout_seconds=5))),
+        flow(Call("box", BOX.name, policies=Policies(attempt_timeout_seconds=5))),
         [("box", "node.container@1"), ("box", "policy.timeout.attempt@1")],
     ),
     "node.engine@1": (flow(EngineNode("wait", "airflow", "{}")), [("wait", "node.engine@1")]),

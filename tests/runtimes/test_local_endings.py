@@ -17,7 +17,7 @@ from sample_programs import Sheet, const, out
 
 from drawloom.catalog.catalog import Catalog
 from drawloom.errors import RunFailed, RunRefused, Span
-from drawloom.ir.nodes import Block, Carry, ContainerCall, EngineNode, Handler, Loop, Map, Port, Try
+from drawloom.ir.nodes import Block, Carry, EngineNode, Handler, Loop, Map, Port, Try
 from drawloom.ir.operands import Apply, Carried, Item, Param, RunInfo
 from drawloom.ir.policies import CachePolicy, Policies, RetryPolicy
 from drawloom.ir.program import Program
@@ -249,11 +249,11 @@ def test_a_function_in_a_function_can_not_run_in_a_worker_process(catalog):
 
 
 def test_nodes_that_only_engines_have_are_refused_all_at_once(catalog):
-    nodes = (ContainerCall("box", "alpine"), EngineNode("sensor", "airflow", "{}"))
+    nodes = (EngineNode("box", "argo", "{}"), EngineNode("sensor", "airflow", "{}"))
     assert refusal(Sheet(), *nodes)(catalog) == (
-        "error[R518] `box` is a container: a local run has Python tasks only\n"
+        "error[R518] `box` is a node that only argo has: a local run has tasks only\n"
         "  fix    compile the pipeline for an engine that has it, or put a @task in its place\n"
-        "error[R518] `sensor` is a node that only airflow has: a local run has Python tasks only\n"
+        "error[R518] `sensor` is a node that only airflow has: a local run has tasks only\n"
         "  fix    compile the pipeline for an engine that has it, or put a @task in its place"
     )
 

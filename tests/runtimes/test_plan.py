@@ -17,7 +17,7 @@ import pytest
 import drawloom
 from drawloom import Catalog, DrawloomError, Plan, RunRefused
 from drawloom.errors import Span
-from drawloom.ir.nodes import Block, ContainerCall, Pipeline
+from drawloom.ir.nodes import Block, EngineNode, Pipeline
 from drawloom.ir.program import Program
 from drawloom.runtimes.plan import plan_local
 from drawloom.runtimes.planned import group_texts
@@ -432,7 +432,7 @@ def test_time_and_size_come_from_earlier_runs(load: Load, catalog: Catalog) -> N
 
 
 def test_what_only_an_engine_can_run_is_refused() -> None:
-    program = Program(Pipeline("p", body=Block((ContainerCall("c", "image"),))), {"c": Span("f.py", 3, "p")})
+    program = Program(Pipeline("p", body=Block((EngineNode("c", "airflow", "{}"),))), {"c": Span("f.py", 3, "p")})
     storage = Overlay(None)
     with pytest.raises(RunRefused) as refused:
         plan_local(program, {}, storage, Values(Objects(storage)))

@@ -20,7 +20,6 @@ from drawloom.ir.nodes import (
     Call,
     Carry,
     Case,
-    ContainerCall,
     EngineNode,
     FunctionRef,
     Handler,
@@ -190,7 +189,7 @@ class _Builder:
         if depth > 0:
             kinds += ["map", "branch", "loop", "try", "group"]
         if self.engine_nodes:
-            kinds += ["container", "engine"]
+            kinds += ["engine"]
         found: list[Node] = []
         for _ in range(self.draw(st.integers(0, 4))):
             kind = self.pick(*kinds)
@@ -319,14 +318,6 @@ class _Builder:
         final = Block(self._block(scope, depth)[0].nodes) if self.draw(st.booleans()) else None
         scope["int"].append(Output(name))
         return Try(name, body, tuple(handlers), final, (Port("result", INT),), after)
-
-    def _container(self, name: str, scope: Scope, _: int, after: tuple[str, ...]) -> Node:
-        command = ("sh", "-c", self.pick(*HOSTILE))
-        inputs = (("text", self.str(scope)),)
-        scope["int"].append(Output(name, "size"))
-        return ContainerCall(
-            name, "alpine:3", command, inputs, (Port("size", INT),), after, self.pick(None, *_POLICIES)
-        )
 
     def _engine(self, name: str, scope: Scope, _: int, after: tuple[str, ...]) -> Node:
         spec = canonical_json({"text": self.pick(*HOSTILE)})

@@ -10,7 +10,6 @@ from drawloom.ir.nodes import (
     Call,
     Carry,
     Case,
-    ContainerCall,
     EngineNode,
     FunctionRef,
     Handler,
@@ -36,6 +35,7 @@ from drawloom.ir.operands import (
     RunInfo,
 )
 from drawloom.ir.policies import CachePolicy, Parallelism, PipelinePolicies, Policies, RetryPolicy
+from drawloom.ir.tasks import Container, InputPath, InputText, OutputPath
 from drawloom.ir.types import ANY, FLOAT, INT, NONE, STR, Type
 
 __all__ = ["SAMPLES"]
@@ -128,10 +128,23 @@ CHURN = Pipeline(
     results=(Port("result", MAYBE),),
     policies=PipelinePolicies(3600.0),
 )
+BOX = Container(
+    "alpine:3",
+    (
+        ("sh",),
+        ("-c",),
+        ("echo '{{x}}' >$1",),
+        ("--n=", InputText("n")),
+        (InputPath("n"),),
+        (OutputPath("", ".txt"), "\u2603"),
+        (),
+    ),
+    (("LANG", "C"),),
+)
 CONTROL = Pipeline(
     name="control",
     params=(Port("n", INT, "1"),),
-    tasks=TASKS,
+    tasks=(*TASKS, TaskSpec("ml:box", FunctionRef("ml", "box"), (Port("n", INT),), STR, container=BOX)),
     body=Block(
         (
             Loop(
@@ -154,8 +167,8 @@ CONTROL = Pipeline(
                 after=("grow",),
             ),
             PipelineCall("inner", "other", _give(Output("guard")), (("n", Output("guard")),), (Port("result", INT),)),
-            ContainerCall("box", "alpine:3", ("sh", "-c", "echo '{{x}}'"), (("n", Output("inner")),), (Port("out"),)),
-            EngineNode("special", "argo", '{"template":"t"}', (("n", Output("box", "out")),), RESULT, ("inner",)),
+            Call("box", "ml:box", (("n", Output("inner")),)),
+            EngineNode("special", "argo", '{"template":"t"}', (("n", Output("box")),), RESULT, ("inner",)),
         ),
         (("result", Apply("tuple", (Output("special"), Const("true")))),),
     ),

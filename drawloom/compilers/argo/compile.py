@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from drawloom.catalog import keys
+from drawloom.compilers.argo.containers import refuse_images
 from drawloom.compilers.argo.kinds import (
     CRON,
     SCHEDULES,
@@ -116,7 +117,8 @@ def compile_argo(
             imported by a step; E720, an option is wrong; E721, the parameters don't fit or are too large; E722, the
             Workflow is larger than Kubernetes takes, or would break a rule of Argo's; E724, E725, E727, a pod that a
             task asks for can't be had; E730, there is no such kind of object, or no schedule for it; E731, a scheduled
-            pipeline has a parameter without a value; E732, a time is none; E733, E734, a patch is wrong.
+            pipeline has a parameter without a value; E732, a time is none; E733, E734, a patch is wrong; E736, Argo
+            would read the name of a container's image as a template.
     """
     of_pods = {name: value for name, value in locals().items() if name in OF_PODS}  # the arguments
     refuse_unsupported(program, COMPILER)
@@ -125,6 +127,7 @@ def compile_argo(
     kind = chosen_kind(program.pipeline, kind, program.spans.get(""))
     changes = read_patches(patches)
     options = pod_options(program, of_pods, spot_selector=spot_selector, spot_tolerations=spot_tolerations, tasks=tasks)
+    refuse_images(program)
     modules = sorted({task.function.module for task in program.pipeline.tasks})
     if root is None and modules:
         root = project_root(modules)
@@ -286,7 +289,7 @@ def _refuse_broken(made: Mapping[str, Any], text: str, program: Program, *, has_
 _SUPPORT: Final[dict[str, Support]] = {
     **dict.fromkeys(FEATURES, Native()),
     **BY_STEPS,
-    "node.container@1": Refused("the compiler doesn't print containers yet"),
+    "node.container@1": Lowered("a pod that stages files in, runs the image by its `/bin/sh`, and stages files out"),
     "node.engine@1": Refused("the compiler doesn't print its engine's own nodes yet"),
     "node.pipeline@1": Lowered("a DAG template of its own"),
     "control.map@1": Lowered("a deciding step writes the count of a `withSequence`"),

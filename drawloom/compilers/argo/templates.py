@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from drawloom.compilers.argo.containers import container_template
 from drawloom.compilers.argo.names import Names
 from drawloom.compilers.argo.pods import StepPod
 from drawloom.compilers.passes.plan import Each, Entry, Group, Run, StepPlan, When, While
@@ -292,6 +293,9 @@ class Templates:
 
     def _pod(self, entry: Run) -> str:
         """The pod template of a step; steps that are made alike share one."""
+        task = self._steps[entry.id].task
+        if task is not None and task.container is not None:
+            return self._container_pod(entry, task.container.image)
         outputs = _texts_of(self._steps[entry.id])
         retries = _retries(entry)
         own = self._pods.steps.get(entry.id)
@@ -311,6 +315,18 @@ class Templates:
             if outputs:
                 made["outputs"] = _outputs(outputs)
             self._pod_templates.append(made)
+        return self._shared[key]
+
+    def _container_pod(self, entry: Run, image: str) -> str:
+        """The pod template of a container; containers of one image that are made alike share one."""
+        retries = _retries(entry)
+        own = self._pods.steps.get(entry.id)
+        key = (image, repr(retries), None if own is None else canonical_json([own.container, own.template]))
+        if key not in self._shared:
+            name = self._shared[key] = self._reserve("container")
+            given = StepPod("", self._pods.container, {}) if own is None else own
+            made = container_template(name, image, given, self._container)
+            self._pod_templates.append({**made, "retryStrategy": retries})
         return self._shared[key]
 
     def _container(self, module: str, arguments: Sequence[str], own: StepPod | None = None) -> dict[str, Any]:

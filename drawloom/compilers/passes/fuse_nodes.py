@@ -105,15 +105,17 @@ def _chains(block: Block, tasks: dict[str, TaskSpec]) -> Iterator[list[Node]]:
             continue
         yield from _whole(chain)
         chain = [node] if _is_small(node, tasks) else []
-        if not _is_whole_step(node):
+        if not _is_whole_step(node, tasks):
             for inner in blocks(node):
                 yield from _chains(inner, tasks)
     yield from _whole(chain)
 
 
-def _is_whole_step(node: Node) -> bool:
+def _is_whole_step(node: Node, tasks: dict[str, TaskSpec]) -> bool:
     """Whether what a node holds is as large a step as can be: a fused chain, or several items of a map."""
-    return (isinstance(node, PipelineCall) and node.pipeline == FUSED) or (isinstance(node, Map) and is_batched(node))
+    if isinstance(node, Map):
+        return is_batched(node, tasks)
+    return isinstance(node, PipelineCall) and node.pipeline == FUSED
 
 
 def _whole(chain: list[Node]) -> Iterator[list[Node]]:
@@ -124,5 +126,5 @@ def _whole(chain: list[Node]) -> Iterator[list[Node]]:
 def _is_small(node: Node, tasks: dict[str, TaskSpec]) -> bool:
     if isinstance(node, Call):
         spec = tasks[node.task]
-        return not spec.effect and (node.policies or spec.policies) == Policies()
+        return not (spec.effect or spec.container) and (node.policies or spec.policies) == Policies()
     return is_computing(node)

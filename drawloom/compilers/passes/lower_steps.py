@@ -49,7 +49,7 @@ def lower_steps(pipeline: Pipeline, *, allow_pickle: bool = False) -> StepPlan:
     """The steps of a pipeline and what an engine does with them.
 
     Args:
-        pipeline: a checked pipeline without `ContainerCall` and `EngineNode` (features refuse those before).
+        pipeline: a checked pipeline without `EngineNode` (features refuse those before).
         allow_pickle: whether the project allows the codec `pickle`.
     """
     return _Lowering(pipeline, allow_pickle).plan()
@@ -150,7 +150,7 @@ class _Lowering:
         return Group(f"{node.id}:group", body + self.results_step(node, 0, node.body, body, inner), after)
 
     def map(self, node: Map, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
-        batched = is_batched(node)
+        batched = is_batched(node, self.tasks)
         size = {"limit": node.batch_size} if batched else {}
         decide = self.decide(node, "map", (("items", node.items),), around, **size)
         settled = batched and len(node.body.nodes) > 1 and not around.contained

@@ -8,10 +8,10 @@ from typing import Final
 from drawloom.errors import did_you_mean
 from drawloom.ir.assign import assignable
 from drawloom.ir.checks.context import UNKNOWN_PORTS, Context, Ports
-from drawloom.ir.checks.interface import check_map_policies, check_node_policies, repeated, sound
+from drawloom.ir.checks.interface import check_map_policies, repeated, sound
 from drawloom.ir.iterated import iterated_type
 from drawloom.ir.narrow import Facts, facts, together, told_by
-from drawloom.ir.nodes import Block, Branch, ContainerCall, EngineNode, Loop, Map, Node, PipelineCall, Port, Try
+from drawloom.ir.nodes import Block, Branch, EngineNode, Loop, Map, Node, PipelineCall, Port, Try
 from drawloom.ir.operands import Output
 from drawloom.ir.types import ANY, BOOL, Type
 
@@ -61,12 +61,10 @@ def _ports(context: Context, node: Node, ports: Sequence[Port]) -> dict[str, Typ
     return {p.name: sound(context, p.type, f"the result `{p.name}` of `{node.id}`") for p in ports}
 
 
-def _check_engine_run(context: Context, node: ContainerCall | EngineNode, _: Nodes) -> Ports:
+def _check_engine_run(context: Context, node: EngineNode, _: Nodes) -> Ports:
     repeated(context, [name for name, _ in node.inputs], f"`{node.id}` gives the input `{{}}` twice")
     for _name, operand in node.inputs:
         context.type_of(operand)
-    if isinstance(node, ContainerCall):
-        check_node_policies(context, node)
     return _ports(context, node, node.results)
 
 
@@ -231,7 +229,6 @@ def _shown(names: Sequence[str]) -> str:
 
 
 _RULES: Final[dict[type, Callable[..., Ports]]] = {
-    ContainerCall: _check_engine_run,
     EngineNode: _check_engine_run,
     PipelineCall: _check_group,
     Map: _check_map,

@@ -8,10 +8,11 @@ from drawloom.errors import did_you_mean
 from drawloom.frozen import dataclass
 from drawloom.ir.assign import const_fits
 from drawloom.ir.checks.context import Context, Ports
-from drawloom.ir.nodes import KNOWN_FEATURES, Call, ContainerCall, Map, Port
+from drawloom.ir.nodes import KNOWN_FEATURES, Call, Map, Port
 from drawloom.ir.notation import cut, format_ref, printable
 from drawloom.ir.policies import INFRA, TIMEOUT, Policies, RetryPolicy, SchedulePolicy
 from drawloom.ir.problems import TypeProblem
+from drawloom.ir.tasks import InputPath, InputText, TaskSpec
 from drawloom.ir.types import ANY, TYPE_NAMES, Type
 
 __all__ = [
@@ -116,12 +117,24 @@ def _interfaces(context: Context) -> dict[str, Interface]:
             continue
         _check_ports(context, spec.inputs, f"the input `{{}}` of `{name.replace('{', '{{').replace('}', '}}')}`")
         check_policies(context, spec.policies, f"`{name}`")
+        _check_container(context, spec, name)
         found[spec.name] = Interface(
             inputs=tuple((p.name, sound(context, p.type, f"the input `{p.name}` of `{name}`")) for p in spec.inputs),
             required=frozenset(p.name for p in spec.inputs if p.default is None),
             ports={"result": sound(context, spec.result, f"the result of `{name}`")},
         )
     return found
+
+
+def _check_container(context: Context, spec: TaskSpec, name: str) -> None:
+    inputs = [port.name for port in spec.inputs]
+    parts = [part for argument in (spec.container.command if spec.container else ()) for part in argument]
+    for part in parts:
+        if isinstance(part, (InputPath, InputText)) and part.name not in inputs:
+            what = f"the container of `{name}` is given `{printable(part.name)}`, which is none of its inputs"
+            context.report(
+                "G204", f"{what}{did_you_mean(part.name, inputs)}", f"its parameters are {', '.join(inputs)}"
+            )
 
 
 def repeated(context: Context, names: Iterable[str], what: str) -> None:
@@ -202,7 +215,7 @@ def check_map_policies(context: Context, node: Map) -> None:
         context.report("G224", f"{text}{did_you_mean(parallelism.scope, _PARALLEL_SCOPES)}", "use the scope `loop`")
 
 
-def check_node_policies(context: Context, node: Call | ContainerCall) -> None:
+def check_node_policies(context: Context, node: Call) -> None:
     """Checks the policies a call has of its own; those it shares with calls before it are told once."""
     if node.policies is not None and id(node.policies) not in context.sound_policies:
         known = len(context.found)
