@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from drawloom.api import check, compile, debug, plan, resume, run  # noqa: A004  # a verb of the API, as `re.compile` is
+    from drawloom.api import check, compile, debug, deploy, plan, resume, run  # noqa: A004  # a verb of the API, as `re.compile` is
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
     from drawloom.compilers.base import Bundle
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         DefinitionError,
         Diagnostic,
         DrawloomError,
+        EngineError,
         NodeFailed,
         ProjectError,
         RunCancelled,
@@ -61,6 +62,7 @@ __all__ = [
     "Diagnostic",
     "Directory",
     "DrawloomError",
+    "EngineError",
     "External",
     "Failure",
     "File",
@@ -89,6 +91,7 @@ __all__ = [
     "compile",
     "contains",
     "debug",
+    "deploy",
     "flatten",
     "for_each",
     "is_none",
@@ -111,7 +114,7 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {
-    "api": "check compile debug plan resume run",
+    "api": "check compile debug deploy plan resume run",
     "catalog.catalog": "Catalog",
     "catalog.run": "Run",
     "compilers.base": "Bundle",
@@ -124,7 +127,7 @@ _MODULES = {
     "dsl.scope": "call_options",
     "dsl.task": "Cache Retry Task task",
     "errors": (
-        "BoundReached CheckFailed CompileError CorruptObject DefinitionError Diagnostic DrawloomError NodeFailed "
+        "BoundReached CheckFailed CompileError CorruptObject DefinitionError Diagnostic DrawloomError EngineError NodeFailed "
         "ProjectError RunCancelled RunFailed RunRefused Span StoreError TaskFailed ValueRefused"
     ),
     "runtimes.checkpoint": "Checkpoint",

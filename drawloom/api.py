@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
     from drawloom.compilers.base import Bundle
+    from drawloom.deploying import Deployment
     from drawloom.dsl.pipeline import Pipeline
     from drawloom.ir.program import Program
     from drawloom.runtimes.debug import Debugged
@@ -29,7 +30,19 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-__all__ = ["check", "compile", "debug", "graph", "plan", "plan_resume", "resume", "run", "run_compiled"]
+__all__ = [
+    "check",
+    "compile",
+    "compile_program",
+    "debug",
+    "deploy",
+    "graph",
+    "plan",
+    "plan_resume",
+    "resume",
+    "run",
+    "run_compiled",
+]
 
 
 def run(
@@ -424,10 +437,55 @@ def compile(  # noqa: A001  # the verb of the design
     return _compiled(twice_traced(pipeline, static or {}).program, engine, options)
 
 
+def deploy(
+    pipeline: AnyPipeline,
+    target: str,
+    params: Mapping[str, object] | None = None,
+    *,
+    run: bool = True,
+    logical_time: datetime | None = None,
+    interval: tuple[datetime, datetime] | None = None,
+) -> Deployment:
+    """Deploys a pipeline to an engine that exists: checks, compiles and publishes it, and starts a run of it there.
+
+    Args:
+        pipeline: what to deploy.
+        target: the name of a `[targets.NAME]` of the project file.
+        params: as for `run`; checked before anything is published.
+        run: whether a run is started; without it only what starts runs by itself, such as a schedule, is given to the
+            engine.
+        logical_time, interval: as for `run`.
+
+    Returns:
+        What was made; `.wait()` waits for the run.
+
+    Raises:
+        ProjectError: P670 to P672, the target isn't there or is wrong.
+        DefinitionError, CheckFailed, CompileError, RunRefused, ValueRefused: as for `run` and `compile`.
+        EngineError: E740 to E742, E745, the engine can't be reached or used; E723, it refuses the program; E746, what
+            was taken back, and what is left.
+        StoreError: the store can't be written.
+    """
+    from drawloom.deploying import deploy_to
+    from drawloom.project import load_settings
+    from drawloom.project.targets import find_target
+
+    settings = load_settings()
+    times = {"logical_time": logical_time, "interval": interval}
+    place = find_target(target, settings)
+    return deploy_to(pipeline, place, params or {}, run=run, allow_pickle=settings.allow_pickle, times=times)
+
+
+def compile_program(program: Program, engine: str, options: dict[str, Any]) -> Bundle:
+    """`compile`, of a program that was traced and checked already."""
+    return _compiled(program, engine, options)
+
+
 def _compiled(program: Program, engine: str, options: dict[str, Any]) -> Bundle:
     from inspect import signature
 
     from drawloom.compilers.base import compiler_of
+    from drawloom.compilers.option_types import refuse_wrong_types
 
     compiler = compiler_of(engine)
     known = [name for name, p in signature(compiler.compile).parameters.items() if p.kind is p.KEYWORD_ONLY]
@@ -438,6 +496,7 @@ def _compiled(program: Program, engine: str, options: dict[str, Any]) -> Bundle:
             Diagnostic("E790", f"{engine} has no option `{name}`{did_you_mean(name, known)}", None, fix)
             for name in unknown
         )
+    refuse_wrong_types(engine, compiler.compile, options)
     if "allow_pickle" in known and "allow_pickle" not in options:
         from drawloom.project import load_settings
 

@@ -64,7 +64,7 @@ class _Instance:
         self.environment = ""
 
     def run(self) -> int:
-        if self._is_cached():
+        if self._is_adopted() or self._is_cached():
             return _adopt(self.step, self.index)
         run = self.step.run
         started = start_attempt(
@@ -86,6 +86,19 @@ class _Instance:
             return self._succeed(started, result, log)
         return self._fail(started, result, log)
 
+    def _is_adopted(self) -> bool:
+        """Whether a run that this one goes on with answers it: effects that were done aren't done again."""
+        if not self.step.run.resumed or self.step.attempt > 1:
+            return False
+        from drawloom.runtimes.adopting import earlier_commit
+
+        found = earlier_commit(self.step, self.index, self.refs, self.spec.function.digest)
+        if found is None:
+            return False
+        self.key, self.environment = found.cache_key, found.environment
+        self._answer(found)
+        return True
+
     def _is_cached(self) -> bool:
         from drawloom.runtimes.cache import CacheKeys, is_cacheable, lookup
         from drawloom.runtimes.environment import save_environment
@@ -100,6 +113,14 @@ class _Instance:
         if found is None:
             save_environment(self.step.storage, policies.packages)
             return False
+        self._answer(found)
+        if self.step.attempt > 1:  # an earlier attempt may have left how far it was
+            from drawloom.runtimes.checkpoint import checkpoint_name, discard
+
+            discard(self.step.storage, checkpoint_name(self._place()))
+        return True
+
+    def _answer(self, found: Commit) -> None:
         self._commit(
             "cached",
             outputs=found.outputs,
@@ -109,11 +130,6 @@ class _Instance:
             series=found.series,
             logged=found.logged,
         )
-        if self.step.attempt > 1:  # an earlier attempt may have left how far it was
-            from drawloom.runtimes.checkpoint import checkpoint_name, discard
-
-            discard(self.step.storage, checkpoint_name(self._place()))
-        return True
 
     def _attempt(self, started: AttemptStarted) -> AttemptResult:
         with routed():

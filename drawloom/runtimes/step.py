@@ -18,8 +18,8 @@ from collections.abc import Sequence
 
 from drawloom.catalog.records import Index
 from drawloom.errors import DrawloomError
-from drawloom.ir.protocol import DONE, FAILED_FINAL, FAILED_RETRY, SKIPPED, parse_indices
-from drawloom.runtimes.context import StepContext, check_bundle, open_project, read_started
+from drawloom.ir.protocol import DONE, END, FAILED_FINAL, FAILED_RETRY, SKIPPED, parse_indices
+from drawloom.runtimes.context import StepContext, check_bundle, is_over, open_project, read_started
 
 __all__ = ["main", "read_options"]
 
@@ -56,6 +56,11 @@ def _main(arguments: Sequence[str]) -> int:
     run = read_started(storage, options["run"])
     check_bundle(run)
     attempt = sum(map(int, options["attempt"].split("+")))
+    if options["step"] != END and is_over(storage, run):
+        from drawloom.runtimes.step_errors import refuse_late_step
+
+        refuse_late_step(storage, run, options["step"], parse_indices(options["index"]), attempt)
+        return FAILED_FINAL
     step = StepContext(storage, run, options["step"], attempt, options["out"])
     codes = {_run_one(step, index) for index in parse_indices(options["index"])}
     return next(code for code in _RANK if code in codes)
