@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from drawloom.api import check, compile, debug, deploy, plan, resume, run  # noqa: A004  # a verb of the API, as `re.compile` is
+    from drawloom.api import check, compile, debug, plan, resume, run  # noqa: A004  # a verb of the API, as `re.compile` is
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
     from drawloom.compilers.base import Bundle
+    from drawloom.deploying import Deployment, deploy
     from drawloom.dsl.bounded import bounded
     from drawloom.dsl.control import branch, for_each, try_, while_loop
     from drawloom.dsl.expressions import and_, choose, contains, flatten, is_none, length, not_, or_
@@ -59,6 +60,7 @@ __all__ = [
     "CompileError",
     "CorruptObject",
     "DefinitionError",
+    "Deployment",
     "Diagnostic",
     "Directory",
     "DrawloomError",
@@ -114,10 +116,11 @@ __all__ = [
 __version__ = "0.1.0"
 
 _MODULES = {
-    "api": "check compile debug deploy plan resume run",
+    "api": "check compile debug plan resume run",
     "catalog.catalog": "Catalog",
     "catalog.run": "Run",
     "compilers.base": "Bundle",
+    "deploying": "Deployment deploy",
     "dsl.bounded": "bounded",
     "dsl.control": "branch for_each try_ while_loop",
     "dsl.expressions": "and_ choose contains flatten is_none length not_ or_",
@@ -127,8 +130,8 @@ _MODULES = {
     "dsl.scope": "call_options",
     "dsl.task": "Cache Retry Task task",
     "errors": (
-        "BoundReached CheckFailed CompileError CorruptObject DefinitionError Diagnostic DrawloomError EngineError NodeFailed "
-        "ProjectError RunCancelled RunFailed RunRefused Span StoreError TaskFailed ValueRefused"
+        "BoundReached CheckFailed CompileError CorruptObject DefinitionError Diagnostic DrawloomError EngineError "
+        "NodeFailed ProjectError RunCancelled RunFailed RunRefused Span StoreError TaskFailed ValueRefused"
     ),
     "runtimes.checkpoint": "Checkpoint",
     "runtimes.tracking": "log_artifact log_figure log_metric",

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
     from drawloom.compilers.base import Bundle
-    from drawloom.deploying import Deployment
     from drawloom.dsl.pipeline import Pipeline
     from drawloom.ir.program import Program
     from drawloom.runtimes.debug import Debugged
@@ -35,7 +34,6 @@ __all__ = [
     "compile",
     "compile_program",
     "debug",
-    "deploy",
     "graph",
     "plan",
     "plan_resume",
@@ -206,7 +204,7 @@ def run_compiled(
     trace = twice_traced(pipeline, bound.static)
     refuse_unmet(trace.program)
     refuse_missing_times(trace.program, info)
-    files = _compiled(trace.program, engine, {})
+    files = compile_program(trace.program, engine, {})
     opened = _opened(catalog)
     trees = encode_params(trace.program.pipeline.params, bound.given, opened.values)
     with tempfile.TemporaryDirectory(prefix="drawloom-compiled-") as folder:
@@ -395,7 +393,7 @@ def check(
         trace = traced(pipeline, static or {})
         found = check_pipeline(trace.program)
         if engine is not None and not found:
-            _compiled(trace.program, engine, {})
+            compile_program(trace.program, engine, {})
     except (DefinitionError, CompileError, RunRefused) as error:
         return list(error.diagnostics)
     return found
@@ -434,54 +432,11 @@ def compile(  # noqa: A001  # the verb of the design
         CompileError: it isn't the same each time it is traced (E791), there is no such engine (E702), it has no such
             option (E790), or it can't express the pipeline (E701).
     """
-    return _compiled(twice_traced(pipeline, static or {}).program, engine, options)
-
-
-def deploy(
-    pipeline: AnyPipeline,
-    target: str,
-    params: Mapping[str, object] | None = None,
-    *,
-    run: bool = True,
-    logical_time: datetime | None = None,
-    interval: tuple[datetime, datetime] | None = None,
-) -> Deployment:
-    """Deploys a pipeline to an engine that exists: checks, compiles and publishes it, and starts a run of it there.
-
-    Args:
-        pipeline: what to deploy.
-        target: the name of a `[targets.NAME]` of the project file.
-        params: as for `run`; checked before anything is published.
-        run: whether a run is started; without it only what starts runs by itself, such as a schedule, is given to the
-            engine.
-        logical_time, interval: as for `run`.
-
-    Returns:
-        What was made; `.wait()` waits for the run.
-
-    Raises:
-        ProjectError: P670 to P672, the target isn't there or is wrong.
-        DefinitionError, CheckFailed, CompileError, RunRefused, ValueRefused: as for `run` and `compile`.
-        EngineError: E740 to E742, E745, the engine can't be reached or used; E723, it refuses the program; E746, what
-            was taken back, and what is left.
-        StoreError: the store can't be written.
-    """
-    from drawloom.deploying import deploy_to
-    from drawloom.project import load_settings
-    from drawloom.project.targets import find_target
-
-    settings = load_settings()
-    times = {"logical_time": logical_time, "interval": interval}
-    place = find_target(target, settings)
-    return deploy_to(pipeline, place, params or {}, run=run, allow_pickle=settings.allow_pickle, times=times)
+    return compile_program(twice_traced(pipeline, static or {}).program, engine, options)
 
 
 def compile_program(program: Program, engine: str, options: dict[str, Any]) -> Bundle:
     """`compile`, of a program that was traced and checked already."""
-    return _compiled(program, engine, options)
-
-
-def _compiled(program: Program, engine: str, options: dict[str, Any]) -> Bundle:
     from inspect import signature
 
     from drawloom.compilers.base import compiler_of

@@ -20,7 +20,7 @@ from drawloom.catalog.records import Index, RunStarted
 from drawloom.catalog.run import Run
 from drawloom.errors import Diagnostic, DrawloomError, EngineError, ProjectError, RunRefused
 from drawloom.ir.program import pipeline_digest
-from drawloom.project.settings import Settings
+from drawloom.project.settings import Settings, load_settings
 from drawloom.project.targets import Target, find_target
 from drawloom.runtimes.engines import Applied, Connection, EngineClient, EngineRun, Status, Submission
 from drawloom.runtimes.watching import close_run, note_observed, watch
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     AnyPipeline = Pipeline[..., Any]  # Any: whatever the pipeline returns
 
-__all__ = ["Deployed", "Deployment", "connect_target", "deploy_to", "deployed_run", "open_target"]
+__all__ = ["Deployed", "Deployment", "connect_target", "deploy", "deploy_to", "deployed_run", "open_target"]
 
 _CANCEL_SECONDS = 90.0
 _CANCEL_POLL_SECONDS = 1.0
@@ -230,21 +230,22 @@ def deployed_run(
 
 
 def _known_run(name: str, catalog: Catalog, target: str | None) -> tuple[RunStarted | None, EngineRun]:
-    """A run by its record, or, where it never began, by that of its deployment."""
+    """A run by its record, or, where it hasn't begun, by that of its deployment."""
+    from drawloom.cli.options import find_run
     from drawloom.errors import StoreError
 
-    known = [record for record in read_deployments(catalog.storage, target) if record.run]
-    known.sort(key=lambda record: -record.at)
-    if name == "last" and known:
-        name = known[0].run
+    known = sorted(
+        (one for one in read_deployments(catalog.storage, target) if one.run), key=lambda one: one.at, reverse=True
+    )
+    if name == "last" and known and read_run(catalog.storage, known[0].run) is None:
+        return None, _of_deployment(known[0])
     try:
-        run = catalog.run(name)
+        record = find_run(catalog, name).record
     except StoreError:
-        found = [record for record in known if record.run.startswith(name)]
-        if len({record.run for record in found}) != 1:
+        found = [one for one in known if one.run.startswith(name)]
+        if len({one.run for one in found}) != 1:
             raise
         return None, _of_deployment(found[0])
-    record = run.record
     deployment = next((one for one in known if one.run == record.run), None)
     if deployment is not None:
         return record, _of_deployment(deployment)
@@ -301,6 +302,41 @@ class Deployment:
             what = f"this deployment of `{self.pipeline}` started no run"
             raise RunRefused(Diagnostic("E748", what, None, "deploy with `run=True`"))
         return self.deployed
+
+
+def deploy(
+    pipeline: AnyPipeline,
+    target: str,
+    params: Mapping[str, object] | None = None,
+    *,
+    run: bool = True,
+    logical_time: datetime | None = None,
+    interval: tuple[datetime, datetime] | None = None,
+) -> Deployment:
+    """Deploys a pipeline to an engine that exists: checks, compiles and publishes it, and starts a run of it there.
+
+    Args:
+        pipeline: what to deploy.
+        target: the name of a `[targets.NAME]` of the project file.
+        params: as for `run`; checked before anything is published.
+        run: whether a run is started; without it only what starts runs by itself, such as a schedule, is given to the
+            engine.
+        logical_time, interval: as for `run`.
+
+    Returns:
+        What was made; `.wait()` waits for the run.
+
+    Raises:
+        ProjectError: P670 to P672, the target isn't there or is wrong.
+        DefinitionError, CheckFailed, CompileError, RunRefused, ValueRefused: as for `run` and `compile`.
+        EngineError: E740 to E742, E745, the engine can't be reached or used; E723, it refuses the program; E746, what
+            was taken back, and what is left.
+        StoreError: the store can't be written.
+    """
+    settings = load_settings()
+    times = {"logical_time": logical_time, "interval": interval}
+    place = find_target(target, settings)
+    return deploy_to(pipeline, place, params or {}, run=run, allow_pickle=settings.allow_pickle, times=times)
 
 
 def deploy_to(

@@ -74,7 +74,7 @@ def _from_pod(target: Target, settings: Settings) -> Iterator[Check]:
     publish_program(catalog.storage, files, pipeline_digest(program.pipeline))
     with tempfile.TemporaryDirectory(prefix="drawloom-doctor-") as folder:
         files.write(folder)
-        for finding in connect_target(target).probe(folder, catalog, target.options):
+        for finding in connect_target(target).probe(folder, catalog):
             yield Check(finding.name, finding.state, finding.what, finding.fix)
 
 

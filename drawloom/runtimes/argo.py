@@ -268,11 +268,11 @@ class ArgoClient:
 
         return findings(self, options)
 
-    def probe(self, folder: str | os.PathLike[str], catalog: Catalog, options: Mapping[str, Any]) -> Iterator[Finding]:
+    def probe(self, folder: str | os.PathLike[str], catalog: Catalog) -> Iterator[Finding]:
         """See `runtimes.argo_findings`."""
         from drawloom.runtimes.argo_findings import probe
 
-        return probe(self, folder, catalog, options)
+        return probe(self, folder, catalog)
 
     # asking
 

@@ -228,7 +228,7 @@ class ServerAccess:
         if connection.ca_file is not None and not os.path.isfile(connection.ca_file):
             what = f"target `{connection.target}` has the ca_file {connection.ca_file}, which isn't there"
             raise EngineError(Diagnostic("E745", what, None, "name the file with the server's certificate authority"))
-        configuration = Configuration(host=connection.server, ssl_ca_cert=connection.ca_file)
+        configuration: Any = Configuration(host=connection.server, ssl_ca_cert=connection.ca_file)
         configuration.verify_ssl = not connection.insecure_skip_verify
         if connection.insecure_skip_verify:
             import urllib3
@@ -358,10 +358,11 @@ def _answered() -> Iterator[None]:
     except HTTPError as error:
         raise ApiProblem(0, _plainly(error)) from error
     except Exception as error:
-        status = getattr(error, "status", None)  # each client has an ApiException of its own
-        if type(error).__name__.endswith("Exception") and hasattr(error, "body"):
-            raise ApiProblem(int(status or 0), _message(error)) from error
-        raise
+        # each client has an ApiException of its own; where there was no answer Argo's trips over the missing text
+        said: Any = next((e for e in (error, error.__context__) if hasattr(e, "status") and hasattr(e, "body")), None)
+        if said is None:
+            raise
+        raise ApiProblem(int(said.status or 0), _message(said)) from error
 
 
 @contextmanager
@@ -389,7 +390,7 @@ def _message(error: Any) -> str:
     try:
         return str(json.loads(body)["message"])
     except (KeyError, TypeError, ValueError):
-        return " ".join(str(body or f"{error.status} {error.reason}").split())[:500]
+        return " ".join(str(body or error.reason or f"status {error.status}").split())[:500]
 
 
 def _kubernetes_client(connection: Connection) -> tuple[ApiClient, str]:
@@ -397,6 +398,7 @@ def _kubernetes_client(connection: Connection) -> tuple[ApiClient, str]:
         from kubernetes import client
         from kubernetes import config as untyped
         from kubernetes.config.config_exception import ConfigException
+        from yaml import YAMLError
     except ImportError as error:
         raise _not_installed("kubernetes", "kubernetes", error) from error
     config: Any = untyped
@@ -414,7 +416,7 @@ def _kubernetes_client(connection: Connection) -> tuple[ApiClient, str]:
             contexts, active = config.list_kube_config_contexts(connection.kubeconfig)
             named = next((c for c in contexts if c["name"] == connection.context), active)
             namespace = str((named.get("context") or {}).get("namespace") or "")
-    except (ConfigException, OSError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (ConfigException, YAMLError, OSError, ValueError, TypeError, LookupError, AttributeError) as error:
         context = f", context {connection.context!r}," if connection.context else ""
         what = f"the kubeconfig {where}{context} of target `{connection.target}` can't be used: {error}"
         fix = "name one that is there by `kubeconfig` and `context`, or KUBECONFIG; `kubectl config get-contexts` lists"

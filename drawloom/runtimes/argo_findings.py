@@ -125,16 +125,13 @@ def _refused(name: str, client: ArgoClient, error: ApiProblem | EngineError) -> 
     return Finding(name, "problem", f"[{first.code}] {first.what}", first.fix)
 
 
-def probe(
-    client: ArgoClient, folder: str | os.PathLike[str], catalog: Catalog, options: Mapping[str, Any]
-) -> Iterator[Finding]:
+def probe(client: ArgoClient, folder: str | os.PathLike[str], catalog: Catalog) -> Iterator[Finding]:
     """Starts a pod that reads and writes the store as a step would, and takes it away again.
 
     Args:
         client: the client.
         folder: where a compiler has written a program for this target; its bundle is in the store.
         catalog: the store, as it is reached from here.
-        options: those of the compiler.
     """
     from drawloom.runtimes.publish import read_engine
 

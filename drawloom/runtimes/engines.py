@@ -197,7 +197,7 @@ class EngineClient(Protocol):
         """What there is to say of the engine, and of what the options of its compiler name."""
         ...
 
-    def probe(self, folder: str | os.PathLike[str], catalog: Catalog, options: Mapping[str, Any]) -> Iterator[Finding]:
+    def probe(self, folder: str | os.PathLike[str], catalog: Catalog) -> Iterator[Finding]:
         """Whether a process that the engine starts reaches the store."""
         ...
 
