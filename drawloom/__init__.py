@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
     from drawloom.compilers.base import Bundle
+    from drawloom.deploying import Deployment, deploy
     from drawloom.dsl.bounded import bounded
     from drawloom.dsl.container import container, input_path, output_path, run_image
     from drawloom.dsl.control import branch, for_each, try_, while_loop
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
         DefinitionError,
         Diagnostic,
         DrawloomError,
+        EngineError,
         NodeFailed,
         ProjectError,
         RunCancelled,
@@ -61,9 +63,11 @@ __all__ = [
     "CompileError",
     "CorruptObject",
     "DefinitionError",
+    "Deployment",
     "Diagnostic",
     "Directory",
     "DrawloomError",
+    "EngineError",
     "External",
     "Failure",
     "File",
@@ -98,6 +102,7 @@ __all__ = [
     "container",
     "contains",
     "debug",
+    "deploy",
     "flatten",
     "for_each",
     "input_path",
@@ -127,6 +132,7 @@ _MODULES = {
     "catalog.catalog": "Catalog",
     "catalog.run": "Run",
     "compilers.base": "Bundle",
+    "deploying": "Deployment deploy",
     "dsl.bounded": "bounded",
     "dsl.container": "container input_path output_path run_image",
     "dsl.control": "branch for_each try_ while_loop",
@@ -139,8 +145,8 @@ _MODULES = {
     "dsl.scope": "call_options",
     "dsl.task": "Cache Retry Task task",
     "errors": (
-        "BoundReached CheckFailed CompileError CorruptObject DefinitionError Diagnostic DrawloomError NodeFailed "
-        "ProjectError RunCancelled RunFailed RunRefused Span StoreError TaskFailed ValueRefused"
+        "BoundReached CheckFailed CompileError CorruptObject DefinitionError Diagnostic DrawloomError EngineError "
+        "NodeFailed ProjectError RunCancelled RunFailed RunRefused Span StoreError TaskFailed ValueRefused"
     ),
     "runtimes.checkpoint": "Checkpoint",
     "runtimes.tracking": "log_artifact log_figure log_metric",

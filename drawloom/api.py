@@ -29,7 +29,18 @@ if TYPE_CHECKING:
 
 R = TypeVar("R")
 
-__all__ = ["check", "compile", "debug", "graph", "plan", "plan_resume", "resume", "run", "run_compiled"]
+__all__ = [
+    "check",
+    "compile",
+    "compile_program",
+    "debug",
+    "graph",
+    "plan",
+    "plan_resume",
+    "resume",
+    "run",
+    "run_compiled",
+]
 
 
 def run(
@@ -193,7 +204,7 @@ def run_compiled(
     trace = twice_traced(pipeline, bound.static)
     refuse_unmet(trace.program)
     refuse_missing_times(trace.program, info)
-    files = _compiled(trace.program, engine, {})
+    files = compile_program(trace.program, engine, {})
     opened = _opened(catalog)
     trees = encode_params(trace.program.pipeline.params, bound.given, opened.values)
     with tempfile.TemporaryDirectory(prefix="drawloom-compiled-") as folder:
@@ -382,7 +393,7 @@ def check(
         trace = traced(pipeline, static or {})
         found = check_pipeline(trace.program)
         if engine is not None and not found:
-            _compiled(trace.program, engine, {})
+            compile_program(trace.program, engine, {})
     except (DefinitionError, CompileError, RunRefused) as error:
         return list(error.diagnostics)
     return found
@@ -421,13 +432,15 @@ def compile(  # noqa: A001  # the verb of the design
         CompileError: it isn't the same each time it is traced (E791), there is no such engine (E702), it has no such
             option (E790), or it can't express the pipeline (E701).
     """
-    return _compiled(twice_traced(pipeline, static or {}).program, engine, options)
+    return compile_program(twice_traced(pipeline, static or {}).program, engine, options)
 
 
-def _compiled(program: Program, engine: str, options: dict[str, Any]) -> Bundle:
+def compile_program(program: Program, engine: str, options: dict[str, Any]) -> Bundle:
+    """`compile`, of a program that was traced and checked already."""
     from inspect import signature
 
     from drawloom.compilers.base import compiler_of
+    from drawloom.compilers.option_types import refuse_wrong_types
 
     compiler = compiler_of(engine)
     known = [name for name, p in signature(compiler.compile).parameters.items() if p.kind is p.KEYWORD_ONLY]
@@ -438,6 +451,7 @@ def _compiled(program: Program, engine: str, options: dict[str, Any]) -> Bundle:
             Diagnostic("E790", f"{engine} has no option `{name}`{did_you_mean(name, known)}", None, fix)
             for name in unknown
         )
+    refuse_wrong_types(engine, compiler.compile, options)
     if "allow_pickle" in known and "allow_pickle" not in options:
         from drawloom.project import load_settings
 

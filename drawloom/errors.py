@@ -172,6 +172,14 @@ class CompileError(DrawloomError):
     """An engine can't express a pipeline, or its bundle can't be built."""
 
 
+class EngineError(DrawloomError):
+    """A live engine can't be reached, or refuses what it was asked for."""
+
+
+class ConnectionLost(EngineError):
+    """A live engine can't be reached just now; asking again may help."""
+
+
 class TaskFailed(Exception):
     """A task failed by no exception of its own: its process was lost, or an attempt took too long.
 

@@ -47,6 +47,7 @@ class Facts:
         commits, decisions: one for each node instance.
         attempts: for each node instance, attempt number -> how it ended, None while that isn't known.
         events: for each node instance, (attempt, event) pairs an engine observed.
+        observations: all that an engine observed, in no order.
     """
 
     def __init__(self, records: Iterable[Record]) -> None:
@@ -58,6 +59,7 @@ class Facts:
         self.decisions: dict[Instance, Decision] = {}
         self.attempts: dict[Instance, dict[int, AttemptFinished | None]] = {}
         self.events: dict[Instance, set[tuple[int, str]]] = {}
+        self.observations: list[EngineObservation] = []
         self.first_at = min((r.at for r in found if r.at and r.generation == self.generation), default=0.0)
         for record in found:
             if isinstance(record, RunStarted):
@@ -87,7 +89,12 @@ class Facts:
             attempts = self.attempts.setdefault((record.node, record.index), {})
             attempts[record.attempt] = _earlier(attempts.get(record.attempt), record)
         elif isinstance(record, EngineObservation):
-            self.events.setdefault((record.node, record.index), set()).add((record.attempt, record.event))
+            self.observations.append(record)
+            if record.event != "refused":
+                self._observe(record)
+
+    def _observe(self, record: EngineObservation) -> None:
+        self.events.setdefault((record.node, record.index), set()).add((record.attempt, record.event))
 
     @property
     def empty(self) -> bool:

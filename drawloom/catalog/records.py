@@ -73,7 +73,7 @@ class RunStarted:
 
     `target` says where the pipeline is found again: `file.py:name`, relative to the project, or `module:name`; "" where
     nobody told. `static` has the compile-time parameters it was traced with. `resumed` is the run that this one goes on
-    with, "" for a run of its own.
+    with, "" for a run of its own; `deployed_to` the target of the project file that it was deployed to.
     """
 
     run: str
@@ -93,6 +93,7 @@ class RunStarted:
     target: str = ""
     static: tuple[tuple[str, ValueRef], ...] = ()
     resumed: str = ""
+    deployed_to: str = ""
     must_understand: tuple[str, ...] = ()
 
 
@@ -147,7 +148,10 @@ class AttemptFinished:
 
 @dataclass(frozen=True, slots=True)
 class EngineObservation:
-    """What no process lived to write: `event` is `lost`, `out_of_memory`, `evicted`, `skipped` or `cancelled`."""
+    """What no process lived to write: `event` is `lost`, `out_of_memory`, `evicted`, `skipped` or `cancelled`.
+
+    `refused` says that an engine started a step of a run that was over; it changes nothing of what the run is.
+    """
 
     run: str
     node: str
@@ -220,12 +224,20 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """A program was deployed to a target."""
+    """A program was deployed to a target.
+
+    `run` is the run that was started with it, "" for none, and `engine_ids` are the engine's names of that;
+    `objects` has `kind/namespace/name` of what the engine was given.
+    """
 
     target: str
     pipeline: str
     program: str
     at: float = 0.0
+    engine: str = ""
+    run: str = ""
+    engine_ids: tuple[tuple[str, str], ...] = ()
+    objects: tuple[str, ...] = ()
     must_understand: tuple[str, ...] = ()
 
 
@@ -329,6 +341,6 @@ def _rich(name: str, value: Json) -> Any:
         return tuple((key, float(one)) for key, one in value)
     if name == "engine_ids":
         return tuple((key, one) for key, one in value)
-    if name in ("index", "interval", "must_understand", "source", "bases"):
+    if name in ("index", "interval", "must_understand", "source", "bases", "objects"):
         return tuple(value)
     return value

@@ -17,7 +17,8 @@ __all__ = ["compile_"]
 
 @click.command("compile", cls=TargetCommand, static_only=True)
 @click.argument("target")
-@click.option("--engine", metavar="NAME", required=True, help="The engine: argo, reference.")
+@click.option("--engine", metavar="NAME", help="The engine: argo, reference.")
+@click.option("--target", "deployed", metavar="NAME", help="The engine and the options of a [targets.NAME] instead.")
 @click.option("-o", "--output", metavar="DIR", required=True, help="Folder to write to; made if it isn't there.")
 @click.option("--option", metavar="NAME=TEXT", multiple=True, help="Give the engine's compiler an option.")
 @param_option
@@ -27,7 +28,8 @@ def compile_(
     ctx: click.Context,
     /,
     target: str,
-    engine: str,
+    engine: str | None,
+    deployed: str | None,
     output: str,
     option: tuple[str, ...],
     param: tuple[str, ...],
@@ -45,7 +47,8 @@ def compile_(
 
     pipeline = target_of(ctx)
     static = typed_values(ctx, param, values)
-    options = engine_options(compiler_of(engine).compile, option)
+    engine, options = _engine(engine, deployed)
+    options |= engine_options(compiler_of(engine).compile, option)
     bundle = api.compile(pipeline, engine, static=static, **options)
     bundle.write(output)
     sizes = {path: len(content if isinstance(content, bytes) else content.encode()) for path, content in bundle.items()}
@@ -55,3 +58,17 @@ def compile_(
         write_json({**document, "output": str(Path(output).absolute()), "files": files})
     else:
         write(f"{pipeline.name} for {engine}: {len(sizes)} files, {format_bytes(sum(sizes.values()))}, in {output}")
+
+
+def _engine(engine: str | None, deployed: str | None) -> tuple[str, dict[str, Any]]:
+    """The engine to compile for, and the options that a target of the project file gives its compiler."""
+    if (engine is None) == (deployed is None):
+        what = "neither --engine nor --target is given" if engine is None else "--engine can't go with --target"
+        raise ProjectError(Diagnostic("P674", what, None, "give the one or the other: `--engine argo`"))
+    if deployed is None:
+        return engine or "", {}
+    from drawloom.project import load_settings
+    from drawloom.project.targets import find_target
+
+    found = find_target(deployed, load_settings())
+    return found.engine, dict(found.options)

@@ -15,18 +15,28 @@ __all__ = ["doctor"]
 
 
 @click.command()
+@click.option("--target", "deployed", metavar="NAME", help="Also look at this target of the project file.")
+@click.option("--from-pod", is_flag=True, help="With --target: start a pod there that tries the store, too.")
 @catalog_options
 @json_option
 @click.pass_context
-def doctor(ctx: click.Context, /, as_json: bool, **values: Any) -> None:
+def doctor(ctx: click.Context, /, deployed: str | None, from_pod: bool, as_json: bool, **values: Any) -> None:
     """Check this machine, the project and its catalog.
 
     Each check is ok, a note (something that is there only if you want it), or a problem with what to do about it. Ends
     with 1 if there is a problem. Writes nothing but a probe into a catalog that is there, and removes it.
+
+    With --target it is seen whether the engine can be reached and used, and has what the target names.
     """
     from drawloom.cli.doctor_checks import run_checks
 
+    if from_pod and deployed is None:
+        raise click.UsageError("--from-pod goes with --target")
     checks = run_checks(Overrides(**values))
+    if deployed is not None:
+        from drawloom.cli.doctor_target import target_checks  # only with --target
+
+        checks += target_checks(deployed, Overrides(**values), from_pod=from_pod)
     problems = [check for check in checks if check.state == "problem"]
     if as_json:
         told = [{"check": c.name, "state": c.state, "what": c.what, "fix": c.fix} for c in checks]

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from drawloom.catalog.catalog import Catalog
 
-__all__ = ["Check", "run_checks"]
+__all__ = ["Check", "guarded", "run_checks", "writable"]
 
 _OLDEST: Final = (3, 11)
 _SKEW_SECONDS: Final = 60.0
@@ -59,7 +59,7 @@ def run_checks(overrides: Overrides) -> list[Check]:
     Args:
         overrides: what the command line says of profile, catalog and project.
     """
-    found = [*_guarded("python", _python), *_guarded("packages", _packages)]
+    found = [*guarded("python", _python), *guarded("packages", _packages)]
     try:
         settings = load_settings(overrides)
     except DrawloomError as error:
@@ -67,15 +67,15 @@ def run_checks(overrides: Overrides) -> list[Check]:
         settings = None
     if settings is not None:
         known = settings
-        found += _guarded("project file", lambda: _project(known))
-        found += _guarded("catalog", lambda: _catalog(known))
-        found += _guarded("disk space", lambda: _disk(known))
-        found += _guarded("permissions", lambda: _permissions(known))
-    found += [*_guarded("scratch", _scratch), *_guarded("limits", _limits), *_guarded("graphviz", _graphviz)]
-    return [*found, *_guarded("engines", _engines)]
+        found += guarded("project file", lambda: _project(known))
+        found += guarded("catalog", lambda: _catalog(known))
+        found += guarded("disk space", lambda: _disk(known))
+        found += guarded("permissions", lambda: _permissions(known))
+    found += [*guarded("scratch", _scratch), *guarded("limits", _limits), *guarded("graphviz", _graphviz)]
+    return [*found, *guarded("engines", _engines)]
 
 
-def _guarded(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
+def guarded(name: str, look: Callable[[], Iterator[Check]]) -> list[Check]:
     """The findings of one check; one that fails itself is a finding, too."""
     try:
         return list(look())
@@ -178,7 +178,7 @@ def _catalog(settings: Settings) -> Iterator[Check]:
         yield Check("catalog", "note", f"none at {settings.catalog} yet: the first `drawloom run` makes it")
         yield from _place_for_store(settings.catalog)
         return
-    yield from _writable(catalog)
+    yield from writable(catalog)
     yield from _index(catalog)
 
 
@@ -195,7 +195,8 @@ def _place_for_store(url: str) -> Iterator[Check]:
 _MAY_WRITE: Final = "let this user write there, or name another place with --catalog"
 
 
-def _writable(catalog: Catalog) -> Iterator[Check]:
+def writable(catalog: Catalog) -> Iterator[Check]:
+    """Whether a store keeps what is written first, and what its clock says."""
     storage = catalog.storage
     key = f"doctor/probe-{os.urandom(8).hex()}"
     before = time.time()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from drawloom.catalog.artifacts import Artifact, Version
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.facts import Facts
 from drawloom.catalog.queries import FunctionVersion, RunRow
-from drawloom.catalog.records import Commit, Index
+from drawloom.catalog.records import Commit, EngineObservation, Index
 from drawloom.catalog.run import NodeView, Run
 from drawloom.catalog.runlog import read_records
 from drawloom.catalog.state import FailurePlace
@@ -87,8 +87,21 @@ def run_document(run: Run, catalog: Catalog) -> dict[str, Any]:
         "logged": logged_documents(told, catalog),
         "logical_time": run.record.logical_time or None,
         "interval": list(run.record.interval) or None,
+        "deployed_to": run.record.deployed_to or None,
+        "engine_ids": dict(run.record.engine_ids),
+        "observations": [_observation(one) for one in _in_order(run.facts.observations)],
         "catalog": catalog.url,
     }
+
+
+def _in_order(seen: Iterable[EngineObservation]) -> list[EngineObservation]:
+    return sorted(seen, key=lambda one: (one.at, one.node, one.index, one.attempt, one.event))
+
+
+def _observation(one: EngineObservation) -> dict[str, Any]:
+    """What an engine told of a node instance."""
+    where = {"node": one.node, "index": list(one.index), "attempt": one.attempt}
+    return {**where, "event": one.event, "detail": one.detail, "at": iso_time(one.at)}
 
 
 def commits_of(run: Run, catalog: Catalog) -> Mapping[tuple[str, Index], Commit]:

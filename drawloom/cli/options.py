@@ -16,7 +16,16 @@ if TYPE_CHECKING:
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
 
-__all__ = ["catalog_options", "find_run", "index_option", "json_option", "open_catalog", "settings_from"]
+__all__ = [
+    "catalog_options",
+    "deployed_option",
+    "find_run",
+    "index_option",
+    "json_option",
+    "open_catalog",
+    "settings_from",
+    "take_deployed",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -30,6 +39,24 @@ def catalog_options(function: F) -> F:
     ):
         function = option(function)
     return function
+
+
+def deployed_option(function: F) -> F:
+    """--target: the place of `[targets.NAME]` whose runs are meant."""
+    text = "Target of the project file that it was deployed to; its store is looked into."
+    return click.option("--target", "deployed", metavar="NAME", help=text)(function)
+
+
+def take_deployed(values: dict[str, Any]) -> tuple[Settings, Catalog]:
+    """The settings, and the catalog to look into: --catalog, else the store of --target, else the project's."""
+    deployed, given = values.pop("deployed", None), values.get("catalog")
+    settings = settings_from(values)
+    if deployed is None or given is not None:
+        return settings, open_catalog(settings, create=False)
+    from drawloom.deploying import open_target
+    from drawloom.project.targets import find_target
+
+    return settings, open_target(find_target(deployed, settings), allow_pickle=settings.allow_pickle)
 
 
 def json_option(function: F) -> F:

@@ -9,7 +9,16 @@ from typing import Final
 import click
 
 from drawloom.cli.output import note
-from drawloom.errors import Diagnostic, DrawloomError, RunCancelled, RunFailed, Span, StoreError, did_you_mean
+from drawloom.errors import (
+    Diagnostic,
+    DrawloomError,
+    EngineError,
+    RunCancelled,
+    RunFailed,
+    Span,
+    StoreError,
+    did_you_mean,
+)
 
 __all__ = [
     "CANCELLED",
@@ -80,7 +89,7 @@ def exit_code_for(error: BaseException) -> int:
 
 
 def _code(error: DrawloomError) -> int:
-    if isinstance(error, StoreError):
+    if isinstance(error, (StoreError, EngineError)):
         return STORE
     if isinstance(error, RunCancelled):
         return CANCELLED

@@ -15,7 +15,14 @@ from drawloom.catalog.records import Commit, Index, ValueRef
 from drawloom.catalog.run import Run
 from drawloom.cli.documents import commits_of, node_document, run_document, run_row_document, seconds_of
 from drawloom.cli.moments import read_moment
-from drawloom.cli.options import catalog_options, find_run, index_option, json_option, open_catalog, settings_from
+from drawloom.cli.options import (
+    catalog_options,
+    deployed_option,
+    find_run,
+    index_option,
+    json_option,
+    take_deployed,
+)
 from drawloom.cli.output import (
     Column,
     format_bytes,
@@ -30,12 +37,13 @@ from drawloom.cli.output import (
 from drawloom.cli.summary import counts_text, failure_lines
 from drawloom.cli.tracked import logged_documents, metric_documents, told_by, write_tracked
 from drawloom.cli.values import plain_tree, shorten, tree_text, value_document, value_text
-from drawloom.display.formats import place_text
+from drawloom.display.formats import one_line, place_text
 from drawloom.errors import did_you_mean
 from drawloom.ir.canonical import canonical_json
 
 __all__ = ["logs", "runs", "show"]
 
+_MOST_OBSERVED = 10
 _RUN_STATES = ("pending", "running", "succeeded", "failed", "cancelled")
 
 
@@ -48,6 +56,7 @@ _RUN_STATES = ("pending", "running", "succeeded", "failed", "cancelled")
 @click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", default=20, show_default=True, help="At most so many."
 )
+@deployed_option
 @catalog_options
 @json_option
 def runs(
@@ -61,7 +70,7 @@ def runs(
     **values: Any,
 ) -> None:
     """List runs, the latest first."""
-    catalog = open_catalog(settings_from(values), create=False)
+    _, catalog = take_deployed(values)
     wanted = RunFilter(pipeline, state, since, until, _param_digests(catalog, params))
     with warnings_as_notes():  # a run that can't be read is left out, but not in silence
         found = [(row, _counts(catalog, row)) for row in catalog.run_rows(wanted, limit)]
@@ -129,6 +138,7 @@ def _is_given_as(tree: Any, text: str) -> bool:
 @click.argument("run")
 @click.argument("node", required=False)
 @index_option
+@deployed_option
 @catalog_options
 @json_option
 def show(run: str, node: str | None, index: Index | None, as_json: bool, **values: Any) -> None:
@@ -136,7 +146,7 @@ def show(run: str, node: str | None, index: Index | None, as_json: bool, **value
 
     RUN is a run's id, the beginning of it, `last`, or `last~1` for the one before.
     """
-    catalog = open_catalog(settings_from(values), create=False)
+    _, catalog = take_deployed(values)
     found = find_run(catalog, run)
     if node is not None:
         _show_node(found, node, index, catalog, as_json)
@@ -163,6 +173,9 @@ def _show_run(run: Run, catalog: Catalog) -> None:
         write(f"interval  {record.interval[0]} to {record.interval[-1]}")
     if record.resumed:
         write(f"resumed   {record.resumed}")
+    if record.engine_ids and record.engine != "reference":
+        at = f"{record.deployed_to}, " if record.deployed_to else ""
+        write(f"deployed  {at}{', '.join(f'{name} {one_line(text)}' for name, text in record.engine_ids)}")
     for name, ref in record.params:
         write(f"param     {name} = {value_text(ref, catalog.values, 100)}")
     commit = commits_of(run, catalog).get(("", ()))
@@ -177,12 +190,24 @@ def _show_run(run: Run, catalog: Catalog) -> None:
     columns = [Column("node", whole=True), Column("task"), Column("state", state=True), Column("instances")]
     table([*columns, Column("attempts", right=True), Column("seconds", right=True)], rows)
     write_tracked(told_by(run), catalog)
+    _write_observed(run)
     told: set[tuple[str, Index]] = set()
     for node in run.nodes(state="failed"):
         place = (node.id, ()) if node.failure is None else (node.failure.node or node.id, node.failure.index)
         if place not in told:  # what holds a failed call fails by it
             write("\n" + "\n".join(failure_lines(run, node)))
         told.add(place)
+
+
+def _write_observed(run: Run) -> None:
+    """What the engine told of nodes: what no process lived to write."""
+    seen = sorted(run.facts.observations, key=lambda one: (one.at, one.node, one.index))
+    for one in seen[:_MOST_OBSERVED]:
+        what = f": {shorten(one_line(one.detail), 200)}" if one.detail else ""
+        place = one_line(place_text(one.node, one.index))
+        write(f"engine    {place}, attempt {one.attempt}: {one.event.replace('_', ' ')}{what}")
+    if len(seen) > _MOST_OBSERVED:
+        write(f"engine    and {len(seen) - _MOST_OBSERVED} more; --json shows all of them")
 
 
 def _seconds(seconds: float) -> str:
@@ -258,15 +283,22 @@ def _reference(name: str, ref: ValueRef) -> dict[str, Any]:
 @click.argument("run")
 @click.argument("node")
 @index_option
+@click.option("--follow", "-f", is_flag=True, help="Of a deployed run: go on with what it prints, until it is done.")
+@deployed_option
 @catalog_options
 @json_option
-def logs(run: str, node: str, index: Index | None, as_json: bool, **values: Any) -> None:
+def logs(run: str, node: str, index: Index | None, follow: bool, as_json: bool, **values: Any) -> None:
     """Print what a node printed and logged.
 
     RUN is a run's id, the beginning of it, `last`, or `last~1` for the one before. NODE is a node's id; of a control
     node, the logs of all calls in it.
     """
-    catalog = open_catalog(settings_from(values), create=False)
+    if follow:
+        from drawloom.cli.operate import follow_logs  # only deployed runs are followed
+
+        follow_logs(run, node, index, as_json=as_json, values=values)
+        return
+    _, catalog = take_deployed(values)
     found = find_run(catalog, run)
     text = found.logs(node, index)
     if as_json:

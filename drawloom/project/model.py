@@ -14,7 +14,16 @@ from typing import Any, Final
 
 from drawloom.frozen import dataclass
 
-__all__ = ["EXECUTORS", "PROJECT_NAME", "TARGET", "Profile", "ProjectModel", "is_project_name", "quickly_read"]
+__all__ = [
+    "EXECUTORS",
+    "PROJECT_NAME",
+    "TARGET",
+    "DeployTarget",
+    "Profile",
+    "ProjectModel",
+    "is_project_name",
+    "quickly_read",
+]
 
 EXECUTORS: Final = ("threads", "processes", "inline")
 
@@ -44,6 +53,33 @@ class Profile:
 
 
 @dataclass(frozen=True, slots=True)
+class DeployTarget:
+    """A configured place that pipelines are deployed to (`[targets.<name>]`).
+
+    Args:
+        engine: the kind of engine that is there: `argo`.
+        catalog: the store that the engine's steps reach, as it is reached from here; None for the same URL.
+        kubeconfig: the file that says how a Kubernetes is reached, relative to the project file.
+        context: which context of it.
+        server: the URL of the engine's own server; None to go by Kubernetes alone.
+        token_env: the name of the variable that holds the token for `server`.
+        ca_file: the certificates that `server` is held against, relative to the project file.
+        insecure_skip_verify: whether `server` isn't held against any.
+        options: what the engine's compiler is given.
+    """
+
+    engine: str
+    catalog: str | None = None
+    kubeconfig: str | None = None
+    context: str | None = None
+    server: str | None = None
+    token_env: str | None = None
+    ca_file: str | None = None
+    insecure_skip_verify: bool = False
+    options: Mapping[str, Any] = MappingProxyType({})  # whatever TOML can say
+
+
+@dataclass(frozen=True, slots=True)
 class ProjectModel:
     """The whole of a project file.
 
@@ -54,6 +90,7 @@ class ProjectModel:
         allow_pickle: whether values without a safe format may be pickled.
         profiles: name -> profile.
         pipelines: short name -> `file.py:name` (relative to the project file) or `module:name`.
+        targets: name -> where pipelines are deployed to.
     """
 
     project: str = "default"
@@ -62,6 +99,7 @@ class ProjectModel:
     allow_pickle: bool = False
     profiles: Mapping[str, Profile] = MappingProxyType({})
     pipelines: Mapping[str, str] = MappingProxyType({})
+    targets: Mapping[str, DeployTarget] = MappingProxyType({})
 
 
 def is_project_name(text: str) -> bool:
@@ -82,7 +120,13 @@ def quickly_read(document: object) -> ProjectModel | None:
         return None
     given: dict[str, Any] = dict(document)  # type: ignore[call-overload]  # it fits, so it is a table
     profiles = {name: Profile(**profile) for name, profile in given.pop("profiles", {}).items()}
-    return ProjectModel(**given, profiles=profiles)
+    targets = {name: _deploy_target(target) for name, target in given.pop("targets", {}).items()}
+    return ProjectModel(**given, profiles=profiles, targets=targets)
+
+
+def _deploy_target(table: Mapping[str, Any]) -> DeployTarget:
+    known = {key: value for key, value in table.items() if key in _DEPLOY_TARGET}
+    return DeployTarget(**known, options={key: value for key, value in table.items() if key not in _DEPLOY_TARGET})
 
 
 def _fits(value: object, checks: Mapping[str, Any]) -> bool:  # Any: functions of one value, whatever its type
@@ -120,6 +164,27 @@ def _are_targets(value: object) -> bool:
     )
 
 
+def _are_deploy_targets(value: object) -> bool:
+    return type(value) is dict and all(type(name) is str and _is_deploy_target(part) for name, part in value.items())
+
+
+def _is_deploy_target(value: object) -> bool:
+    """Keys that aren't known belong to the engine's compiler, which has its own say."""
+    if type(value) is not dict or "engine" not in value or not all(type(key) is str for key in value):
+        return False
+    return all(_DEPLOY_TARGET[key](part) for key, part in value.items() if key in _DEPLOY_TARGET)
+
+
+_DEPLOY_TARGET: Final[Mapping[str, Any]] = {
+    "engine": _is_text,
+    "catalog": _is_text,
+    "kubeconfig": _is_text,
+    "context": _is_text,
+    "server": _is_text,
+    "token_env": _is_text,
+    "ca_file": _is_text,
+    "insecure_skip_verify": _is_bool,
+}
 _PROFILE: Final = {
     "catalog": _is_text,
     "executor": _is_executor,
@@ -134,4 +199,5 @@ _FILE: Final = {
     "allow_pickle": _is_bool,
     "profiles": _are_profiles,
     "pipelines": _are_targets,
+    "targets": _are_deploy_targets,
 }

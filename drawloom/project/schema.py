@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 
 from drawloom.errors import Diagnostic, ProjectError, Span, did_you_mean
 from drawloom.project.lines import KeyPath
-from drawloom.project.model import PROJECT_NAME, TARGET, Profile, ProjectModel
+from drawloom.project.model import PROJECT_NAME, TARGET, DeployTarget, Profile, ProjectModel
 
-__all__ = ["ProfileSchema", "ProjectSchema", "read_document"]
+__all__ = ["DeployTargetSchema", "ProfileSchema", "ProjectSchema", "read_document"]
 
 Text = Annotated[str, StringConstraints(min_length=1)]
 
@@ -30,6 +30,21 @@ class ProfileSchema(_Strict):
     fail_fast: bool | None = None
 
 
+class DeployTargetSchema(_Strict):
+    """`model.DeployTarget`; further keys are options of the engine's compiler."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+    engine: Text
+    catalog: Text | None = None
+    kubeconfig: Text | None = None
+    context: Text | None = None
+    server: Text | None = None
+    token_env: Text | None = None
+    ca_file: Text | None = None
+    insecure_skip_verify: bool = False
+
+
 class ProjectSchema(_Strict):
     """`model.ProjectModel`."""
 
@@ -39,6 +54,7 @@ class ProjectSchema(_Strict):
     allow_pickle: bool = False
     profiles: dict[str, ProfileSchema] = {}
     pipelines: dict[str, Annotated[str, StringConstraints(pattern=f"^{TARGET}$")]] = {}
+    targets: dict[str, DeployTargetSchema] = {}
 
 
 def read_document(document: object, path: str, lines: Mapping[KeyPath, int]) -> ProjectModel:
@@ -56,8 +72,14 @@ def read_document(document: object, path: str, lines: Mapping[KeyPath, int]) -> 
         read = ProjectSchema.model_validate(document)
     except ValidationError as error:
         raise ProjectError(_diagnostics(path, lines, error)) from None
-    given = {**dict(read), "profiles": {name: Profile(**dict(profile)) for name, profile in read.profiles.items()}}
-    return ProjectModel(**given)
+    profiles = {name: Profile(**dict(profile)) for name, profile in read.profiles.items()}
+    targets = {name: _deploy_target(target) for name, target in read.targets.items()}
+    return ProjectModel(**{**dict(read), "profiles": profiles, "targets": targets})
+
+
+def _deploy_target(read: DeployTargetSchema) -> DeployTarget:
+    known = {name: getattr(read, name) for name in DeployTargetSchema.model_fields}
+    return DeployTarget(**known, options=dict(read.model_extra or {}))
 
 
 def _diagnostics(path: str, lines: Mapping[KeyPath, int], error: ValidationError) -> Iterator[Diagnostic]:
@@ -102,6 +124,9 @@ _EXPECTED: Final = {
 
 
 def _wrong_value(keys: KeyPath, problem: Any, where: Span) -> Diagnostic:
+    if problem["type"] == "missing":
+        what = f"`[{'.'.join(keys[:-1])}]` has no `{keys[-1]}`"
+        return Diagnostic("P603", what, where, f'say it: `{keys[-1]} = "argo"`')
     expected = _EXPECTED.get(problem["type"]) or _expected_text(keys, problem)
     got = problem["input"]
     what = f"`{'.'.join(keys)}` must be {expected}, got {_toml(got)}"

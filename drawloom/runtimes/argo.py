@@ -1,37 +1,330 @@
-"""A live Argo: submits compiled programs, watches them, and says what no step lived to write.
+"""A live Argo: submits compiled programs, tells how they are, and ends them (`runtimes.engines.EngineClient`).
 
-Through the official `kubernetes` client, against the Kubernetes API alone: a Workflow is an object like any other.
+Through the Kubernetes API alone, or through Argo's own server (`runtimes.argo_access`).
 """
 
 from __future__ import annotations
 
 import json
 import os
+import secrets
 import time
-from collections.abc import Callable, Mapping
+from base64 import b64decode
+from codecs import getincrementaldecoder
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from drawloom.catalog.catalog import Catalog
-from drawloom.catalog.outcomes import finish_run, read_run
-from drawloom.catalog.records import FailureInfo, RunFinished
+from drawloom.catalog.records import Index
 from drawloom.catalog.run import Run
-from drawloom.errors import Diagnostic, RunRefused
+from drawloom.errors import ConnectionLost, Diagnostic, DrawloomError, EngineError, RunRefused
 from drawloom.ir.canonical import Json
+from drawloom.ir.protocol import asked_text
+from drawloom.runtimes.argo_access import Access, ApiProblem, KubernetesAccess, access_to
+from drawloom.runtimes.argo_nodes import NodeWatch, held_pods, node_pods, nodes_of
 from drawloom.runtimes.begin import run_name
+from drawloom.runtimes.engines import Applied, Connection, EngineRun, Finding, Status, Submission
 from drawloom.runtimes.publish import begin_text, publish_program, read_engine, read_files
+from drawloom.runtimes.watching import watch
 
 if TYPE_CHECKING:
     from kubernetes.client import CustomObjectsApi
 
-__all__ = ["Submitted", "submit", "wait"]
+__all__ = ["ArgoClient", "Submitted", "connect", "submit", "wait"]
 
 # Any: objects of Kubernetes as JSON trees
 
 _KIND: Final[dict[str, Any]] = {"group": "argoproj.io", "version": "v1alpha1", "plural": "workflows"}
 _ENGINE: Final = "argo"
 _ENDED: Final = ("Succeeded", "Failed", "Error")
-_CLOSED: Final = ("succeeded", "failed", "cancelled")
+_OBJECTS: Final = ("workflow.yaml",)
+_ORDER: Final = ("WorkflowTemplate", "CronWorkflow", "Workflow")  # a run begins once all else is there
+_ARGOS: Final = "workflows.argoproj.io/"  # labels and annotations that Argo itself gives
 _POLL_SECONDS: Final = 1.0
+_PASSING: Final = (0, 408, 429, 500, 502, 503, 504)  # what may be better in a moment
+
+
+def connect(connection: Connection) -> ArgoClient:
+    """A client of the Argo that a target names."""
+    return ArgoClient(access_to(connection), connection.target)
+
+
+class ArgoClient:
+    """`EngineClient`, for Argo Workflows.
+
+    Args:
+        access: how it is reached.
+        target: the target's name, for messages and records.
+    """
+
+    def __init__(self, access: Access, target: str = "") -> None:
+        self.access = access
+        self.target = target
+        self._watches: dict[str, NodeWatch] = {}
+
+    def preflight(self) -> None:
+        """Refuses what can't be reached, a token that isn't taken, a namespace that isn't there."""
+        namespace = self.access.namespace
+        with self._asking(f"list Workflows in the namespace {namespace}"):
+            self.access.look(namespace)
+
+    # giving
+
+    def submit(self, folder: str | os.PathLike[str], asked: Mapping[str, Any], *, run: bool) -> Submission:
+        """Creates the Workflow, creates or replaces what else there is; what fails half-way is taken back."""
+        engine = read_engine(folder, _ENGINE)
+        bodies = [_read_object(folder, name) for name in engine.get("objects", _OBJECTS)]
+        bodies.sort(key=lambda body: _ORDER.index(body["kind"]))
+        wanted = [body for body in bodies if run or body["kind"] != "Workflow"]
+        return self._give(wanted, asked, engine["pipeline"])
+
+    def again(self, run: EngineRun, asked: Mapping[str, Any]) -> Submission:
+        """A Workflow of the same templates."""
+        return self._give([_anew(self._object(run))], asked, run.pipeline)
+
+    def _give(self, bodies: Sequence[dict[str, Any]], asked: Mapping[str, Any], pipeline: str) -> Submission:
+        done: list[Applied] = []
+        undo: list[tuple[str, Callable[[], object]]] = []
+        started: EngineRun | None = None
+        try:
+            for body in bodies:
+                namespace = body["metadata"].setdefault("namespace", self.access.namespace)
+                _give_asked(body, asked)
+                if self.target:
+                    body["metadata"].setdefault("annotations", {})["drawloom/target"] = self.target
+                if body["kind"] == "Workflow":
+                    made = self._create_workflow(body, namespace, undo)
+                    started = self._started(made, pipeline)
+                    done.append(Applied("Workflow", made["metadata"]["name"], namespace, "created"))
+                else:
+                    done.append(self._apply(body, namespace, undo))
+        except BaseException as error:
+            left = _undone(undo)
+            if isinstance(error, DrawloomError) and (undo or left):
+                raise EngineError([*error.diagnostics, _half_way([name for name, _ in undo], left)]) from error
+            raise
+        return Submission(started, tuple(done))
+
+    def _create_workflow(
+        self, body: dict[str, Any], namespace: str, undo: list[tuple[str, Callable[[], object]]]
+    ) -> dict[str, Any]:
+        """Creates it under a name of our own, so that an answer that is lost can be asked for again."""
+        metadata = body["metadata"]
+        name = metadata["name"] = f"{metadata['generateName']}{secrets.token_hex(4)}"
+        try:
+            with self._asking(f"create the Workflow in the namespace {namespace}", giving=True):
+                made = self.access.create("Workflow", namespace, body)
+        except ConnectionLost as lost:
+            undo.append((f"Workflow {name}", lambda: self._delete_if_there("Workflow", namespace, name)))
+            found = None
+            with suppress(ApiProblem):
+                found = self.access.read("Workflow", namespace, name)
+            if found is None:
+                raise lost
+            made = found
+            undo.pop()
+        undo.append((f"Workflow {name}", lambda: self.access.delete("Workflow", namespace, name)))
+        return made
+
+    def _delete_if_there(self, kind: str, namespace: str, name: str) -> None:
+        if self.access.read(kind, namespace, name) is not None:
+            self.access.delete(kind, namespace, name)
+
+    def _apply(self, body: dict[str, Any], namespace: str, undo: list[tuple[str, Callable[[], object]]]) -> Applied:
+        kind, name = body["kind"], body["metadata"]["name"]
+        with self._asking(f"look for the {kind} {name} in the namespace {namespace}"):
+            there = self.access.read(kind, namespace, name)
+        if there is None:
+            with self._asking(f"create the {kind} {name} in the namespace {namespace}", giving=True):
+                self.access.create(kind, namespace, body)
+            undo.append((f"{kind} {name}", lambda: self.access.delete(kind, namespace, name)))
+            return Applied(kind, name, namespace, "created")
+        if _same(there, body):
+            return Applied(kind, name, namespace, "unchanged")
+        with self._asking(f"replace the {kind} {name} in the namespace {namespace}", giving=True):
+            self.access.replace(kind, namespace, _in_place_of(there, body))
+        undo.append((f"{kind} {name}, as it was", lambda: self._put_back(kind, namespace, there)))
+        return Applied(kind, name, namespace, "replaced")
+
+    def _put_back(self, kind: str, namespace: str, before: Mapping[str, Any]) -> None:
+        now = self.access.read(kind, namespace, before["metadata"]["name"])
+        if now is not None:
+            self.access.replace(kind, namespace, _in_place_of(now, before))
+
+    def _started(self, made: Mapping[str, Any], pipeline: str) -> EngineRun:
+        metadata = made["metadata"]
+        ids = (("workflow", metadata["name"]), ("uid", metadata["uid"]), ("namespace", metadata["namespace"]))
+        return EngineRun(run_name(_ENGINE, [list(pair) for pair in ids[:2]]), ids, pipeline, self.target)
+
+    def remove(self, submission: Submission) -> None:
+        """Deletes the Workflow that was created, its pods with it; templates stay as they are."""
+        for one in submission.objects:
+            if one.kind == "Workflow" and one.done == "created":
+                with self._asking(f"delete the Workflow {one.name}"):
+                    self._delete_if_there(one.kind, one.namespace, one.name)
+
+    # looking
+
+    def status(self, run: EngineRun) -> Status:
+        """How a Workflow is."""
+        found = self._object(run)
+        status = found.get("status") or {}
+        nodes = nodes_of(status)
+        phase = str(status.get("phase") or "")
+        held, hopeless = held_pods(nodes)
+        return Status(
+            phase=phase,
+            ended=phase in _ENDED,
+            stopped=bool(found["spec"].get("shutdown")),
+            message=_told(status, nodes),
+            observed=tuple(self._watches.setdefault(run.run, NodeWatch()).look(found, nodes)),
+            held=held,
+            hopeless=hopeless,
+            suspended=bool(found["spec"].get("suspend")),
+        )
+
+    def logs(
+        self, run: EngineRun, node: str, index: Index | None, *, follow: bool, settled: Callable[[], bool]
+    ) -> Iterator[str]:
+        """What the pods of a node print; with `follow` until it is settled."""
+        printed: dict[str, int] = {}
+        ended: set[str] = set()
+        while True:
+            over = settled()  # first: what is written after it is asked for is read below
+            found = self._object(run)
+            pods = node_pods(nodes_of(found.get("status") or {}), run.id("workflow"), node, index)
+            for title, pod, phase in pods:
+                if pod in ended or phase in ("", "Pending"):
+                    continue
+                if len(pods) > 1 and pod not in printed:
+                    yield f"--- {title}\n"
+                if (yield from self._printed(run, pod, printed, follow)):
+                    ended.add(pod)
+            over = over or (found.get("status") or {}).get("phase") in _ENDED
+            if not follow or over:
+                break
+            time.sleep(_POLL_SECONDS)
+        if not printed:
+            what = f"Argo has no pod of `{node}` whose output could be read"
+            fix = f"`drawloom logs {run.run} {node}` prints what the catalog has; `drawloom watch {run.run}` tells more"
+            raise EngineError(Diagnostic("E749", what, None, fix))
+
+    def _printed(self, run: EngineRun, pod: str, printed: dict[str, int], follow: bool) -> Generator[str, None, bool]:
+        """What a pod prints and hasn't been given yet; returns whether there will be no more."""
+        skip, read = printed.setdefault(pod, 0), 0
+        decoder = getincrementaldecoder("utf-8")("replace")
+        pieces = self.access.log(self._namespace(run), run.id("workflow"), pod, follow=follow)
+        try:
+            for piece in pieces:
+                new = piece[max(0, skip - read) :]  # a log that is read again begins at its beginning
+                read += len(piece)
+                if new:
+                    printed[pod] += len(new)
+                    yield decoder.decode(new)
+        except ApiProblem as problem:
+            if problem.status == 404:  # the pod is gone, and its output with it
+                return True
+            if not follow or problem.status not in (400, *_PASSING):  # 400: its container is about to start
+                raise self.problem(problem, f"read the output of the pod {pod}", False) from problem
+            return False
+        return True
+
+    def name_of(self, run: EngineRun) -> str:
+        """`Workflow argo/churn-x1`."""
+        return f"Workflow {self._namespace(run)}/{run.id('workflow')}"
+
+    # telling
+
+    def cancel(self, run: EngineRun, *, now: bool) -> None:
+        """Stops or terminates the Workflow."""
+        self._order(run, "terminate" if now else "stop")
+
+    def suspend(self, run: EngineRun) -> None:
+        """Suspends the Workflow."""
+        self._order(run, "suspend")
+
+    def unsuspend(self, run: EngineRun) -> None:
+        """Resumes the Workflow, in Argo's words."""
+        self._order(run, "resume")
+
+    def _order(self, run: EngineRun, verb: str) -> None:
+        if self.status_phase(run) in _ENDED:
+            what = f"{self.name_of(run)} has ended: there is nothing to {verb if verb != 'terminate' else 'stop'}"
+            fix = f"`drawloom show {run.run}` tells how it went"
+            raise EngineError(Diagnostic("E748", what, None, fix))
+        with self._asking(f"{verb} the {self.name_of(run)}"):
+            self.access.order(self._namespace(run), run.id("workflow"), verb)
+
+    def status_phase(self, run: EngineRun) -> str:
+        """Argo's word for how a Workflow is."""
+        return str((self._object(run).get("status") or {}).get("phase") or "")
+
+    # doctor
+
+    def findings(self, options: Mapping[str, Any]) -> Iterator[Finding]:
+        """See `runtimes.argo_findings`."""
+        from drawloom.runtimes.argo_findings import findings
+
+        return findings(self, options)
+
+    def probe(self, folder: str | os.PathLike[str], catalog: Catalog) -> Iterator[Finding]:
+        """See `runtimes.argo_findings`."""
+        from drawloom.runtimes.argo_findings import probe
+
+        return probe(self, folder, catalog)
+
+    # asking
+
+    def _namespace(self, run: EngineRun) -> str:
+        return run.id("namespace") or self.access.namespace
+
+    def _object(self, run: EngineRun) -> dict[str, Any]:
+        name, namespace = run.id("workflow"), self._namespace(run)
+        with self._asking(f"read the Workflow {namespace}/{name}"):
+            found = self.access.read("Workflow", namespace, name)
+        uid = run.id("uid")
+        if found is None or (uid and found["metadata"]["uid"] != uid):
+            what = f"Workflow {namespace}/{name} of run {run.run} isn't there"
+            what += (
+                ": one of another `uid` has its name" if found is not None else ": it was deleted, or lies elsewhere"
+            )
+            fix = f"`drawloom show {run.run}` tells what the catalog has; deploy the pipeline anew to run it again"
+            raise EngineError(Diagnostic("E747", what, None, fix))
+        return found
+
+    @contextmanager
+    def _asking(self, doing: str, *, giving: bool = False) -> Iterator[None]:
+        try:
+            yield
+        except ApiProblem as problem:
+            raise self.problem(problem, doing, giving) from problem
+
+    def problem(self, problem: ApiProblem, doing: str, giving: bool = False) -> EngineError:
+        """What a request that failed means, and what to do about it."""
+        place = f"{self.access.place}{f' (target `{self.target}`)' if self.target else ''}"
+        said = problem.message
+        if problem.status == 0 and "CERTIFICATE" in said.upper():
+            fix = "name the authority of its certificate: `ca_file` of the target, or in the kubeconfig"
+            return EngineError(Diagnostic("E740", f"{place} can't be trusted: {said}", None, fix))
+        if problem.status in _PASSING:
+            said = f"{problem.status} {said}" if problem.status else said
+            fix = "see that the address is right and that it can be reached from here: a network, a VPN, a proxy"
+            return ConnectionLost(Diagnostic("E740", f"{place} can't be reached to {doing}: {said}", None, fix))
+        if problem.status == 401:
+            fix = "get a new token (`argo auth token`), or log in to the cluster again"
+            return EngineError(
+                Diagnostic(
+                    "E741", f"{place} doesn't take your token, to {doing}: it is wrong or expired: {said}", None, fix
+                )
+            )
+        if problem.status in (403, 404):
+            may = "you may not" if problem.status == 403 else "there is nothing to"
+            fix = "see that the namespace and Argo are there, and your rights: `drawloom doctor --target NAME` looks"
+            return EngineError(Diagnostic("E742", f"{place} says that {may} {doing}: {said}", None, fix))
+        code = "E723" if giving else "E742"
+        fix = "mend what it says; `drawloom doctor --target` looks at what the Workflow needs"
+        return EngineError(Diagnostic(code, f"{place} refuses to {doing}: {said}", None, fix))
 
 
 class Submitted:
@@ -48,6 +341,11 @@ class Submitted:
         self.namespace: str = metadata["namespace"]
         self.uid: str = metadata["uid"]
         self.run = run_name(_ENGINE, [["workflow", self.name], ["uid", self.uid]])
+
+    def as_run(self) -> EngineRun:
+        """It, as a client of an engine has it."""
+        ids = (("workflow", self.name), ("uid", self.uid), ("namespace", self.namespace))
+        return EngineRun(self.run, ids)
 
 
 def submit(
@@ -110,43 +408,86 @@ def wait(submitted: Submitted, catalog: Catalog, *, api: CustomObjectsApi, timeo
         The run, also when it failed. One that was ended before its last step is closed here.
 
     Raises:
-        RunRefused: E717, the run couldn't begin.
+        RunRefused: E717, the run couldn't begin; E744, its pods can't start.
+        EngineError: E740, the connection was lost for too long.
         TimeoutError: it hasn't ended in time.
     """
-    found = _ended(submitted, api, timeout_seconds)
-    status = found["status"]
-    if read_run(catalog.storage, submitted.run) is None:
-        what = f"Workflow {submitted.name} ended as {status['phase']} before the run began: {_told(status)}"
-        fix = f"see `kubectl -n {submitted.namespace} describe workflow {submitted.name}`, and the log of its first pod"
-        raise RunRefused(Diagnostic("E717", what, None, fix))
-    if catalog.run(submitted.run).state not in _CLOSED:  # its last step was never run
-        stopped = found["spec"].get("shutdown")  # `Stop` or `Terminate`: somebody asked for it
-        failure = None if stopped else FailureInfo("infra", _told(status))
-        outcome = "cancelled" if stopped else "failed"
-        finish_run(catalog.storage, RunFinished(submitted.run, outcome, failure=failure, at=time.time()))
-    return catalog.run(submitted.run)
+    client = ArgoClient(KubernetesAccess(api.api_client))
+    return watch(client, submitted.as_run(), catalog, timeout_seconds=timeout_seconds)
 
 
-def _ended(submitted: Submitted, api: CustomObjectsApi, timeout_seconds: float | None) -> dict[str, Any]:
-    """The Workflow, once it has ended."""
-    deadline = None if timeout_seconds is None else time.monotonic() + timeout_seconds
-    while True:
-        found: Any = api.get_namespaced_custom_object(name=submitted.name, namespace=submitted.namespace, **_KIND)
-        phase = found.get("status", {}).get("phase")
-        if phase in _ENDED:
-            made: dict[str, Any] = found
-            return made
-        if deadline is not None and time.monotonic() > deadline:
-            raise TimeoutError(f"Workflow {submitted.name} is {phase or 'not begun'} after its time")
-        time.sleep(_POLL_SECONDS)
+def _read_object(folder: str | os.PathLike[str], name: str) -> dict[str, Any]:
+    import yaml
+
+    with open(os.path.join(folder, *name.split("/")), encoding="utf-8") as file:
+        made: dict[str, Any] = yaml.safe_load(file)
+    return made
 
 
 def _workflow(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    import yaml
+    return _read_object(folder, _OBJECTS[0])
 
-    with open(os.path.join(folder, "workflow.yaml"), encoding="utf-8") as file:
-        made: dict[str, Any] = yaml.safe_load(file)
-    return made
+
+def _give_asked(body: dict[str, Any], asked: Mapping[str, Any]) -> None:
+    """Puts what the begin step is given into an object, over what the compiler has put there."""
+    spec = body["spec"].get("workflowSpec", body["spec"])
+    for parameter in (spec.get("arguments") or {}).get("parameters") or ():
+        if parameter["name"] == "run":
+            before = json.loads(b64decode(parameter["value"])) if parameter.get("value") else {}
+            given = {name: value for name, value in asked.items() if value not in ("", [], {})}
+            parameter["value"] = asked_text({"params": {}, "ids": [], **before, **given})
+
+
+def _anew(old: Mapping[str, Any]) -> dict[str, Any]:
+    """A Workflow like one that was run."""
+    before = old["metadata"]
+    metadata: dict[str, Any] = {
+        "namespace": before["namespace"],
+        "generateName": before.get("generateName") or f"{before['name'].rpartition('-')[0] or before['name']}-",
+    }
+    for part in ("labels", "annotations"):
+        kept = {name: text for name, text in (before.get(part) or {}).items() if not name.startswith(_ARGOS)}
+        if kept:
+            metadata[part] = kept
+    spec = {name: value for name, value in old["spec"].items() if name not in ("shutdown", "suspend")}
+    made = {"apiVersion": old["apiVersion"], "kind": old["kind"], "metadata": metadata, "spec": spec}
+    copied: dict[str, Any] = json.loads(json.dumps(made))
+    return copied
+
+
+def _same(there: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+    """Whether an object says already what it is to say; what others have added to its metadata doesn't count."""
+    wanted, found = body["metadata"], there["metadata"]
+    parts = ("labels", "annotations")
+    return bool(there["spec"] == body["spec"]) and all(
+        (found.get(part) or {}).get(name) == text for part in parts for name, text in (wanted.get(part) or {}).items()
+    )
+
+
+def _in_place_of(there: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
+    """An object that may replace one that is there; what Argo wrote into it (when it last ran) stays."""
+    metadata = {**body["metadata"], "resourceVersion": there["metadata"]["resourceVersion"]}
+    kept = {"status": there["status"]} if "status" in there else {}
+    return {**body, "metadata": metadata, **kept}
+
+
+def _undone(undo: Sequence[tuple[str, Callable[[], object]]]) -> list[str]:
+    """Takes back what was done, the last first; what couldn't be."""
+    left = []
+    for name, back in reversed(undo):
+        try:
+            back()
+        except ApiProblem as problem:
+            left.append(f"{name} ({problem.message})")
+    return left
+
+
+def _half_way(names: Sequence[str], left: Sequence[str]) -> Diagnostic:
+    if left:
+        what = f"the deployment failed half-way, and this couldn't be taken back: {', '.join(left)}"
+        return Diagnostic("E746", what, None, "look for it with kubectl, and delete it")
+    what = f"the deployment failed half-way; it was taken back: {', '.join(names)}"
+    return Diagnostic("E746", what, None, "mend what is said above, and deploy again: nothing of it runs")
 
 
 def _reason(error: Any) -> str:
@@ -156,7 +497,6 @@ def _reason(error: Any) -> str:
         return f"{error.status} {error.reason}"
 
 
-def _told(status: Mapping[str, Any]) -> str:
-    nodes = status.get("nodes", {}).values()
-    messages = [f"{node['displayName']}: {node['message']}" for node in nodes if node.get("message")]
+def _told(status: Mapping[str, Any], nodes: Mapping[str, Any]) -> str:
+    messages = [f"{node['displayName']}: {node['message']}" for node in nodes.values() if node.get("message")]
     return "; ".join(dict.fromkeys([status.get("message", ""), *messages])).strip("; ") or "it says nothing"

@@ -6,7 +6,8 @@
 
     {"engine": "reference", "ids": [["run", "17"]], "generation": 0, "logical_time": "", "interval": [],
      "params": {"depth": {"tree": 3}, "table": {"object": "<sha256>", "digest": "<sha256>", "size_bytes": 5000000}},
-     "target": "flows/churn.py:churn", "static": [[name, digest, size, tree, object, type], ...]}
+     "target": "flows/churn.py:churn", "static": [[name, digest, size, tree, object, type], ...],
+     "deployed_to": "prod", "resumed": "argo-1f"}
 
 `--ids` are an engine's names of its own run that are known only once it runs; they come after those in `--run`.
 `--scheduled` is the time that an engine started the run for by the pipeline's schedule; the run's logical time and its
@@ -93,6 +94,8 @@ def begin_run(storage: Storage, program: str, asked: Json, out: str = "") -> Run
         python=".".join(map(str, sys.version_info[:3])),
         bundle=os.environ.get("DRAWLOOM_BUNDLE", ""),
         target=asked.get("target", ""),
+        deployed_to=asked.get("deployed_to", ""),
+        resumed=asked.get("resumed", ""),
         static=tuple((name, ValueRef(*fields)) for name, *fields in asked.get("static", ())),
     )
     step = StepContext(storage, run, BEGIN, out=out)

@@ -26,7 +26,7 @@ from drawloom.ir.types import Type
 from drawloom.runtimes.environment import environment_digest
 from drawloom.storage.base import KeyMissing, Storage
 
-__all__ = ["CacheKeys", "cache_key", "is_cacheable", "lookup", "remember"]
+__all__ = ["CacheKeys", "cache_key", "is_cacheable", "is_whole", "lookup", "remember"]
 
 
 class _Objects(Protocol):
@@ -134,11 +134,16 @@ def lookup(
         return None
     if ttl_seconds is not None and commit.at + ttl_seconds < time():
         return None
-    if commit.series and not objects.is_whole(commit.series):
-        return None
-    if not all(_is_whole(ref, objects, values) for _, ref in (*commit.outputs, *commit.logged)):
+    if not is_whole(commit, objects, values):
         return None
     return commit if all(is_as_seen(values.tree(ref)) for _, ref in commit.outputs) else None
+
+
+def is_whole(commit: Commit, objects: _Objects, values: Any) -> bool:
+    """Whether all that a commit refers to is there, with its bytes."""
+    if commit.series and not objects.is_whole(commit.series):
+        return False
+    return all(_is_whole(ref, objects, values) for _, ref in (*commit.outputs, *commit.logged))
 
 
 def _is_whole(ref: ValueRef, objects: _Objects, values: Any) -> bool:

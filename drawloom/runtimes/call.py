@@ -77,7 +77,7 @@ class Instance:
 
     def begin(self) -> int | AttemptStarted:
         """Writes that the attempt begins; gives an exit code instead if the cache or a commit answers the call."""
-        if self._is_cached():
+        if self._is_adopted() or self._is_cached():
             return _adopt(self.step, self.index)
         run = self.step.run
         started = start_attempt(
@@ -107,6 +107,19 @@ class Instance:
             return give_up(self.step)
         return self._fail(started, result, log)
 
+    def _is_adopted(self) -> bool:
+        """Whether a run that this one goes on with answers it: effects that were done aren't done again."""
+        if not self.step.run.resumed or self.step.attempt > 1:
+            return False
+        from drawloom.runtimes.adopting import earlier_commit
+
+        found = earlier_commit(self.step, self.index, self.refs, self.spec.function.digest)
+        if found is None:
+            return False
+        self.key, self.environment = found.cache_key, found.environment
+        self._answer(found)
+        return True
+
     def _is_cached(self) -> bool:
         from drawloom.runtimes.cache import lookup
         from drawloom.runtimes.environment import save_environment
@@ -120,6 +133,14 @@ class Instance:
             if self.environment:
                 save_environment(self.step.storage, policies)
             return False
+        self._answer(found)
+        if self.step.attempt > 1:  # an earlier attempt may have left how far it was
+            from drawloom.runtimes.checkpoint import checkpoint_name, discard
+
+            discard(self.step.storage, checkpoint_name(self._place()))
+        return True
+
+    def _answer(self, found: Commit) -> None:
         self._commit(
             "cached",
             outputs=found.outputs,
@@ -129,11 +150,6 @@ class Instance:
             series=found.series,
             logged=found.logged,
         )
-        if self.step.attempt > 1:  # an earlier attempt may have left how far it was
-            from drawloom.runtimes.checkpoint import checkpoint_name, discard
-
-            discard(self.step.storage, checkpoint_name(self._place()))
-        return True
 
     def take_key(self) -> bool:
         """Makes the cache key and the environment; False if the call may not be answered from the cache."""

@@ -29,6 +29,7 @@ __all__ = [
     "StepContext",
     "carried_node",
     "check_bundle",
+    "is_over",
     "open_project",
     "read_started",
     "run_reference",
@@ -115,6 +116,11 @@ def check_bundle(run: RunStarted) -> None:
                 "let the engine start all steps of a run from one compiled program; a run of newer code is a new run",
             )
         )
+
+
+def is_over(storage: Storage, run: RunStarted) -> bool:
+    """Whether the run's end is written: then nothing of it may begin any more."""
+    return storage.exists(keys.finished_key(run.run, run.generation))
 
 
 def _bundle_text(sha: str) -> str:

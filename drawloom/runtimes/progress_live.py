@@ -43,7 +43,7 @@ class LiveProgress(ThreadedProgress):
             row = tally.rows.get(one.node)
             if one.kind != "failed":  # its end is in the frame, and at the end
                 lines += self.log_lines(one, row)
-            if one.kind == "retrying" or (one.kind == "failed" and (row is None or row.many)):
+            if one.kind in ("retrying", "noted") or (one.kind == "failed" and (row is None or row.many)):
                 lines.append(self.told_line(one))
         if outcome:
             self._end(tally, lines, now, outcome)

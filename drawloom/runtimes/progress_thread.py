@@ -80,6 +80,9 @@ class ThreadedProgress:
     def decided(self, node: str, index: Index, value: int) -> None:
         self._put((Tally.decided, node, index, value))
 
+    def noted(self, text: str) -> None:
+        self._put((Tally.noted, text.encode("utf-8", "replace")))
+
     def ended(self, outcome: str, failure: FailureInfo | None) -> None:  # noqa: ARG002  # it was told when it failed
         self._over.set()
         try:
@@ -128,7 +131,7 @@ class ThreadedProgress:
 
         Of a failure that is told in full at the end, nothing.
         """
-        if not one.log:
+        if not one.log or one.kind == "noted":
             return []
         texts = one.log.decode("utf-8", "replace").splitlines()
         name = one_line(place_text(one.node, one.index))
@@ -148,6 +151,8 @@ class ThreadedProgress:
 
     def told_line(self, one: Told) -> str:
         """One line about something that is told by itself."""
+        if one.kind == "noted":
+            return one_line(one.log.decode("utf-8"))
         name = one_line(place_text(one.node, one.index))
         if one.kind == "succeeded":
             return f"{name}: succeeded in {format_seconds(one.seconds)}"

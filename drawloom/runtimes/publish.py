@@ -19,7 +19,7 @@ from drawloom.storage.objects import RENEW_SECONDS
 if TYPE_CHECKING:
     from drawloom.catalog.catalog import Catalog
 
-__all__ = ["Pushed", "begin_text", "publish_folder", "publish_program", "read_engine", "read_files"]
+__all__ = ["Pushed", "begin_asked", "begin_text", "publish_folder", "publish_program", "read_engine", "read_files"]
 
 _FORMAT: Final = 0
 _FOLDERS: Final = ("functions", "steps")
@@ -165,24 +165,38 @@ def begin_text(
         engine: the engine's name.
         ids: (name, text) pairs, the engine's names of its own run that are known now.
         logical_time, interval: the times the run is for, ISO 8601.
-        told: fields of the run's record that the caller alone knows: `target`, `static`.
+        told: fields of the run's record that the caller alone knows: `target`, `static`, `deployed_to`, `resumed`.
     """
+    return asked_text(begin_asked(catalog, params, engine, ids, logical_time, interval, told))
+
+
+def begin_asked(
+    catalog: Catalog,
+    params: Mapping[str, Json],
+    engine: str,
+    ids: Sequence[Sequence[str]] = (),
+    logical_time: str = "",
+    interval: tuple[str, ...] = (),
+    told: Mapping[str, Any] | None = None,
+) -> dict[str, Json]:
+    """`begin_text`, before it is made a text."""
     given: dict[str, Json] = {}
     for name, tree in params.items():
         ref = catalog.values.ref(tree)
         long = {"object": ref.object, "digest": ref.digest, "size_bytes": ref.size_bytes}
         given[name] = long if ref.object else {"tree": tree}
-    static: tuple[tuple[str, ValueRef], ...] = (told or {}).get("static", ())
-    asked = {
+    known = dict(told or {})
+    static: tuple[tuple[str, ValueRef], ...] = known.get("static", ())
+    asked: dict[str, Json] = {
         "engine": engine,
         "ids": [list(pair) for pair in ids],
         "logical_time": logical_time,
         "interval": list(interval),
         "params": given,
-        "target": (told or {}).get("target", ""),
+        "target": known.get("target", ""),
         "static": [[name, ref.digest, ref.size_bytes, ref.tree, ref.object, ref.type] for name, ref in static],
     }
-    return asked_text(asked)
+    return asked | {name: known[name] for name in ("deployed_to", "resumed") if known.get(name)}
 
 
 def _bytes(content: str | bytes) -> bytes:

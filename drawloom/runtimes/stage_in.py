@@ -8,14 +8,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from drawloom.catalog.records import AttemptStarted
+from drawloom.catalog.records import AttemptStarted, Index
 from drawloom.errors import DrawloomError
-from drawloom.ir.protocol import DONE, parse_indices
+from drawloom.ir.protocol import DONE, FAILED_FINAL, parse_indices
 from drawloom.runtimes.attempt import AttemptResult, decoded_inputs, describe_failure
 from drawloom.runtimes.call import Instance, prepared
 from drawloom.runtimes.containers import command_line, container_of, make_folders, write_inputs
+from drawloom.runtimes.context import StepContext
 from drawloom.runtimes.staging import STAGE_OPTIONS, write_script, write_stage
-from drawloom.runtimes.step import LOST, opened, read_options
+from drawloom.runtimes.step import LOST, is_started_late, opened, out_of_time, read_options
 
 __all__ = ["main"]
 
@@ -29,8 +30,7 @@ def main(arguments: Sequence[str]) -> int:
     try:
         options = read_options(arguments, STAGE_OPTIONS)
         (index,) = parse_indices(options["index"])
-        found = prepared(opened(options), index)
-        code = found if isinstance(found, int) else _stage(found, options["root"])
+        code = _begin(opened(options), index, options["root"])
         if code is not None:
             write_script(options["root"], (), {}, None)
             write_stage(options["root"], {"code": code})
@@ -38,6 +38,17 @@ def main(arguments: Sequence[str]) -> int:
         print(error, file=sys.stderr)
         return LOST
     return DONE
+
+
+def _begin(step: StepContext, index: Index, root: str) -> int | None:
+    """Begins the instance; gives an exit code of `ir.protocol` if there is nothing to run."""
+    if is_started_late(step, (index,)):
+        return FAILED_FINAL
+    late = out_of_time(step)
+    if late is not None:
+        return late
+    found = prepared(step, index)
+    return found if isinstance(found, int) else _stage(found, root)
 
 
 def _stage(instance: Instance, root: str) -> int | None:

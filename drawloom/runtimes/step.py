@@ -19,9 +19,9 @@ from collections.abc import Mapping, Sequence
 from drawloom.catalog.records import Index
 from drawloom.errors import DrawloomError
 from drawloom.ir.protocol import DONE, FAILED_FINAL, FAILED_RETRY, SKIPPED, parse_indices
-from drawloom.runtimes.context import StepContext, check_bundle, open_project, read_started
+from drawloom.runtimes.context import StepContext, check_bundle, is_over, open_project, read_started
 
-__all__ = ["main", "opened", "read_options"]
+__all__ = ["is_started_late", "main", "opened", "out_of_time", "read_options"]
 
 _OPTIONS = ("store", "project", "run", "step", "index", "attempt", "out")
 LOST = 1  # the step itself couldn't do its work: an engine treats it as any crash
@@ -47,8 +47,10 @@ def main(arguments: Sequence[str]) -> int:
 
 def _main(arguments: Sequence[str]) -> int:
     options = read_options(arguments, _OPTIONS)
-    step = opened(options)
-    codes = {_run_one(step, index) for index in parse_indices(options["index"])}
+    step, indices = opened(options), parse_indices(options["index"])
+    if is_started_late(step, indices):
+        return FAILED_FINAL
+    codes = {_run_one(step, index) for index in indices}
     return next(code for code in _RANK if code in codes)
 
 
@@ -73,13 +75,30 @@ def opened(options: Mapping[str, str]) -> StepContext:
     return StepContext(storage, run, options["step"], attempt, options.get("out", ""))
 
 
-def _run_one(step: StepContext, index: Index) -> int:
-    does = step.slice.does
-    if step.slice.run_timeout_seconds is not None and does != "end":
-        from drawloom.runtimes.run_limit import give_up, run_seconds_left
+def is_started_late(step: StepContext, indices: Sequence[Index]) -> bool:
+    """Whether the run has ended, so that a step of it does nothing any more, and says so (E743)."""
+    if step.slice.does == "end" or not is_over(step.storage, step.run):
+        return False
+    from drawloom.runtimes.step_errors import refuse_late_step
 
-        if run_seconds_left(step) <= 0:
-            return give_up(step)
+    refuse_late_step(step.storage, step.run, step.slice.id, indices, step.attempt)
+    return True
+
+
+def out_of_time(step: StepContext) -> int | None:
+    """The exit code of a step whose run has no time left; None if it may begin."""
+    if step.slice.run_timeout_seconds is None or step.slice.does == "end":
+        return None
+    from drawloom.runtimes.run_limit import give_up, run_seconds_left
+
+    return give_up(step) if run_seconds_left(step) <= 0 else None
+
+
+def _run_one(step: StepContext, index: Index) -> int:
+    late = out_of_time(step)
+    if late is not None:
+        return late
+    does = step.slice.does
     if does == "call":
         from drawloom.runtimes.call import run_call
 

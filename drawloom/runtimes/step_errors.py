@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from drawloom.catalog import keys
 from drawloom.catalog.outcomes import decode_record
-from drawloom.catalog.records import EngineObservation, Index
+from drawloom.catalog.records import EngineObservation, Index, RunStarted
 from drawloom.errors import Diagnostic, RunRefused, StoreError
 from drawloom.ir.protocol import index_text
 from drawloom.runtimes.context import StepContext
 from drawloom.runtimes.resolve import UpstreamFailed
+from drawloom.storage.base import Storage
 
-__all__ = ["bad_arguments", "lost_text", "missing_input"]
+__all__ = ["bad_arguments", "lost_text", "missing_input", "refuse_late_step"]
 
 
 def missing_input(step: StepContext, index: Index, cause: UpstreamFailed) -> StoreError:
@@ -54,3 +57,23 @@ def lost_text(step: StepContext, node: str, index: Index) -> str:
     how, *said = last.detail.splitlines()
     own = next((line for line in said if line.startswith("error[")), "")  # what the step itself found wrong
     return f"{text}: {how}{f': {own}' if own else ''}"
+
+
+def refuse_late_step(storage: Storage, run: RunStarted, step: str, indices: Sequence[Index], attempt: int) -> None:
+    """E743: tells, in the step's output and in the catalog, that a run whose end is written isn't gone on with.
+
+    That is what an engine's own way to run a part again comes to: it starts steps of the run that there was, and what
+    such a run is stands in the catalog already. A retried run is a new run.
+    """
+    import sys
+    from time import time
+
+    from drawloom.catalog.outcomes import observe
+
+    what = f"run {run.run} is over, and step `{step}` was started again: a run that has ended isn't gone on with"
+    fix = f"`drawloom retry {run.run}` runs what is left of it, as a new run that adopts what succeeded"
+    refusal = Diagnostic("E743", what, None, fix)
+    print(refusal, file=sys.stderr)
+    node = step.partition(":")[0]
+    for index in indices if node else ():
+        observe(storage, EngineObservation(run.run, node, "refused", index, attempt, run.generation, what, time()))

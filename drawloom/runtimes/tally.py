@@ -27,7 +27,8 @@ class Told:
     """Something that is to be shown by itself, once.
 
     Args:
-        kind: `succeeded`, `cached`, `failed`, `retrying`, `skipped`, or `complete` of all instances of a call.
+        kind: `succeeded`, `cached`, `failed`, `retrying`, `skipped`, `complete` of all instances of a call, or `noted`
+            of a text about the whole run, which is the log.
         node, index: the node instance.
         seconds: how long it took, or for `retrying` the pause.
         log: what the attempt wrote.
@@ -232,6 +233,9 @@ class Tally:
             self._skip_inside(node, len(index))
         if not index:
             self.told.append(Told("skipped", node, index))
+
+    def noted(self, event: Event) -> None:
+        self.told.append(Told("noted", "", (), log=event[1]))
 
     def decided(self, event: Event) -> None:
         _, node, index, value = event

@@ -30,6 +30,7 @@ MAY_IMPORT = {
     "api": {"*"},
     "graphs": {"errors", "ir", "dsl", "parameters"},
     "again": {"*"},
+    "deploying": {"*"},
     "cli": {"*"},
     "testing": {"*"},
     "pytest_plugin": {"*"},

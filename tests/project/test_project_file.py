@@ -84,7 +84,8 @@ def test_p602_an_unknown_key_has_its_line_and_the_name_it_may_stand_for(tmp_path
     assert refusal(path) == (
         "error[P602] unknown key `catalogue`, did you mean `catalog`?\n"
         f"  where  {path}:4, catalogue\n"
-        "  fix    remove it, or use one of allow_pickle, catalog, default_profile, pipelines, profiles, project"
+        "  fix    remove it, or use one of allow_pickle, catalog, default_profile, pipelines, profiles, "
+        "project, targets"
     )
 
 

@@ -68,6 +68,16 @@ PROFILES = table(
         "fail_fast": st.booleans(),
     }
 )
+DEPLOY_TARGETS = table(
+    {
+        "engine": TEXTS,
+        "catalog": TEXTS,
+        "server": TEXTS,
+        "token_env": TEXTS,
+        "insecure_skip_verify": st.booleans(),
+        "store": ANYTHING,
+    }
+)
 DOCUMENTS = table(
     {
         "project": TEXTS,
@@ -76,6 +86,7 @@ DOCUMENTS = table(
         "allow_pickle": st.booleans(),
         "profiles": st.dictionaries(TEXTS, PROFILES, max_size=2),
         "pipelines": st.dictionaries(TEXTS, TEXTS, max_size=2),
+        "targets": st.dictionaries(TEXTS, DEPLOY_TARGETS, max_size=2),
     }
 )
 
@@ -110,10 +121,22 @@ def test_a_right_document_is_accepted_by_the_quick_check() -> None:
         fail_fast = true
         [pipelines]
         rates = "rates.py:rates"
+        [targets.prod]
+        engine = "argo"
+        context = "admin@prod"
+        namespace = "flows"
+        env_from_secrets = ["lake-keys"]
+        env = {LEVEL = "info"}
         """
     )
     model = quickly_read(document)
     assert model == read_document(document, "drawloom.toml", {})
     assert model is not None
     assert model.profiles["ci"].workers == 4
+    assert model.targets["prod"].context == "admin@prod"
+    assert dict(model.targets["prod"].options) == {
+        "namespace": "flows",
+        "env_from_secrets": ["lake-keys"],
+        "env": {"LEVEL": "info"},
+    }
     assert quickly_read({}) == ProjectModel()

@@ -42,19 +42,19 @@ def counted(monkeypatch):
     return opened
 
 
-def test_a_step_of_a_task_without_inputs_makes_five_requests(publish, counted):
+def test_a_step_of_a_task_without_inputs_makes_six_requests(publish, counted):
     flow = publish(samples.chain)
     flow.begin({"start": 1})
     assert flow.step("first") == DONE
-    # the run, the slice, that the attempt began, the commit, that it ended
-    assert counted[0].asked == ["read", "read", "create", "create", "create"]
+    # the run, whether it is over, the slice, that the attempt began, the commit, that it ended
+    assert counted[0].asked == ["read", "exists", "read", "create", "create", "create"]
 
 
 def test_an_input_is_one_request_more(publish, counted):
     flow = publish(samples.writing)
     flow.begin({"path": str(flow.folder / "lines")})
     flow.step("write")
-    assert len(counted[0].asked) == 5  # parameters come with the run
+    assert len(counted[0].asked) == 6  # parameters come with the run
 
 
 def test_every_further_consumer_of_a_fan_out_reads_one_manifest(publish, counted):

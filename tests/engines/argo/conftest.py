@@ -5,9 +5,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
+import subprocess
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +54,34 @@ def api(facts: dict[str, Any]) -> Any:
 
     config.load_kube_config(config_file=facts["kubeconfig"])
     return client.CustomObjectsApi()
+
+
+@pytest.fixture(scope="session")
+def argo_server(facts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of Argo's own server, which takes tokens of the cluster's, over TLS."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    from cluster.gobuild import SERVER, built
+
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port = one.getsockname()[1]
+    command = [str(built(SERVER)), "server", "--kubeconfig", facts["kubeconfig"], "-n", facts["namespace"]]
+    command += ["--namespaced", "--auth-mode", "client", "--port", str(port)]
+    log = tmp_path_factory.mktemp("argo-server") / "log"
+    with log.open("wb") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, "ARGO_SECURE": "true"})
+    try:
+        deadline = time.monotonic() + 120
+        while process.poll() is None and time.monotonic() < deadline:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                break
+            time.sleep(0.2)
+        else:
+            pytest.fail(f"Argo's server didn't start: {log.read_text()[-2000:]}")
+        yield f"https://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(30)
 
 
 os.environ.setdefault("DRAWLOOM_SECRET_CONFORMANCE", "open-sesame")  # of the program `secret_values`

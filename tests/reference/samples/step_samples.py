@@ -215,3 +215,24 @@ def made_by_a_factory(n: int) -> int:
 @pipeline
 def batched_over_control(numbers: list[int]) -> list[int]:
     return for_each(numbers, lambda n: branch(n > 1, lambda: add(n, 1), lambda: n), batch_size=2)
+
+
+@task
+def count_lines(path: str, after: None) -> int:
+    with open(path) as file:
+        return len(file.readlines())
+
+
+@task
+def stop_at(number: int, path: str) -> int:
+    import os
+
+    if not os.path.exists(path):
+        raise ValueError("not yet")
+    return number
+
+
+@pipeline
+def effect_then_failure(path: str, flag: str) -> int:
+    write(path, "one")
+    return add(stop_at(add(1, 2), flag), 1)

@@ -34,6 +34,7 @@ class Binary:
         package: The Go package that is its main program.
         module: The module whose version names it; empty for a program of this repository.
         links: Symbolic links of the module's repository, (link, target); the zip of a Go module leaves links out.
+        files: Files that the repository makes elsewhere, (path, text), and the zip has not.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Binary:
     package: str
     module: str = ""
     links: tuple[tuple[str, str], ...] = ()
+    files: tuple[tuple[str, str], ...] = ()
 
 
 ARGOLINT = Binary("argolint", "argolint", ".", ARGO_MODULE)
@@ -53,6 +55,15 @@ EXECUTOR = Binary(
     f"{ARGO_MODULE}/cmd/argoexec",
     ARGO_MODULE,
     (("workflow/executor/osspecific/signal_linux.go", "workflow/executor/osspecific/signal_darwin.go"),),
+)
+# the pages that a browser would be shown are built by Node, and nobody looks at them here
+SERVER = Binary(
+    "argo",
+    "server",
+    f"{ARGO_MODULE}/cmd/argo",
+    ARGO_MODULE,
+    EXECUTOR.links,
+    (("ui/dist/app/index.html", "<html></html>\n"),),
 )
 ETCD = Binary("etcd", "kubernetes", ETCD_MODULE, ETCD_MODULE)
 KUBERNETES = tuple(
@@ -128,14 +139,20 @@ def _with_links(binary: Binary, version: str, folder: Path) -> list[str]:
 
     Go refuses to replace single files of its module cache (`-overlay`), so the whole module is replaced.
     """
-    if not binary.links:
+    if not binary.links and not binary.files:
         return []
     sources = cache() / "sources" / f"{binary.name}-{version}"
     shutil.rmtree(sources, ignore_errors=True)
-    shutil.copytree(module_folder(binary), sources, ignore=shutil.ignore_patterns("docs", "examples", "ui"))
+    left_out = ("docs", "examples", "src" if binary.files else "ui")
+    shutil.copytree(module_folder(binary), sources, ignore=shutil.ignore_patterns(*left_out))
     for link, target in binary.links:
         (sources / link).parent.chmod(0o755)  # the module cache is read-only, and so is its copy
         shutil.copyfile(sources / target, sources / link)
+    for path, text in binary.files:
+        for folder_above in reversed((sources / path).relative_to(sources).parents):
+            (sources / folder_above).mkdir(exist_ok=True)
+            (sources / folder_above).chmod(0o755)
+        (sources / path).write_text(text)
     pins = HERE / binary.folder
     shutil.copyfile(pins / "go.sum", folder / "go.sum")
     (folder / "go.mod").write_text(f"{(pins / 'go.mod').read_text()}\nreplace {binary.module} => {sources}\n")
@@ -148,7 +165,7 @@ def _digest(binary: Binary) -> str:
     sources = sorted(folder.glob("*.go")) if binary.package == "." else []
     pins = [path for path in (folder / "go.mod", folder / "go.sum") if path.exists()]
     content = [(path.name, path.read_text()) for path in (*pins, *sources)]
-    described = json.dumps([content, _link_flags(binary), binary.package, *binary.links])
+    described = json.dumps([content, _link_flags(binary), binary.package, *binary.links, *binary.files])
     return hashlib.sha256(described.encode()).hexdigest()[:10]
 
 
