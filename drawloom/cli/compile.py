@@ -11,6 +11,7 @@ from drawloom.cli.engine_options import engine_options
 from drawloom.cli.options import json_option
 from drawloom.cli.output import format_bytes, write, write_json
 from drawloom.cli.typed import TargetCommand, param_option, target_of, typed_values
+from drawloom.errors import Diagnostic, ProjectError
 
 __all__ = ["compile_"]
 
