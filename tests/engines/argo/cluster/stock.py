@@ -28,6 +28,7 @@ _SUITE = "bookworm"  # its Python is 3.11, the oldest that drawloom supports
 _INCLUDED = ("ca-certificates", "python3", "python3-minimal", "tzdata")
 _SITE = Path("usr/local/lib/python3.11/dist-packages")
 _EXTRAS = ("models", "s3", "tables")  # those that the steps of a program use
+_OF_EXAMPLES = ("matplotlib",)
 _GLIBCS = (17, 24, 26, 27, 28, 31, 34)  # minor versions that wheels name; the suite's is 36
 _UNUSED = ("dev/*", "proc/*", "sys/*", "var/cache/apt/*", "var/lib/apt/lists/*", "usr/share/doc/*", "usr/share/man/*")
 _ENVIRONMENT = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8"]
@@ -56,10 +57,10 @@ def archive() -> Path:
 
 
 def requirements() -> list[str]:
-    """What the packages image holds: pyproject.toml's dependencies and those of the extras of a step."""
+    """What the packages image holds: pyproject.toml's dependencies, those of the extras of a step, and of examples."""
     project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]
     extras = [line for name in _EXTRAS for line in project["optional-dependencies"][name]]
-    return sorted({*project["dependencies"], *extras})
+    return sorted({*project["dependencies"], *extras, *_OF_EXAMPLES})
 
 
 def _python_layer() -> Path:
