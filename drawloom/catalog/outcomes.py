@@ -37,6 +37,7 @@ __all__ = [
     "failures",
     "finish_attempt",
     "finish_run",
+    "is_finished",
     "observe",
     "read_commit",
     "read_decision",
@@ -73,6 +74,11 @@ def read_run(storage: Storage, run: str) -> RunStarted | None:
 def finish_run(storage: Storage, finished: RunFinished) -> RunFinished:
     """Writes the record that a generation of a run is done; returns the one that counts."""
     return _create(storage, keys.finished_key(finished.run, finished.generation), finished)
+
+
+def is_finished(storage: Storage, run: str, generation: int) -> bool:
+    """Whether a generation of a run has its last record."""
+    return storage.exists(keys.finished_key(run, generation))
 
 
 def commit_once(storage: Storage, commit: Commit) -> Commit:

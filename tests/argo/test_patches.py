@@ -86,12 +86,12 @@ def test_what_was_compiled_before_is_not_changed_by_a_patch() -> None:
         (
             Patch("template", "step", {"container": {"securityContex": {}}}),
             "E734",
-            "templates[3].container.securityContex` is no field of Argo's, did you mean `securityContext`?",
+            "templates[4].container.securityContex` is no field of Argo's, did you mean `securityContext`?",
         ),
         (
             Patch("template", "step", {"container": {"image": 7}}),
             "E734",
-            "after the patches `spec.workflowSpec.templates[3].container.image` must be string, got 7",
+            "after the patches `spec.workflowSpec.templates[4].container.image` must be string, got 7",
         ),
         (Patch("template", "step", {"metadata": {"labels": {"a": True}}}), "E734", "must be string, got true"),
         (Patch("template", "step", {"daemon": "yes"}), "E734", 'must be boolean, got "yes"'),

@@ -12,6 +12,7 @@ import pytest
 
 from drawloom import RunRefused
 from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.keys import run_key
 from drawloom.catalog.records import AttemptFinished, RunFinished
 from drawloom.catalog.runlog import read_records
 from drawloom.compilers.reference import compile_reference
@@ -19,9 +20,11 @@ from drawloom.dsl.tracing import trace
 from drawloom.ir.canonical import canonical_json
 from drawloom.ir.program import pipeline_digest
 from drawloom.runtimes.begin import begin_run, main
+from drawloom.runtimes.close import main as close
 from drawloom.runtimes.local import run_local
 from drawloom.runtimes.publish import begin_text, publish_program
 from drawloom.runtimes.reference import run_bundle
+from drawloom.runtimes.step import main as step_main
 
 LATE = "`over_time` took longer than run_timeout_seconds=..."
 
@@ -72,6 +75,61 @@ def test_a_compiled_run_that_takes_too_long_is_what_a_local_one_is(compiled, tmp
 
 def test_a_run_that_ends_in_time_succeeds(compiled):
     assert compiled(samples.in_time, {"number": 4}).result == 4
+
+
+# runs whose last step was never run
+
+
+def _closed(tmp_path, flow, status, *, late=False, ran=()):
+    """What a run is after its exit handler, which had begun and of which some steps ran."""
+    catalog = Catalog.open(str(tmp_path))
+    program = trace(flow, {}).program
+    digest = pipeline_digest(program.pipeline)
+    publish_program(catalog.storage, compile_reference(program), digest)
+    ids = [["workflow", "flow-x7"], ["uid", "17"]]
+    params = {port.name: 3 for port in program.pipeline.params}
+    started = begin_run(catalog.storage, digest, json.loads(b64decode(begin_text(catalog, params, "argo", ids))))
+    where = ["--store", str(tmp_path), "--project", "default"]
+    for step in ran:
+        own = ["--run", f"{started.run}.0", "--step", step, "--index", "-", "--attempt", "1", "--out", str(tmp_path)]
+        assert step_main([*where, *own]) == 0
+    if late:
+        key = run_key(started.run)
+        written = json.loads(catalog.storage.read(key))
+        catalog.storage.write(key, json.dumps({**written, "at": written["at"] - 4000}).encode())
+    exit_handler = [*where, "--engine", "argo", "--ids", "workflow=flow-x7,uid=17", "--status", status]
+    assert close([*exit_handler]) == 0
+    first = catalog.run(started.run).details
+    assert close([*exit_handler]) == 0
+    assert catalog.run(started.run).details == first
+    return first
+
+
+def test_a_run_that_was_stopped_is_cancelled(tmp_path):
+    found = _closed(tmp_path, samples.in_time, "Failed", ran=["quick"])
+    assert found.state == "cancelled"
+    assert {node.id: node.state for node in found.nodes.values()} == {"quick": "succeeded", "quick-2": "cancelled"}
+
+
+def test_a_run_whose_steps_waited_beyond_its_limit_failed_by_it(tmp_path):
+    found = _closed(tmp_path, samples.in_time, "Failed", late=True)
+    assert (found.state, found.failure.info.type) == ("failed", "timeout")
+    assert {node.state for node in found.nodes.values()} == {"cancelled"}
+
+
+def test_a_run_whose_engine_failed_has_failed(tmp_path):
+    found = _closed(tmp_path, samples.in_time, "Error", ran=["quick"])
+    assert (found.state, found.failure.node, found.failure.info.type) == ("failed", "quick-2", "infra")
+
+
+def test_a_run_of_which_only_the_last_step_was_lost_is_what_that_would_have_written(tmp_path):
+    assert _closed(tmp_path, samples.in_time, "Failed", ran=["quick", "quick-2"]).state == "succeeded"
+
+
+def test_a_run_that_never_began_needs_no_end(tmp_path):
+    where = ["--store", str(tmp_path), "--project", "default"]
+    assert close([*where, "--engine", "argo", "--ids", "workflow=gone,uid=1", "--status", "Failed"]) == 0
+    assert close([*where, "--ids", "workflow=gone,uid=1"]) == 1
 
 
 # times

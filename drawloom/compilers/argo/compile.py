@@ -9,6 +9,7 @@ pipeline.json, spans.json, functions/, steps/, bundle.zip    as for the referenc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import ceil
 from typing import Any, Final
 
 from drawloom.catalog import keys
@@ -28,7 +29,7 @@ from drawloom.compilers.argo.options import OF_PODS, pod_options, pods_of
 from drawloom.compilers.argo.patches import PATCH_FIX, Patch, patched, read_patches
 from drawloom.compilers.argo.pods import container_part
 from drawloom.compilers.argo.rules import OBJECT_LIMIT_BYTES, problems_of
-from drawloom.compilers.argo.templates import ENTRYPOINT, Pods, Templates
+from drawloom.compilers.argo.templates import ENTRYPOINT, EXIT, Pods, Templates
 from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Refused, Support, refuse_unsupported
 from drawloom.compilers.bundle import code_bundle, project_root
 from drawloom.compilers.by_steps import BY_STEPS
@@ -48,6 +49,7 @@ __all__ = ["COMPILER", "compile_argo", "workflow_of"]
 
 _FORMAT: Final = 0
 _PARAMS_LIMIT_BYTES: Final = 64 * 1024  # a Workflow has 1 MiB, and Linux 128 KiB for one argument
+_GRACE_SECONDS: Final = 600  # beyond a run's limit: for its first step to begin, and its last to end
 
 
 def compile_argo(
@@ -204,10 +206,13 @@ def workflow_of(
         metadata["namespace"] = namespace
     spec: dict[str, Any] = {
         "entrypoint": ENTRYPOINT,
+        "onExit": EXIT,
         "arguments": {"parameters": [{"name": "run"} | ({} if asked is None else {"value": asked})]},
         "templates": templates.made,
         **pods.spec,
     }
+    if pipeline.policies.run_timeout_seconds is not None:  # the steps keep it; this is for pods that can't start
+        spec["activeDeadlineSeconds"] = ceil(pipeline.policies.run_timeout_seconds) + _GRACE_SECONDS
     made = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": metadata, "spec": spec}
     return made, templates.names
 

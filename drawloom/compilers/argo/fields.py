@@ -39,7 +39,8 @@ def field_problems(tree: Mapping[str, Any]) -> Iterator[str]:
 def _table() -> dict[str, dict[str, str]]:
     from importlib.resources import files
 
-    made: dict[str, dict[str, str]] = json.loads(files(__package__).joinpath("fields.json").read_text("utf-8"))
+    text = files("drawloom.compilers.argo").joinpath("fields.json").read_text("utf-8")
+    made: dict[str, dict[str, str]] = json.loads(text)
     return made
 
 

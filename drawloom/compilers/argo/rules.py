@@ -56,6 +56,8 @@ def _problems(made: Mapping[str, Any]) -> Iterator[str]:
         yield "two templates have one name"
     if spec["entrypoint"] not in templates:
         yield f"the entrypoint {spec['entrypoint']!r} is no template"
+    if spec.get("onExit", spec["entrypoint"]) not in templates:
+        yield f"the exit handler {spec['onExit']!r} is no template"
     given = {f"workflow.parameters.{one['name']}" for one in spec.get("arguments", {}).get("parameters", ())}
     given |= _OF_CRON if made["kind"] == "CronWorkflow" else set()
     yield from (f"the spec: {text}" for text in pod_rules(spec, spec))

@@ -37,11 +37,13 @@ from drawloom.ir.protocol import (
 )
 from drawloom.ir.slices import StepSlice
 
-__all__ = ["ENTRYPOINT", "Pods", "Templates"]
+__all__ = ["ENTRYPOINT", "EXIT", "Pods", "Templates"]
 
 # Any: Argo's objects as JSON trees
 
 ENTRYPOINT: Final = "main"
+EXIT: Final = "exit"
+_IDS: Final = "workflow={{workflow.name}},uid={{workflow.uid}}"
 _ENDED: Final = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned")
 _OUT: Final = "/tmp"  # noqa: S108  # the pod's own
 _LOST_RETRIES: Final = 2  # of begin and end, which run no code of the user's
@@ -102,7 +104,7 @@ class Templates:
     # the whole
 
     def _main(self, plan: StepPlan, program: str) -> None:
-        main = self._reserve(ENTRYPOINT)
+        main, exit_ = self._reserve(ENTRYPOINT), self._reserve(EXIT)  # before a node can have their names
         begin = self._begin(program)
         tasks: list[dict[str, Any]] = [
             {"name": "begin", "template": begin, "arguments": _arguments(run="{{workflow.parameters.run}}")}
@@ -123,11 +125,22 @@ class Templates:
             }
         )
         self._dags.insert(0, {"name": main, "dag": {"failFast": False, "tasks": tasks}})
+        self._exit(exit_)
+
+    def _exit(self, name: str) -> None:
+        """What Argo runs when all is over: a step that writes the run's end, where `end` was never run."""
+        close = self._reserve("close")
+        arguments = ["--engine", "argo", "--ids", _IDS, "--status", "{{workflow.status}}"]
+        retries = _retries(Run(END, lost_retries=_LOST_RETRIES))
+        made = {"name": close, "retryStrategy": retries, "container": self._container("close", arguments)}
+        task = {"name": "close", "template": close, "when": "{{workflow.status}} != Succeeded"}
+        self._pod_templates.append(made)
+        self._dags.append({"name": name, "dag": {"failFast": False, "tasks": [task]}})
 
     def _begin(self, program: str) -> str:
         name = self._reserve("begin")
         arguments = ["--program", program, "--run", "{{inputs.parameters.run}}"]
-        arguments += ["--ids", "workflow={{workflow.name}},uid={{workflow.uid}}", "--out", _OUT]
+        arguments += ["--ids", _IDS, "--out", _OUT]
         arguments += ["--scheduled", "{{workflow.scheduledTime}}"] if self._scheduled else []
         self._pod_templates.append(
             {
