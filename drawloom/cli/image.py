@@ -39,7 +39,7 @@ def image(
     of their own: a stock Python will do.
     """
     from drawloom.compilers.base import Bundle
-    from drawloom.compilers.images import default_base, environments_of, image_files
+    from drawloom.compilers.emit.images import default_base, environments_of, image_files
     from drawloom.graphs import twice_traced
 
     pipeline = target_of(ctx)

@@ -6,12 +6,12 @@ here, with all they need, because these are what the tasks were tried with; no i
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from drawloom.compilers.argo.names import Names
 from drawloom.errors import CompileError, Diagnostic, Span
 from drawloom.ir.nodes import Call
 from drawloom.ir.pods import Misfit, image_text
@@ -100,18 +100,29 @@ def environments_of(program: Program) -> list[Environment]:
                 key = own.image or frozenset(own.packages)
                 found.setdefault(key, []).append(node)
                 declared.setdefault(key, (own.image, set()))[1].update(own.packages)
-    names = Names()
-    made, problems = [], []
-    for key, calls in found.items():
-        image, packages = declared[key][0], tuple(sorted(declared[key][1]))
+    made: list[Environment] = []
+    problems: list[Diagnostic] = []
+    for same, calls in found.items():
+        image, packages = declared[same][0], tuple(sorted(declared[same][1]))
         tasks = tuple(dict.fromkeys(call.task for call in calls))
         lock = _Lock(calls[0].task, program.spans.get(calls[0].id))
         pins = lock.pins(packages)
         problems += lock.problems
-        made.append(Environment(names.new(tasks[0].rpartition(":")[2]), image, packages, tasks, pins))
+        folder = _folder(tasks[0], [one.folder for one in made])
+        made.append(Environment(folder, image, packages, tasks, pins))
     if problems:
         raise CompileError(problems)
     return made
+
+
+def _folder(task: str, taken: Sequence[str]) -> str:
+    """A folder named after a task, which no other one has."""
+    name = re.sub(r"[^A-Za-z0-9_]+", "-", task.rpartition(":")[2]).strip("-")
+    found, ordinal = name, 1
+    while found.lower() in map(str.lower, taken):
+        ordinal += 1
+        found = f"{name}-{ordinal}"
+    return found
 
 
 def image_files(environments: Sequence[Environment], base: str) -> dict[str, str]:
