@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 CONFORMANCE = Path(__file__).parents[1] / "conformance"
-sys.path[:0] = [path for path in (str(CONFORMANCE), str(CONFORMANCE / "programs")) if path not in sys.path]
+CONTAINERS = Path(__file__).parents[1] / "engines" / "containers" / "programs"
+PLACES = (Path(__file__).parent, CONFORMANCE, CONFORMANCE / "programs", CONTAINERS)
+sys.path[:0] = [str(place) for place in PLACES if str(place) not in sys.path]
 
 from drawloom.compilers.argo.compile import workflow_of  # noqa: E402  # the conformance programs come first
 from drawloom.compilers.argo.templates import Pods  # noqa: E402

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boxes
 import pytest
 from harness import Case, case_names
 
@@ -35,6 +36,13 @@ def test_every_programs_workflow_is_accepted(workflow: Make, tmp_path: Path) -> 
             paths.append(tmp_path / f"{module}-{name}.yaml")
             paths[-1].write_text(yaml_text(workflow(case.trace.program)), "utf-8")
     assert len(paths) > 100
+    assert _linted(paths) == (0, [])
+
+
+def test_containers_are_accepted(workflow: Make, tmp_path: Path) -> None:
+    paths = [tmp_path / f"{name}.yaml" for name in boxes.CASES]
+    for path in paths:
+        path.write_text(yaml_text(workflow(Case("boxes", path.stem).trace.program)), "utf-8")
     assert _linted(paths) == (0, [])
 
 

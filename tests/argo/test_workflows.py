@@ -3,25 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 from collections.abc import Callable, Iterator
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 import yaml
 from harness import Case, case_names, programs
 from hera.workflows.models import Workflow
+from workflow_checks import SCHEMA, assert_golden, validator
 
 from drawloom.compilers.argo.rules import problems_of
 from drawloom.compilers.emit.yaml import yaml_text
 
 Make = Callable[..., dict[str, Any]]
-SCHEMA = Path(__file__).parents[3] / "shared" / "data" / "argo-workflows-4.1.2-schema.json"
-GOLDEN = Path(__file__).parent / "golden"
 GOLDENS = (
     "batches",
     "bounded_loops",
@@ -33,19 +27,6 @@ GOLDENS = (
     "straight_line",
 )
 FIRST = {module: next(name for m, name in case_names() if m == module) for module in programs()}
-
-
-@cache
-def _validator() -> Any:
-    """Argo's published schema, closed: unknown keys are refused, as the controller's strict reader does."""
-    schema = json.loads(SCHEMA.read_text("utf-8"))
-    for name, definition in schema["definitions"].items():
-        if name.endswith("IntOrString"):
-            schema["definitions"][name] = {"type": ["string", "integer"]}
-        elif "properties" in definition:
-            definition.setdefault("additionalProperties", False)
-    root = "#/definitions/io.argoproj.workflow.v1alpha1.Workflow"
-    return jsonschema.Draft202012Validator({"$ref": root, "definitions": schema["definitions"]})
 
 
 def _cases() -> Iterator[tuple[str, str]]:
@@ -68,26 +49,20 @@ def test_a_program_is_a_workflow_by_every_rule(workflow: Make, module: str, name
     Workflow.model_validate(read, extra="forbid")
     assert problems_of(made) == []
     if SCHEMA.is_file():
-        assert [(list(error.path), error.message) for error in _validator().iter_errors(read)] == []
+        assert [(list(error.path), error.message) for error in validator().iter_errors(read)] == []
 
 
 @pytest.mark.skipif(not SCHEMA.is_file(), reason="Argo's published schema isn't beside the project")
 def test_the_closed_schema_refuses_what_argo_would(workflow: Make) -> None:
     made = workflow(Case("straight_line", FIRST["straight_line"]).trace.program)
     made["spec"]["templates"][-1]["container"]["comand"] = ["python3"]
-    (error,) = _validator().iter_errors(made)
+    (error,) = validator().iter_errors(made)
     assert "comand" in error.message
 
 
 @pytest.mark.parametrize("module", GOLDENS)
 def test_the_text_is_the_reviewed_one(workflow: Make, module: str) -> None:
-    """`UPDATE_GOLDEN=1` writes the texts anew, to be read before they are committed."""
-    text = yaml_text(workflow(Case(module, FIRST[module]).trace.program))
-    text = re.sub(r'"[0-9a-f]{64}"', '"DIGEST"', text)
-    path = GOLDEN / f"{module}.yaml"
-    if os.environ.get("UPDATE_GOLDEN"):
-        path.write_text(text, "utf-8")
-    assert path.read_text("utf-8") == text
+    assert_golden(module, yaml_text(workflow(Case(module, FIRST[module]).trace.program)))
 
 
 def test_a_workflow_is_the_same_each_time(workflow: Make) -> None:
