@@ -199,7 +199,7 @@ def test_types_that_no_file_holds_are_refused():
         lambda n: 3 in n,
         input_path,
     ],
-    ids=str,
+    ids=[str(n) for n in range(14)],
 )
 def test_a_placeholder_has_no_value(use):
     def using(n: int) -> int:
