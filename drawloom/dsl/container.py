@@ -7,6 +7,7 @@ placeholder in the command is the input itself, put there when the task runs; it
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar, overload
 
 from drawloom.dsl.options import Cache, Options, Retry, checked_options
@@ -82,8 +83,13 @@ class ImageCommand:
         self.env = env
 
 
+_COMMANDS: ContextVar[list[ImageCommand] | None] = ContextVar("drawloom_commands", default=None)
+
+
 def run_image(image: str, command: Sequence[object], *, env: Mapping[str, str] | None = None) -> R:  # type: ignore[type-var]  # whatever the function around it is declared to return
     """What a `@container` function returns: the image, and the command that is run in it.
+
+    One that is declared to return None may call it without returning it, as type checkers would have it.
 
     Args:
         image: the image's name; one with a digest (`name@sha256:...`) always means the same, and its calls are cached.
@@ -91,7 +97,11 @@ def run_image(image: str, command: Sequence[object], *, env: Mapping[str, str] |
             `output_path(...)`, and tuples of such parts, which are joined. It takes the place of the image's own.
         env: variables for the command, beside the image's.
     """
-    return ImageCommand(image, command, env)  # type: ignore[return-value]  # it stands for what the container makes
+    made = ImageCommand(image, command, env)
+    commands = _COMMANDS.get()
+    if commands is not None:
+        commands.append(made)
+    return made  # type: ignore[return-value]  # it stands for what the container makes
 
 
 def input_path(parameter: object) -> Any:
@@ -207,7 +217,14 @@ def container_of(task: Task[..., Any]) -> Container:
     inputs = {port.name: port.type for port in signature.ports}
     _refuse_static(task, signature.static)
     placeholders = {name: Placeholder(_kind(task, name, type_), name) for name, type_ in inputs.items()}
-    returned = task.function(**placeholders)
+    commands: list[ImageCommand] = []
+    token = _COMMANDS.set(commands)
+    try:
+        returned = task.function(**placeholders)
+    finally:
+        _COMMANDS.reset(token)
+    if returned is None and len(commands) == 1 and signature.effect:
+        (returned,) = commands
     if type(returned) is not ImageCommand:
         raise refusal(
             "D170",

@@ -38,7 +38,7 @@ MAY_IMPORT = {
     "__main__": {"*"},
 }
 # what goes up on purpose: user-facing sugar reached when it is called, never when it is imported
-LAZY_UPWARDS = {("dsl", "api"), ("dsl", "display"), ("catalog", "api"), ("catalog", "display")}
+LAZY_UPWARDS = {("dsl", "api"), ("dsl", "display"), ("dsl", "runtimes"), ("catalog", "api"), ("catalog", "display")}
 
 
 def _room(module: str) -> str:

@@ -11,7 +11,8 @@ import pytest
 
 CONFORMANCE = Path(__file__).parents[1] / "conformance"
 HERE = Path(__file__).parent
-FOLDERS = (CONFORMANCE, CONFORMANCE / "programs", HERE, HERE / "samples")
+CONTAINERS = HERE.parent / "engines" / "containers" / "programs"
+FOLDERS = (CONFORMANCE, CONFORMANCE / "programs", HERE, HERE / "samples", CONTAINERS)
 sys.path[:0] = [str(path) for path in FOLDERS if str(path) not in sys.path]
 
 from kinds_of_programs import every_object  # noqa: E402  # the folders come first

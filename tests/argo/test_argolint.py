@@ -14,6 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import boxes
 import pytest
 import schedule_samples as samples
 from harness import Case, case_names
@@ -45,6 +46,14 @@ def test_every_programs_workflow_is_accepted(workflow: Make, tmp_path: Path, ver
             paths.append(tmp_path / f"{module}-{name}.yaml")
             paths[-1].write_text(yaml_text(workflow(case.trace.program)), "utf-8")
     assert len(paths) > 100
+    assert _linted(paths, version) == (0, [])
+
+
+@pytest.mark.parametrize("version", LINTS)
+def test_containers_are_accepted(workflow: Make, tmp_path: Path, version: str) -> None:
+    paths = [tmp_path / f"{name}.yaml" for name in boxes.CASES]
+    for path in paths:
+        path.write_text(yaml_text(workflow(Case("boxes", path.stem).trace.program)), "utf-8")
     assert _linted(paths, version) == (0, [])
 
 

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 import schedule_samples as samples
 import yaml
-from closed_schema import SCHEMA, validator_of
 from harness import PROGRAMS
 from hera.workflows import models
 from kinds_of_programs import every_object
+from workflow_checks import SCHEMA, validator_of
 
 from drawloom import DefinitionError, Schedule, pipeline
 from drawloom.compilers.argo.fields import field_problems

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 import yaml
-from closed_schema import SCHEMA, validator_of
 from hera.workflows.models import Workflow
+from workflow_checks import SCHEMA, validator_of
 
 from drawloom.compilers.argo.pod_rules import pod_rules
 from drawloom.compilers.argo.rules import problems_of

@@ -85,7 +85,7 @@ def test_what_it_writes_is_the_nodes_log(tmp_path: Path) -> None:
 
 def test_outside_of_a_pipeline_a_call_runs_it() -> None:
     assert boxes.echoed("{{x}} $y") == "{{x}} $y"
-    with pytest.raises(drawloom.NodeFailed, match="R560.*exit code 5.*\n.*ends with 5"):
+    with pytest.raises(drawloom.NodeFailed, match=r"R560.*exit code 5.*\n.*ends with 5"):
         boxes.ending(5)
 
 

@@ -118,7 +118,7 @@ def leaving(text: str) -> int:
 
 @container
 def missing() -> None:
-    return run_image(IMAGE, ["no-such-program"])
+    run_image(IMAGE, ["no-such-program"])
 
 
 @container(retry=Retry(max_attempts=3), independent=True)
@@ -128,7 +128,7 @@ def flaky(code: int) -> int:
 
 @container(attempt_timeout_seconds=2)
 def sleeping(seconds: int) -> None:
-    return run_image(IMAGE, ["sleep", seconds])
+    run_image(IMAGE, ["sleep", seconds])
 
 
 @container(cache=Cache(True))
