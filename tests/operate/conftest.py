@@ -18,7 +18,7 @@ PLACES = str(Path(__file__).parent)
 if PLACES not in sys.path:
     sys.path.insert(0, PLACES)
 
-_OPENSSL = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1".split()
+_OPENSSL = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
 _OPENSSL += ["-addext", "subjectAltName=IP:127.0.0.1"]
 FLOW = """
 from drawloom import File, pipeline, task
