@@ -361,9 +361,13 @@ def deploy_to(
     info = times_given(logical_time, interval)
     bound = bind(pipeline.function, params, place(pipeline))
     trace = twice_traced(pipeline, bound.static)
-    if run:
-        refuse_missing_times(trace.program, info)
-    files = compile_program(trace.program, target.engine, dict(target.options))
+    options = dict(target.options)
+    if getattr(trace.program.pipeline.policies, "schedule", None) is None:
+        if run:
+            refuse_missing_times(trace.program, info)
+    else:  # nobody is there to give its runs their parameters, so the compiler wants to know them
+        options.setdefault("params", bound.given)
+    files = compile_program(trace.program, target.engine, options)
     client = connect_target(target)
     client.preflight()
     catalog = open_target(target, allow_pickle=allow_pickle, create=True)

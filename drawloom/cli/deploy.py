@@ -43,7 +43,7 @@ def deploy(
     quiet: bool,
     **values: Any,
 ) -> int:
-    """Deploy a pipeline to an engine that exists, and watch its run.
+    """Deploy a pipeline to an engine, and watch its run.
 
     PIPELINE is file.py:name, module:name, or a short name of [pipelines] in the project file. The pipeline is checked,
     compiled, and published into the store of the target; then a run of it is started there, and watched. Ctrl-C ends

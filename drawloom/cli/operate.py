@@ -60,7 +60,7 @@ def watch_to_the_end(found: Deployed, *, as_json: bool, quiet: bool, document: M
 @json_option
 @_QUIET
 def watch(run: str, as_json: bool, quiet: bool, **values: Any) -> int:
-    """Watch a deployed run to its end, and tell how it went.
+    """Watch a deployed run to its end.
 
     RUN is a run's id, the beginning of it, or `last`. Ctrl-C ends the watching; the run goes on.
     """
@@ -96,10 +96,10 @@ def cancel(run: str, now: bool, wait: bool, as_json: bool, **values: Any) -> int
 @json_option
 @_QUIET
 def retry(run: str, wait: bool, as_json: bool, quiet: bool, **values: Any) -> int:
-    """Run what is left of a deployed run that failed or was cancelled, there.
+    """Run what is left of a deployed run, there.
 
-    It is a new run of the same program with the same parameters. What succeeded is adopted; effects that were done are
-    not done again. RUN is a run's id, the beginning of it, or `last`.
+    Of one that failed or was cancelled: as a new run of the same program with the same parameters. What succeeded is
+    adopted; effects that were done are not done again. RUN is a run's id, the beginning of it, or `last`.
     """
     found = _find(run, values)
     made = found.retry()

@@ -9,7 +9,6 @@ import json
 import os
 import secrets
 import time
-from base64 import b64decode
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -20,9 +19,9 @@ from drawloom.catalog.records import Index
 from drawloom.catalog.run import Run
 from drawloom.errors import ConnectionLost, Diagnostic, DrawloomError, EngineError, RunRefused
 from drawloom.ir.canonical import Json
-from drawloom.ir.protocol import asked_text
 from drawloom.runtimes.argo_access import Access, ApiProblem, KubernetesAccess, access_to
 from drawloom.runtimes.argo_nodes import NodeWatch, held_pods, node_pods, nodes_of
+from drawloom.runtimes.argo_objects import anew, give_asked, in_place_of, is_same, read_objects
 from drawloom.runtimes.begin import run_name
 from drawloom.runtimes.engines import Applied, Connection, EngineRun, Finding, Status, Submission
 from drawloom.runtimes.publish import begin_text, publish_program, read_engine, read_files
@@ -38,9 +37,7 @@ __all__ = ["ArgoClient", "Submitted", "connect", "submit", "wait"]
 _KIND: Final[dict[str, Any]] = {"group": "argoproj.io", "version": "v1alpha1", "plural": "workflows"}
 _ENGINE: Final = "argo"
 _ENDED: Final = ("Succeeded", "Failed", "Error")
-_OBJECTS: Final = ("workflow.yaml",)
 _ORDER: Final = ("WorkflowTemplate", "CronWorkflow", "Workflow")  # a run begins once all else is there
-_ARGOS: Final = "workflows.argoproj.io/"  # labels and annotations that Argo itself gives
 _POLL_SECONDS: Final = 1.0
 _PASSING: Final = (0, 408, 429, 500, 502, 503, 504)  # what may be better in a moment
 
@@ -74,14 +71,14 @@ class ArgoClient:
     def submit(self, folder: str | os.PathLike[str], asked: Mapping[str, Any], *, run: bool) -> Submission:
         """Creates the Workflow, creates or replaces what else there is; what fails half-way is taken back."""
         engine = read_engine(folder, _ENGINE)
-        bodies = [_read_object(folder, name) for name in engine.get("objects", _OBJECTS)]
+        bodies = read_objects(folder, engine)
         bodies.sort(key=lambda body: _ORDER.index(body["kind"]))
         wanted = [body for body in bodies if run or body["kind"] != "Workflow"]
         return self._give(wanted, asked, engine["pipeline"])
 
     def again(self, run: EngineRun, asked: Mapping[str, Any]) -> Submission:
         """A Workflow of the same templates."""
-        return self._give([_anew(self._object(run))], asked, run.pipeline)
+        return self._give([anew(self._object(run))], asked, run.pipeline)
 
     def _give(self, bodies: Sequence[dict[str, Any]], asked: Mapping[str, Any], pipeline: str) -> Submission:
         done: list[Applied] = []
@@ -90,7 +87,7 @@ class ArgoClient:
         try:
             for body in bodies:
                 namespace = body["metadata"].setdefault("namespace", self.access.namespace)
-                _give_asked(body, asked)
+                give_asked(body, asked)
                 if self.target:
                     body["metadata"].setdefault("annotations", {})["drawloom/target"] = self.target
                 if body["kind"] == "Workflow":
@@ -140,17 +137,17 @@ class ArgoClient:
                 self.access.create(kind, namespace, body)
             undo.append((f"{kind} {name}", lambda: self.access.delete(kind, namespace, name)))
             return Applied(kind, name, namespace, "created")
-        if _same(there, body):
+        if is_same(there, body):
             return Applied(kind, name, namespace, "unchanged")
         with self._asking(f"replace the {kind} {name} in the namespace {namespace}", giving=True):
-            self.access.replace(kind, namespace, _in_place_of(there, body))
+            self.access.replace(kind, namespace, in_place_of(there, body))
         undo.append((f"{kind} {name}, as it was", lambda: self._put_back(kind, namespace, there)))
         return Applied(kind, name, namespace, "replaced")
 
     def _put_back(self, kind: str, namespace: str, before: Mapping[str, Any]) -> None:
         now = self.access.read(kind, namespace, before["metadata"]["name"])
         if now is not None:
-            self.access.replace(kind, namespace, _in_place_of(now, before))
+            self.access.replace(kind, namespace, in_place_of(now, before))
 
     def _started(self, made: Mapping[str, Any], pipeline: str) -> EngineRun:
         metadata = made["metadata"]
@@ -416,59 +413,9 @@ def wait(submitted: Submitted, catalog: Catalog, *, api: CustomObjectsApi, timeo
     return watch(client, submitted.as_run(), catalog, timeout_seconds=timeout_seconds)
 
 
-def _read_object(folder: str | os.PathLike[str], name: str) -> dict[str, Any]:
-    import yaml
-
-    with open(os.path.join(folder, *name.split("/")), encoding="utf-8") as file:
-        made: dict[str, Any] = yaml.safe_load(file)
-    return made
-
-
 def _workflow(folder: str | os.PathLike[str]) -> dict[str, Any]:
-    return _read_object(folder, _OBJECTS[0])
-
-
-def _give_asked(body: dict[str, Any], asked: Mapping[str, Any]) -> None:
-    """Puts what the begin step is given into an object, over what the compiler has put there."""
-    spec = body["spec"].get("workflowSpec", body["spec"])
-    for parameter in (spec.get("arguments") or {}).get("parameters") or ():
-        if parameter["name"] == "run":
-            before = json.loads(b64decode(parameter["value"])) if parameter.get("value") else {}
-            given = {name: value for name, value in asked.items() if value not in ("", [], {})}
-            parameter["value"] = asked_text({"params": {}, "ids": [], **before, **given})
-
-
-def _anew(old: Mapping[str, Any]) -> dict[str, Any]:
-    """A Workflow like one that was run."""
-    before = old["metadata"]
-    metadata: dict[str, Any] = {
-        "namespace": before["namespace"],
-        "generateName": before.get("generateName") or f"{before['name'].rpartition('-')[0] or before['name']}-",
-    }
-    for part in ("labels", "annotations"):
-        kept = {name: text for name, text in (before.get(part) or {}).items() if not name.startswith(_ARGOS)}
-        if kept:
-            metadata[part] = kept
-    spec = {name: value for name, value in old["spec"].items() if name not in ("shutdown", "suspend")}
-    made = {"apiVersion": old["apiVersion"], "kind": old["kind"], "metadata": metadata, "spec": spec}
-    copied: dict[str, Any] = json.loads(json.dumps(made))
-    return copied
-
-
-def _same(there: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
-    """Whether an object says already what it is to say; what others have added to its metadata doesn't count."""
-    wanted, found = body["metadata"], there["metadata"]
-    parts = ("labels", "annotations")
-    return bool(there["spec"] == body["spec"]) and all(
-        (found.get(part) or {}).get(name) == text for part in parts for name, text in (wanted.get(part) or {}).items()
-    )
-
-
-def _in_place_of(there: Mapping[str, Any], body: Mapping[str, Any]) -> dict[str, Any]:
-    """An object that may replace one that is there; what Argo wrote into it (when it last ran) stays."""
-    metadata = {**body["metadata"], "resourceVersion": there["metadata"]["resourceVersion"]}
-    kept = {"status": there["status"]} if "status" in there else {}
-    return {**body, "metadata": metadata, **kept}
+    found = read_objects(folder, read_engine(folder, _ENGINE))
+    return next(body for body in found if body["kind"] == "Workflow")
 
 
 def _undone(undo: Sequence[tuple[str, Callable[[], object]]]) -> list[str]:

@@ -157,11 +157,11 @@ def probe(client: ArgoClient, folder: str | os.PathLike[str], catalog: Catalog) 
 
 def _probe_workflow(folder: str | os.PathLike[str], key: str, engine: Any) -> dict[str, Any]:
     """A Workflow of one pod, made as the pods of the compiled program's steps are."""
-    import yaml
+    from drawloom.runtimes.argo_objects import read_objects
 
-    with open(os.path.join(folder, "workflow.yaml"), encoding="utf-8") as file:
-        made: dict[str, Any] = yaml.safe_load(file)
-    begin = next(template for template in made["spec"]["templates"] if template["name"] == "begin")
+    made = next(body for body in read_objects(folder, engine) if "templates" in _spec_of(body))
+    whole = _spec_of(made)
+    begin = next(template for template in whole["templates"] if template["name"] == "begin")
     container = begin["container"]
     place, sha = container["args"][:2]
     arguments = ["--store", engine["store"], "--project", engine["project"], "--key", key, "--out", "/tmp"]  # noqa: S108
@@ -170,11 +170,18 @@ def _probe_workflow(folder: str | os.PathLike[str], key: str, engine: Any) -> di
         "command": ["python3", "-I", "-c", stub_text()],
         "args": [place, sha, "probe", *arguments],
     }
-    spec = {name: value for name, value in made["spec"].items() if name not in ("arguments", "templates", "entrypoint")}
+    spec = {name: value for name, value in whole.items() if name not in ("arguments", "templates", "entrypoint")}
     template = {name: value for name, value in begin.items() if name not in ("inputs", "outputs", "retryStrategy")}
-    metadata = {**made["metadata"], "generateName": "drawloom-doctor-"}
+    metadata = {name: value for name, value in made["metadata"].items() if name != "name"}
+    metadata["generateName"] = "drawloom-doctor-"
     spec |= {"entrypoint": "begin", "templates": [{**template, "container": container}]}
-    return {**made, "metadata": metadata, "spec": spec}
+    return {**made, "kind": "Workflow", "metadata": metadata, "spec": spec}
+
+
+def _spec_of(body: dict[str, Any]) -> dict[str, Any]:
+    """What says how pods are made: of a CronWorkflow that of its Workflows."""
+    spec: dict[str, Any] = body["spec"].get("workflowSpec", body["spec"])
+    return spec
 
 
 def _answer(client: ArgoClient, catalog: Catalog, key: str, namespace: str, name: str) -> Finding:

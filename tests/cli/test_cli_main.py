@@ -79,7 +79,8 @@ def test_a_bad_key_of_the_project_file_ends_every_command_with_its_line(drawloom
         (
             "error[P602] unknown key `catalgo`, did you mean `catalog`?\n"
             f"  where  {folder}/drawloom.toml:2, catalgo\n"
-            "  fix    remove it, or use one of allow_pickle, catalog, default_profile, pipelines, profiles, project\n"
+            "  fix    remove it, or use one of allow_pickle, catalog, default_profile, pipelines, profiles, project, "
+            "targets\n"
         ),
     )
 

@@ -18,6 +18,8 @@ PLACES = str(Path(__file__).parent)
 if PLACES not in sys.path:
     sys.path.insert(0, PLACES)
 
+_OPENSSL = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
+_OPENSSL += ["-addext", "subjectAltName=IP:127.0.0.1"]
 FLOW = """
 from drawloom import File, pipeline, task
 
@@ -72,8 +74,7 @@ class Refusing(ThreadingHTTPServer):
         self.ca_file = str(folder / "server.crt")
         key = str(folder / "server.key")
         subprocess.run(
-            ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-keyout", key]
-            + ["-out", self.ca_file, "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"],
+            [*_OPENSSL, "-keyout", key, "-out", self.ca_file],
             check=True,
             capture_output=True,
         )

@@ -202,6 +202,23 @@ def test_a_run_that_is_started_again_has_its_templates_and_none_of_its_state(bui
     assert _asked_of(made)["resumed"] == first.run
 
 
+def test_a_run_of_a_template_is_started_again_with_the_template_as_it_was(build: Path) -> None:
+    cluster = Cluster()
+    client = ArgoClient(cluster, "prod")
+    first = client.submit(build, ASKED, run=True).run
+    assert first is not None
+    tree = cluster.objects["Workflow", first.id("workflow")]
+    stored = {**tree["spec"], "templates": [{"name": "then"}], "workflowTemplateRef": {"name": "p"}, "shutdown": "Stop"}
+    tree["spec"] = {"arguments": tree["spec"]["arguments"], "workflowTemplateRef": {"name": "p"}}
+    tree["status"] = {"storedWorkflowTemplateSpec": stored}
+    second = client.again(first, ASKED).run
+    assert second is not None
+    spec = cluster.objects["Workflow", second.id("workflow")]["spec"]
+    assert spec["templates"] == [{"name": "then"}]
+    assert not {"workflowTemplateRef", "shutdown"} & spec.keys()
+    assert _asked_of({"spec": spec})["deployed_to"] == "prod"
+
+
 def test_a_store_that_fails_after_the_run_began_leaves_nothing_running(project: Any, monkeypatch: Any) -> None:
     from drawloom import deploying
     from drawloom.errors import Diagnostic, StoreError
