@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -82,6 +83,18 @@ def argo_server(facts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory)
     finally:
         process.terminate()
         process.wait(30)
+
+
+@pytest.fixture(scope="session")
+def secret(facts: dict[str, Any], lake: dict[str, str]) -> str:
+    """The name of a Secret with the variables that pods reach S3 by."""
+    from kubernetes import client, config
+
+    config.load_kube_config(config_file=facts["kubeconfig"])
+    name = f"lake-{uuid4().hex[:8]}"
+    body = client.V1Secret(metadata=client.V1ObjectMeta(name=name), string_data=lake)
+    client.CoreV1Api().create_namespaced_secret(facts["namespace"], body)
+    return name
 
 
 os.environ.setdefault("DRAWLOOM_SECRET_CONFORMANCE", "open-sesame")  # of the program `secret_values`
