@@ -17,11 +17,10 @@ from drawloom.compilers.argo.kinds import (
     CRON,
     SCHEDULES,
     chosen_kind,
-    iso_interval,
-    iso_time,
     lacks_times,
     needs_values,
     objects_of,
+    times_of,
 )
 from drawloom.compilers.argo.names import object_name
 from drawloom.compilers.argo.patches import PATCH_FIX, Patch, patched, read_patches
@@ -117,9 +116,9 @@ def compile_argo(
         env=tuple({"name": name, "value": text} for name, text in (env or {}).items()),
         env_from=tuple({"secretRef": {"name": name}} for name in env_from_secrets),
     )
-    times = {"logical_time": iso_time("logical_time", logical_time), "interval": list(iso_interval(interval))}
+    times = times_of(kind, logical_time, interval)
     scheduled = kind == CRON
-    asked = _asked(program, params or {}, {name: told for name, told in times.items() if told}, scheduled=scheduled)
+    asked = _asked(program, params or {}, times, scheduled=scheduled)
     workflow, names = workflow_of(
         program, plan, pods, asked, namespace=namespace, service_account=service_account, scheduled=scheduled
     )
