@@ -194,6 +194,12 @@ def test_a_time_that_is_none_is_refused(options: dict[str, Any], what: str) -> N
     assert refused(samples.plain, params={"number": 1}, **options) == [("E732", f"the option {what}")]
 
 
+@pytest.mark.parametrize("options", [{"logical_time": "2026-01-01T00:00Z"}, {"interval": ("2026-01-01T00:00Z",) * 2}])
+def test_one_time_for_all_runs_of_a_schedule_is_refused(options: dict[str, Any]) -> None:
+    ((code, what),) = refused(samples.nightly, **options)
+    assert (code, "get their times of its schedule" in what) == ("E732", True)
+
+
 # what is refused
 
 

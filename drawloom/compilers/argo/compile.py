@@ -18,11 +18,10 @@ from drawloom.compilers.argo.kinds import (
     CRON,
     SCHEDULES,
     chosen_kind,
-    iso_interval,
-    iso_time,
     lacks_times,
     needs_values,
     objects_of,
+    times_of,
 )
 from drawloom.compilers.argo.names import object_name
 from drawloom.compilers.argo.options import OF_PODS, pod_options, pods_of
@@ -145,9 +144,9 @@ def compile_argo(
         steps=steps,
         spec=spec,
     )
-    times = {"logical_time": iso_time("logical_time", logical_time), "interval": list(iso_interval(interval))}
+    times = times_of(kind, logical_time, interval)
     scheduled = kind == CRON
-    asked = _asked(program, params or {}, {name: told for name, told in times.items() if told}, scheduled=scheduled)
+    asked = _asked(program, params or {}, times, scheduled=scheduled)
     workflow, names = workflow_of(program, plan, pods, asked, namespace=namespace, scheduled=scheduled)
     objects = patched(objects_of(workflow, kind, program.pipeline), changes)
     texts = {file: yaml_text(made) for file, made in objects.items()}

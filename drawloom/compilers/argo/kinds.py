@@ -29,11 +29,10 @@ __all__ = [
     "KINDS",
     "SCHEDULES",
     "chosen_kind",
-    "iso_interval",
-    "iso_time",
     "lacks_times",
     "needs_values",
     "objects_of",
+    "times_of",
 ]
 
 # Any: Argo's objects as JSON trees
@@ -135,7 +134,26 @@ def lacks_times(pipeline: Pipeline, times: Mapping[str, Json]) -> bool:
     )
 
 
-def iso_time(name: str, time: object) -> str:
+def times_of(kind: str, logical_time: object, interval: object) -> dict[str, Json]:
+    """The times that runs are compiled for, as far as there are any.
+
+    Args:
+        kind: one of `KINDS`.
+        logical_time: a time with its zone, or its text.
+        interval: (start, end), or `START/END`.
+
+    Raises:
+        CompileError: E732, one is no time, or a schedule gives each run another one.
+    """
+    time, ends = _iso_time("logical_time", logical_time), list(_iso_interval(interval))
+    if kind == CRON and (time or ends):
+        what = "the runs of a CronWorkflow get their times of its schedule, and a time is given for all of them"
+        raise CompileError(Diagnostic("E732", what, None, "leave it out, or make a single run: `kind=workflow`"))
+    found: dict[str, Json] = {"logical_time": time, "interval": ends}
+    return {name: told for name, told in found.items() if told}
+
+
+def _iso_time(name: str, time: object) -> str:
     """A time as ISO 8601, "" for none.
 
     Args:
@@ -157,7 +175,7 @@ def iso_time(name: str, time: object) -> str:
     raise CompileError(Diagnostic("E732", what, None, "write it as in ISO 8601: 2026-01-31T00:00:00Z"))
 
 
-def iso_interval(interval: object) -> tuple[str, ...]:
+def _iso_interval(interval: object) -> tuple[str, ...]:
     """An interval as two texts in ISO 8601, empty for none.
 
     Args:
@@ -172,7 +190,7 @@ def iso_interval(interval: object) -> tuple[str, ...]:
     if not isinstance(ends, (tuple, list)) or len(ends) != 2:
         what = f"the option `interval` of the argo compiler is {interval!s:.60}, which is no interval"
         raise CompileError(Diagnostic("E732", what, None, "write START/END: 2026-01-30T00:00:00Z/2026-01-31T00:00:00Z"))
-    start, end = (iso_time("interval", end) for end in ends)
+    start, end = (_iso_time("interval", end) for end in ends)
     if not start or not end or datetime.fromisoformat(start) > datetime.fromisoformat(end):
         what = f"the option `interval` of the argo compiler goes from {start or 'nowhere'} to {end or 'nowhere'}"
         raise CompileError(Diagnostic("E732", what, None, "give its begin first, then its end: (start, end)"))
