@@ -33,7 +33,16 @@ from drawloom.ir.nodes import (
     Try,
 )
 from drawloom.ir.operands import Carried, Const, Operand, Param, RunInfo
-from drawloom.ir.policies import CachePolicy, Parallelism, PipelinePolicies, Policies, RetryPolicy
+from drawloom.ir.policies import (
+    CachePolicy,
+    Parallelism,
+    PipelinePolicies,
+    PodPolicy,
+    Policies,
+    ResourcesPolicy,
+    RetryPolicy,
+    VolumePolicy,
+)
 from drawloom.ir.program import Program
 from drawloom.ir.tasks import FunctionRef, TaskSpec
 from drawloom.ir.types import BOOL, INT, Type
@@ -82,6 +91,10 @@ def retried(*uses: str, timeout: float | None = None, **retry: Any) -> tuple[Pip
     found = ["policy.retry@1", *uses, *(["policy.timeout.attempt@1"] if timeout else [])]
     made = flow(call(retry=RetryPolicy(**retry), attempt_timeout_seconds=timeout))
     return made, [CALL, *(("a", feature) for feature in found)]
+
+
+def with_pod(feature: str, **pod: Any) -> tuple[Pipeline, list[tuple[str, str]]]:
+    return flow(call(pod=PodPolicy(**pod))), [CALL, ("a", feature)]
 
 
 EACH, LOOP = ("each", "control.map@1"), ("loop", "control.loop@1")
@@ -155,6 +168,17 @@ USES: dict[str, tuple[Pipeline, list[tuple[str, str]]]] = {
     "policy.timeout.run@1": (flow(call(), run_timeout_seconds=5.0), [CALL, ("", "policy.timeout.run@1")]),
     "policy.cache@1": (flow(call(cache=CachePolicy(True))), [CALL, ("a", "policy.cache@1")]),
     "policy.packages@1": (flow(each(call(packages=("pandas",)))), [EACH, CALL, ("a", "policy.packages@1")]),
+    "policy.resources@1": (flow(call(resources=ResourcesPolicy("1"))), [CALL, ("a", "policy.resources@1")]),
+    "policy.resources.gpu@1": (
+        flow(call(resources=ResourcesPolicy(disk="1Gi", gpu=1))),
+        [CALL, ("a", "policy.resources@1"), ("a", "policy.resources.gpu@1")],
+    ),
+    "policy.image@1": (flow(call(image="x:1")), [CALL, ("a", "policy.image@1")]),
+    "policy.env@1": (flow(call(env=(("A", "1"),))), [CALL, ("a", "policy.env@1")]),
+    "policy.placement@1": with_pod("policy.placement@1", spot=True, node_selector=(("a", "b"),)),
+    "policy.volumes@1": with_pod("policy.volumes@1", volumes=(VolumePolicy("/a", "claim", "a"),)),
+    "policy.secrets@1": with_pod("policy.secrets@1", secret_env=(("A", "b", "c"),)),
+    "policy.pod@1": with_pod("policy.pod@1", labels=(("a", "b"),)),
     "value.logical_time@1": (
         flow(results=[RunInfo("logical_time"), RunInfo("logical_time")]),
         [("", "value.logical_time@1")],
