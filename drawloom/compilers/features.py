@@ -74,7 +74,7 @@ FEATURES: Final[dict[str, str]] = {
     "policy.cache@1": "answers from earlier commits",
     "policy.packages@1": "packages a task needs",
     "policy.resources@1": "processors, memory and disk a task needs",
-    "policy.resources.gpu@1": "GPUs a task needs",
+    "policy.resources.gpu@1": "devices a task needs, as GPUs",
     "policy.image@1": "a container image for a task",
     "policy.env@1": "environment variables of a task",
     "policy.placement@1": "which machines a task runs on, and how urgent it is",

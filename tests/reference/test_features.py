@@ -32,7 +32,17 @@ from drawloom.ir.nodes import (
     Try,
 )
 from drawloom.ir.operands import Carried, Const, Operand, Param, RunInfo
-from drawloom.ir.policies import CachePolicy, Parallelism, PipelinePolicies, Policies, RetryPolicy, SchedulePolicy
+from drawloom.ir.policies import (
+    CachePolicy,
+    Parallelism,
+    PipelinePolicies,
+    PodPolicy,
+    Policies,
+    ResourcesPolicy,
+    RetryPolicy,
+    SchedulePolicy,
+    VolumePolicy,
+)
 from drawloom.ir.program import Program
 from drawloom.ir.tasks import Container, FunctionRef, TaskSpec
 from drawloom.ir.types import BOOL, INT, Type
@@ -88,6 +98,10 @@ def retried(*uses: str, timeout: float | None = None, **retry: Any) -> tuple[Pip
     found = ["policy.retry@1", *uses, *(["policy.timeout.attempt@1"] if timeout else [])]
     made = flow(call(retry=RetryPolicy(**retry), attempt_timeout_seconds=timeout))
     return made, [CALL, *(("a", feature) for feature in found)]
+
+
+def with_pod(feature: str, **pod: Any) -> tuple[Pipeline, list[tuple[str, str]]]:
+    return flow(call(pod=PodPolicy(**pod))), [CALL, ("a", feature)]
 
 
 EACH, LOOP = ("each", "control.map@1"), ("loop", "control.loop@1")
@@ -166,6 +180,17 @@ USES: dict[str, tuple[Pipeline, list[tuple[str, str]]]] = {
     "policy.schedule.overlap_replace@1": scheduled("overlap_replace", overlap="replace"),
     "policy.cache@1": (flow(call(cache=CachePolicy(True))), [CALL, ("a", "policy.cache@1")]),
     "policy.packages@1": (flow(each(call(packages=("pandas",)))), [EACH, CALL, ("a", "policy.packages@1")]),
+    "policy.resources@1": (flow(call(resources=ResourcesPolicy("1"))), [CALL, ("a", "policy.resources@1")]),
+    "policy.resources.gpu@1": (
+        flow(call(resources=ResourcesPolicy(disk="1Gi", gpu=1))),
+        [CALL, ("a", "policy.resources@1"), ("a", "policy.resources.gpu@1")],
+    ),
+    "policy.image@1": (flow(call(image="x:1")), [CALL, ("a", "policy.image@1")]),
+    "policy.env@1": (flow(call(env=(("A", "1"),))), [CALL, ("a", "policy.env@1")]),
+    "policy.placement@1": with_pod("policy.placement@1", spot=True, node_selector=(("a", "b"),)),
+    "policy.volumes@1": with_pod("policy.volumes@1", volumes=(VolumePolicy("/a", "claim", "a"),)),
+    "policy.secrets@1": with_pod("policy.secrets@1", secret_env=(("A", "b", "c"),)),
+    "policy.pod@1": with_pod("policy.pod@1", labels=(("a", "b"),)),
     "value.logical_time@1": (
         flow(results=[RunInfo("logical_time"), RunInfo("logical_time")]),
         [("", "value.logical_time@1")],

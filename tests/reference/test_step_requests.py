@@ -46,8 +46,8 @@ def test_a_step_of_a_task_without_inputs_makes_six_requests(publish, counted):
     flow = publish(samples.chain)
     flow.begin({"start": 1})
     assert flow.step("first") == DONE
-    # the run, whether it is over, the slice, that the attempt began, the commit, that it ended
-    assert counted[0].asked == ["read", "exists", "read", "create", "create", "create"]
+    # the run, the slice, whether the run is over, that the attempt began, the commit, that it ended
+    assert counted[0].asked == ["read", "read", "exists", "create", "create", "create"]
 
 
 def test_an_input_is_one_request_more(publish, counted):

@@ -207,10 +207,10 @@ def pods_of(
     problems: list[Diagnostic] = []
     tasks = {node.id: node.task for node in walk(program.pipeline.body) if isinstance(node, Call)}
     of_steps: dict[str, PodSettings] = {}
-    seen: dict[tuple[str, Policies], PodSettings] = {}
+    seen: dict[tuple[str, int], PodSettings] = {}  # most calls of a task share its policies
     told: set[str] = set()
     for step, own in policies.items():
-        key = (tasks[step], replace(own, env=(), packages=()))
+        key = (tasks[step], id(own))
         if key not in seen:
             seen[key] = _settings_of(own, tasks[step], options)
             found = list(_pod_diagnostics(step, seen[key], options, program.spans.get(step)))

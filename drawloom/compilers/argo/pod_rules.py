@@ -59,5 +59,6 @@ def _container(container: Mapping[str, Any], known: set[str]) -> Iterator[str]:
     yield from (f"{name!r} can't be a variable's name" for name in names if not is_variable(name))
     for kind, quantities in container.get("resources", {}).items():
         for name, text in quantities.items():
-            if quantity_bytes(text) is None and not is_number(text.removesuffix("m")):
+            written = str(text)  # a patch may give a number
+            if quantity_bytes(written) is None and not is_number(written.removesuffix("m")):
                 yield f"{kind} of {name} are {text!r}, which is no quantity"

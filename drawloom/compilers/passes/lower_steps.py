@@ -27,7 +27,7 @@ from drawloom.ir.policies import INFRA, PodPolicy, Policies, ResourcesPolicy, Re
 from drawloom.ir.protocol import BEGIN, END, arm_output
 from drawloom.ir.slices import Place, StepSlice
 from drawloom.ir.sources import INDEX, Source
-from drawloom.ir.tasks import Port
+from drawloom.ir.tasks import Port, TaskSpec
 from drawloom.ir.times import times_asked
 from drawloom.ir.walk import blocks, dependencies, dims_added, references, walk
 
@@ -67,6 +67,7 @@ class _Lowering:
         self.needs = {node.id: dependencies(node) for node in walk(pipeline.body)}
         self.steps: list[StepSlice] = []
         self.policies: dict[str, Policies] = {}
+        self.specs: dict[tuple[str, int], TaskSpec] = {}
         self.results: list[Place] = []  # a place for each `:results` step, which can fail like a node
 
     def plan(self) -> StepPlan:
@@ -123,13 +124,8 @@ class _Lowering:
         raise AssertionError(f"{node.id}: {type(node).__name__} has no steps")  # features refused it before
 
     def call(self, node: Call, after: tuple[str, ...], around: _Around) -> Entry:
-        spec = self.tasks[node.task]
-        policies = self.policies[node.id] = node.policies or spec.policies
-        if (policies.resources, policies.pod) != _ANYWHERE:
-            # where a step runs is the engine's business: another machine is no reason for another slice
-            policies = replace(policies, resources=ResourcesPolicy(), pod=PodPolicy())
-        if policies is not spec.policies:
-            spec = replace(spec, policies=policies)
+        policies = self.policies[node.id] = node.policies or self.tasks[node.task].policies
+        spec = self.spec(node.task, policies)
         self.add(
             id=node.id,
             does="call",
@@ -143,6 +139,14 @@ class _Lowering:
             ports=(Port("result", spec.result),),
         )
         return _run(node.id, after, spec.policies.retry)
+
+    def spec(self, task: str, policies: Policies) -> TaskSpec:
+        """The task as a slice has it: where a step runs is the engine's business, and no reason for another slice."""
+        same = (task, id(policies))  # most calls of a task share its policies
+        if same not in self.specs:
+            kept = replace(policies, resources=ResourcesPolicy(), pod=PodPolicy())
+            self.specs[same] = replace(self.tasks[task], policies=kept)
+        return self.specs[same]
 
     def group(self, node: PipelineCall, after: tuple[str, ...], around: _Around) -> Entry:
         inner = replace(around, guards=around.guards | self.needs[node.id])
@@ -351,7 +355,6 @@ class _Lowering:
 
 # Steps that decide run no code of the user's and can be started again at will.
 _FREE = 2
-_ANYWHERE = (ResourcesPolicy(), PodPolicy())
 
 
 def _run(step: str, after: tuple[str, ...], retry: RetryPolicy | None = None) -> Run:
