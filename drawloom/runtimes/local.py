@@ -18,7 +18,7 @@ from drawloom.catalog.programs import save_program
 from drawloom.catalog.records import Commit, FailureInfo, Index, RunStarted, ValueRef
 from drawloom.catalog.run import Run
 from drawloom.catalog.runlog import RunWriter
-from drawloom.errors import Diagnostic, NodeFailed, RunRefused
+from drawloom.errors import Diagnostic, NodeFailed, RunRefused, Span
 from drawloom.ir.canonical import Json
 from drawloom.ir.layout import layout
 from drawloom.ir.nodes import Call, EngineNode, Pipeline
@@ -30,7 +30,6 @@ from drawloom.runtimes.blocks import DONE, Failure
 from drawloom.runtimes.cache import CacheKeys, is_cacheable
 from drawloom.runtimes.capture import routed
 from drawloom.runtimes.commitform import CommitForm
-from drawloom.runtimes.container_command import container_command, missing_command
 from drawloom.runtimes.environment import python_minor, save_environment
 from drawloom.runtimes.executors import Executor, InlineExecutor, News, ThreadExecutor
 from drawloom.runtimes.importable import import_problem
@@ -385,8 +384,9 @@ def _plan_calls(
             continue
         spec = specs[node.task]
         policies = node.policies or spec.policies
-        if spec.container is not None and not container_command():
-            problems.setdefault(f"{node.id}:", missing_command(f"`{node.id}`", where))
+        missing = None if spec.container is None else _missing_command(node.id, where)
+        if missing is not None:
+            problems.setdefault(f"{node.id}:", missing)
         why = _isolation(executor, policies)
         problem = import_problem(spec, why, where) if why else None
         if problem is not None:
@@ -402,6 +402,13 @@ def _plan_calls(
     if problems:
         raise RunRefused(problems.values())
     return plans
+
+
+def _missing_command(node: str, where: Span | None) -> Diagnostic | None:
+    """Why a container can't run here; None if something runs containers."""
+    from drawloom.runtimes.container_command import container_command, missing_command  # few pipelines have one
+
+    return None if container_command() else missing_command(f"`{node}`", where)
 
 
 def _isolation(executor: str, policies: Policies) -> str:

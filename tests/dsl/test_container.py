@@ -20,6 +20,7 @@ from drawloom import (
     pipeline,
     run_image,
     task,
+    testing,
 )
 from drawloom.catalog.catalog import Catalog
 from drawloom.dsl.container import container_of
@@ -239,6 +240,16 @@ def test_wrong_variables_are_refused(env):
         return run_image(IMAGE, ["x"], env=env)
 
     assert refused(wrong).startswith("D173 ")
+
+
+def test_in_a_test_a_function_takes_its_place(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+
+    def instead(video: File, folder: Directory, tags: dict[str, int], level: int, name: str) -> Parts:
+        return Parts(video, level)
+
+    found = testing.run(flow, {"level": 5, "folder": Directory(str(tmp_path))}, substitute={convert: instead})
+    assert found.result == 5
 
 
 def test_without_anything_to_run_containers_by_a_run_is_refused_before_it_begins(tmp_path, monkeypatch):
