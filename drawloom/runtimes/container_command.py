@@ -6,6 +6,7 @@ closes when we are gone, and then removes the container. Standard library alone:
 
 from __future__ import annotations
 
+import codecs
 import os
 import shlex
 import shutil
@@ -82,16 +83,21 @@ def run_here(container: Container, arguments: Sequence[str], folder: str) -> tup
         start_new_session=True,  # who kills us with our group is to leave it
     )
     try:
-        process = subprocess.Popen(line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        said = _passed_on(process)
-        code = process.wait()
-    except BaseException:
-        _close(guard)  # it removes the container, and the client ends with that
+        with subprocess.Popen(
+            line, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        ) as client:
+            try:
+                said = _passed_on(client)
+                code = client.wait()
+            except BaseException:
+                _close(guard)  # it removes the container
+                guard.wait()
+                client.kill()
+                raise
+        guard.kill()  # `--rm` has removed it
+    finally:
+        _close(guard)
         guard.wait()
-        raise
-    guard.kill()  # `--rm` has removed it
-    _close(guard)
-    guard.wait()
     return code, said
 
 
@@ -107,8 +113,9 @@ def _options(command: Sequence[str], container: Container, folder: str) -> list[
     for name, option in there:
         mount = f"type=bind,source={os.path.join(os.path.abspath(folder), name)},target={ROOT}/{name}"
         made += ["--mount", f"{mount},{option}" if option else mount]
+    made += ["--security-opt", "label=disable"]  # else SELinux keeps it from what is mounted
     if os.getuid():  # else what it writes would belong to root, and couldn't be removed again
-        rootless = os.path.basename(command[0]).startswith("podman")
+        rootless = any(os.path.basename(word).startswith("podman") for word in command)
         made += ["--userns=keep-id"] if rootless else ["--user", f"{os.getuid()}:{os.getgid()}"]
     for variable, text in container.env:
         made += ["--env", f"{variable}={text}"]
@@ -118,12 +125,22 @@ def _options(command: Sequence[str], container: Container, folder: str) -> list[
 def _passed_on(process: subprocess.Popen[bytes]) -> bytes:
     assert process.stdout is not None, "it was opened as a pipe"
     tail = b""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
     with process.stdout as pipe:
         while data := _read(pipe):
             tail = (tail + data)[-_TAIL_BYTES:]
-            sys.stdout.buffer.write(data)
-            sys.stdout.flush()
+            _show(decoder.decode(data))
+        _show(decoder.decode(b"", True))
     return tail
+
+
+def _show(text: str) -> None:
+    """Writes to stdout, whatever stands there: a notebook's has no bytes, a terminal's may know few characters."""
+    stream = sys.stdout
+    if stream is not None and text:
+        encoding = getattr(stream, "encoding", None) or "utf-8"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+        stream.flush()
 
 
 def _read(pipe: IO[bytes]) -> bytes:

@@ -179,7 +179,11 @@ def command_line(spec: TaskSpec, given: Mapping[str, Any], placed: Mapping[str, 
             case OutputPath(name):
                 return _result_path(spec, root, name)
 
-    return ["".join(part(one) for one in argument) for argument in container_of(spec).command]
+    made = ["".join(part(one) for one in argument) for argument in container_of(spec).command]
+    if not made[0]:
+        what = f"the command of the container of task `{spec.name}` names no program: its first text is empty"
+        raise NodeFailed(Diagnostic("R563", what, None, "give the program a name, or name it in the command"))
+    return made
 
 
 def _argument(spec: TaskSpec, name: str, text: str) -> str:

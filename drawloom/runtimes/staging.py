@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final
 
 from drawloom.ir.canonical import Json
@@ -85,7 +86,8 @@ def write_script(root: str, arguments: Sequence[str], env: Mapping[str, str], se
     for name in ("log", "code"):
         _write(os.path.join(root, name), "")
         os.chmod(os.path.join(root, name), 0o666)  # noqa: S103  # the image's own user
-    os.chmod(root, 0o777)  # noqa: S103
+    with suppress(PermissionError):  # a volume's own folder: everybody may write there already
+        os.chmod(root, 0o777)  # noqa: S103
 
 
 def write_stage(root: str, told: Mapping[str, Json]) -> None:

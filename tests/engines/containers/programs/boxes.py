@@ -131,6 +131,11 @@ def sleeping(seconds: int) -> None:
     run_image(IMAGE, ["sleep", seconds])
 
 
+@container
+def named(program: str) -> None:
+    run_image(IMAGE, [program, "echo", "no"])
+
+
 @container(cache=Cache(True))
 def kept(text: str) -> str:
     return run_image(IMAGE, ["sh", "-c", 'echo "$1" >"$2"', "sh", text, output_path()])
@@ -198,6 +203,11 @@ def late(seconds: int) -> None:
 
 
 @pipeline
+def unnamed(program: str) -> None:
+    named(program)
+
+
+@pipeline
 def twice(text: str) -> str:
     return kept(text)
 
@@ -214,5 +224,6 @@ CASES = {
     "missing": (not_there, {}),
     "again": (again, {"code": 9}),
     "late": (late, {"seconds": 60}),
+    "unnamed": (unnamed, {"program": ""}),
     "twice": (twice, {"text": "a"}),
 }
