@@ -18,7 +18,7 @@ from drawloom.catalog.outcomes import read_run
 from drawloom.catalog.records import Deployment as DeploymentRecord
 from drawloom.catalog.records import Index, RunStarted
 from drawloom.catalog.run import Run
-from drawloom.errors import Diagnostic, DrawloomError, EngineError, ProjectError, RunRefused
+from drawloom.errors import Diagnostic, DrawloomError, EngineError, ProjectError, RunRefused, StoreError
 from drawloom.ir.program import pipeline_digest
 from drawloom.project.settings import Settings, load_settings
 from drawloom.project.targets import Target, find_target
@@ -148,7 +148,10 @@ class Deployed:
     def _is_settled(self, node: str, index: Index | None) -> bool:
         if read_run(self.catalog.storage, self.id) is None:
             return False
-        found = self.catalog.run(self.id).details.nodes[node]
+        run = self.catalog.run(self.id)
+        if node not in run.details.nodes:
+            run.logs(node)  # refuses it, with a hint
+        found = run.details.nodes[node]
         state = found.state if index is None else found.instances.get(index, "pending")
         return state not in ("pending", "running")
 
@@ -203,13 +206,23 @@ def deployed_run(
     Args:
         name: its id, the beginning of it, or `last`.
         settings: those of the project.
-        target: the target's name; None for the one that it was deployed to.
+        target: the target's name; None for the one that it was deployed to, or for the only one there is.
         catalog: where to look for it; None for the store of the target, or the project's catalog.
 
     Raises:
         ProjectError: P670 to P672, the target; P673, the run wasn't deployed, or nothing tells where.
         StoreError: S451, there is no such run.
     """
+    targets = list(settings.file.model.targets) if settings.file is not None else []
+    try:
+        return _deployed_run(name, settings, target, catalog)
+    except (StoreError, ProjectError):
+        if target is not None or catalog is not None or len(targets) != 1:
+            raise
+    return _deployed_run(name, settings, targets[0], None)
+
+
+def _deployed_run(name: str, settings: Settings, target: str | None, catalog: Catalog | None) -> Deployed:
     place = find_target(target, settings) if target is not None else None
     if catalog is None:
         if place is not None:
@@ -232,7 +245,6 @@ def deployed_run(
 def _known_run(name: str, catalog: Catalog, target: str | None) -> tuple[RunStarted | None, EngineRun]:
     """A run by its record, or, where it hasn't begun, by that of its deployment."""
     from drawloom.cli.options import find_run
-    from drawloom.errors import StoreError
 
     known = sorted(
         (one for one in read_deployments(catalog.storage, target) if one.run), key=lambda one: one.at, reverse=True

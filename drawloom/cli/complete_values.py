@@ -67,6 +67,7 @@ def _for(parameter: click.Parameter) -> Complete | None:
         "run": _runs,
         "target": _targets,
         "targets": _targets,
+        "deployed": _deploy_targets,
     }
     return known.get(name)
 
@@ -100,10 +101,10 @@ def _matching(values: Iterable[str], incomplete: str) -> Iterator[str]:
 
 
 def _catalog(ctx: click.Context) -> Any:  # the catalog of the options given so far
-    from drawloom.cli.options import open_catalog, settings_from
+    from drawloom.cli.options import take_deployed
 
-    given = {name: ctx.params.get(name) for name in ("catalog", "project", "profile")}
-    return open_catalog(settings_from(given), create=False)
+    given = {name: ctx.params.get(name) for name in ("catalog", "project", "profile", "deployed")}
+    return take_deployed(given)[1]
 
 
 def _runs(ctx: click.Context, incomplete: str) -> Iterator[str]:
@@ -179,6 +180,13 @@ def _profiles(_: click.Context, __: str) -> Iterable[str]:
 
     project = find_project(os.getcwd())
     return sorted(project.model.profiles) if project is not None else ()
+
+
+def _deploy_targets(_: click.Context, __: str) -> Iterable[str]:
+    from drawloom.project import find_project
+
+    project = find_project(os.getcwd())
+    return sorted(project.model.targets) if project is not None else ()
 
 
 # targets, from the text of files

@@ -18,7 +18,7 @@ __all__ = ["deploy"]
 
 
 @click.command(cls=TargetCommand)
-@click.argument("pipeline", metavar="PIPELINE")
+@click.argument("target", metavar="PIPELINE")
 @click.option("--target", "deployed", metavar="NAME", required=True, help="Where to: a [targets.NAME] of the project.")
 @param_option
 @click.option("--run/--no-run", "start", default=True, help="Whether a run is started (default yes).")
@@ -32,7 +32,7 @@ __all__ = ["deploy"]
 def deploy(
     ctx: click.Context,
     /,
-    pipeline: str,  # noqa: ARG001  # read by TargetCommand
+    target: str,  # noqa: ARG001  # read by TargetCommand
     deployed: str,
     param: tuple[str, ...],
     start: bool,

@@ -14,6 +14,7 @@ from drawloom.catalog.programs import load_program
 from drawloom.catalog.records import EngineObservation, FailureInfo, RunFinished, RunStarted
 from drawloom.catalog.run import Run
 from drawloom.errors import ConnectionLost, Diagnostic, DrawloomError, EngineError, RunRefused, StoreError
+from drawloom.ir.policies import INFRA
 from drawloom.runtimes.engines import EngineClient, EngineRun, Status
 from drawloom.runtimes.progress import Progress, SilentProgress
 from drawloom.storage.base import Storage
@@ -191,9 +192,11 @@ def goes_on(run: EngineRun) -> str:
 
 
 def note_observed(storage: Storage, run: str, status: Status) -> None:
-    """Writes what an engine tells of node instances that nothing else is known of."""
+    """Writes what an engine tells of node instances whose steps haven't told it themselves."""
     for seen in status.observed:
-        if read_commit(storage, run, 0, seen.node, seen.index) is None:
+        commit = read_commit(storage, run, 0, seen.node, seen.index)
+        # a step that was lost has a commit as well, once the end step has looked for it: that doesn't know why
+        if commit is None or (commit.failure is not None and commit.failure.type == INFRA):
             now = time.time()
             observe(
                 storage,

@@ -119,3 +119,10 @@ def test_bash_itself_completes(folder: Path, tmp_path: Path) -> None:
         ["bash", "-c", script], cwd=folder, env=environment, capture_output=True, text=True, check=True
     )
     assert done.stdout.splitlines() == ["twice"], done.stderr
+
+
+def test_places_to_deploy_to_are_those_of_the_project_file(ask: Any, folder: Path) -> None:
+    places = '[targets.{}]\nengine = "argo"\nstore = "s"\n'
+    (folder / "drawloom.toml").write_text(places.format("prod") + places.format("test"))
+    for words in (("cancel", "last"), ("runs",), ("deploy", "x.py:p"), ("compile", "x.py:p"), ("doctor",)):
+        assert ask(*words, "--target", "") == ["prod", "test"]

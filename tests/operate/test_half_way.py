@@ -255,8 +255,9 @@ def test_a_deployment_is_a_record_by_which_its_run_is_found(project: Any, monkey
     assert (record.target, record.run, record.program) == ("prod", made.run, made.program)
     assert record.objects == (f"Workflow/flows/{made.deployed.run.id('workflow')}",)
     for name in ("last", made.run, made.run[:12]):  # it hasn't begun: only the deployment knows it
-        found = deploying.deployed_run(name, load_settings(), target="prod")
-        assert found.run == made.deployed.run
+        for target in ("prod", None):  # there is only one
+            found = deploying.deployed_run(name, load_settings(), target=target)
+            assert found.run == made.deployed.run
     quiet = drawloom.deploy(flow_to_deploy.doubled, "prod", run=False)
     assert (quiet.run, quiet.objects) == ("", ())
     with pytest.raises(RunRefused, match="E748"):

@@ -128,6 +128,19 @@ def test_e742_a_run_of_a_server_that_refuses_everything_else(refusing: Any, tmp_
         client.status(RUN)
 
 
+def test_what_argos_server_streams_is_put_together() -> None:
+    from drawloom.runtimes.argo_access import ApiProblem, _log_lines
+
+    pieces = [
+        b'{"result":{"content":"one {{x}}"}}\n{"res',
+        'ult":{"content":"zwei 🎉"}}\n\n'.encode(),
+        b'data: {"result":{}}\n',
+    ]
+    assert b"".join(_log_lines(iter(pieces))) == "one {{x}}\nzwei 🎉\n\n".encode()
+    with pytest.raises(ApiProblem, match="gone"):
+        list(_log_lines(iter([b'{"error":{"message":"gone","http_code":404}}\n'])))
+
+
 def test_a_run_whose_workflow_can_not_be_reached_may_be_asked_for_again(tmp_path: Path) -> None:
     from kubernetes.client import ApiClient, Configuration
 

@@ -178,7 +178,7 @@ def test_p674_options_that_exclude_each_other(project: Any, drawloom_command: An
 
 
 def test_p673_a_local_run_can_not_be_operated(project: Any, drawloom_command: Any) -> None:
-    project('[targets.prod]\nengine = "argo"\nstore = "s3://b/p"')
+    project('[targets.prod]\nengine = "argo"\nstore = "s3://b/p"\n[targets.test]\nengine = "argo"\nstore = "s"')
     assert drawloom_command("run", "flow_to_deploy.py:doubled", "-q")[0] == 0
     for command in ("watch", "cancel", "retry", "suspend", "unsuspend"):
         code, _, told = drawloom_command(command, "last")

@@ -181,6 +181,18 @@ def test_what_the_engine_tells_of_nodes_is_written_but_not_over_an_outcome(flow:
     assert sorted(one.event for one in done.facts.observations) == ["out_of_memory", "skipped"]
 
 
+def test_why_a_step_was_lost_is_written_after_the_end_step_has_missed_it(flow: Any) -> None:
+    made = flow(samples.single, {"start": 1})
+    assert made.step(":end") == 76  # `add` was killed, and nobody has told
+    assert made.run.details.failure.info.type == "infra"
+    seen = (Observed("add", (), 1, "out_of_memory", "OOMKilled (exit code 137)"),)
+    done, _, _ = _watched(made, [(None, Status("Failed", ended=True, observed=seen))])
+    assert [(one.event, one.detail) for one in done.facts.observations] == [
+        ("out_of_memory", "OOMKilled (exit code 137)")
+    ]
+    assert done.details.nodes["add"].state == "failed"
+
+
 def test_a_run_that_was_stopped_is_closed_as_cancelled(flow: Any) -> None:
     made = flow(samples.single, {"start": 1})
     done, _, _ = _watched(made, [(None, STOPPED)])

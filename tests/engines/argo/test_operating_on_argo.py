@@ -264,12 +264,13 @@ def _refuse_argos_own_retry(place: Place, run: str) -> None:
     found: Any = api.get_namespaced_custom_object(namespace=namespace, **where)
     pods = client.CoreV1Api()
     nodes = found["status"]["nodes"]
-    bad = [id_ for id_, node in nodes.items() if node["phase"] in ("Failed", "Error", "Omitted")]
+    ended = ("Failed", "Error", "Omitted")
+    bad = [i for i, node in nodes.items() if node["phase"] in ended and node["type"] in ("Pod", "Retry", "Skipped")]
     for id_ in bad:
         del nodes[id_]
     for node in nodes.values():
         node["children"] = [child for child in node.get("children", ()) if child not in bad]
-        if node["type"] in ("DAG", "Retry", "TaskGroup") and node["phase"] != "Succeeded":
+        if node["type"] in ("DAG", "TaskGroup") and node["phase"] != "Succeeded":
             node["phase"] = "Running"
     found["status"] |= {"phase": "Running", "message": "", "finishedAt": None}
     found["status"].pop("conditions", None)
