@@ -393,7 +393,9 @@ def check(
         trace = traced(pipeline, static or {})
         found = check_pipeline(trace.program)
         if engine is not None and not found:
-            compile_program(trace.program, engine, {})
+            from drawloom.compilers.base import compiler_of
+
+            compile_program(trace.program, engine, dict(compiler_of(engine).stand_ins))
     except (DefinitionError, CompileError, RunRefused) as error:
         return list(error.diagnostics)
     return found

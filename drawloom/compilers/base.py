@@ -10,7 +10,7 @@ import importlib
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from drawloom.compilers.features import ENGINE_NODE, FEATURES, Use, features_used
@@ -104,11 +104,14 @@ class Compiler:
         engine: the engine's name.
         support: feature -> how the engine has it; every key of `features.FEATURES` must be here.
         compile: gives the files of a program; its keyword arguments are the engine's options.
+        stand_ins: options a place of this engine's must say, as one would: what a program is checked with where no
+            place is named.
     """
 
     engine: str
     support: Mapping[str, Support]
     compile: Callable[..., Bundle]
+    stand_ins: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         missing = sorted(FEATURES.keys() - self.support.keys())

@@ -12,6 +12,7 @@ from harness import Case, case_names, programs
 from hera.workflows.models import Workflow
 from workflow_checks import SCHEMA, assert_golden, validator_of
 
+from drawloom import check
 from drawloom.compilers.argo.fields import field_problems
 from drawloom.compilers.argo.rules import problems_of
 from drawloom.compilers.emit.yaml import yaml_text
@@ -71,3 +72,10 @@ def test_the_text_is_the_reviewed_one(workflow: Make, module: str) -> None:
 def test_a_workflow_is_the_same_each_time(workflow: Make) -> None:
     one, two = (Case("map_in_branch", FIRST["map_in_branch"]).trace.program for _ in range(2))
     assert yaml_text(workflow(one)) == yaml_text(workflow(two))
+
+
+@pytest.mark.parametrize("module", GOLDENS)
+def test_a_program_that_argo_takes_is_checked_without_a_target(module: str) -> None:
+    case = Case(module, FIRST[module])
+    static = {name: case.given[name] for name in case.pipeline.signature().static if name in case.given}
+    assert check(case.pipeline, "argo", static=static) == []

@@ -316,4 +316,5 @@ _SUPPORT: Final[dict[str, Support]] = {
     ),
     "value.file@1": Lowered("who submits the run stores them first"),
 }
-COMPILER: Final = Compiler("argo", _SUPPORT, compile_argo)
+_STAND_INS: Final = {"store": "s3://bucket/prefix", "spot_selector": {"example.com/spot": "true"}}
+COMPILER: Final = Compiler("argo", _SUPPORT, compile_argo, _STAND_INS)
