@@ -74,3 +74,20 @@ def test_an_image_with_braces_is_refused() -> None:
     with pytest.raises(CompileError, match=r"E736.*node `braces` runs the image") as caught:
         compiler_of("argo").compile(program, store="s3://lake/x", root=str(Path(boxes.__file__).parent))
     assert [d.code for d in caught.value.diagnostics] == ["E736"]
+
+
+def test_the_image_gets_none_of_what_opens_the_store() -> None:
+    program = Case("boxes", "twice").trace.program
+    files = compiler_of("argo").compile(
+        program,
+        store="s3://lake/x",
+        env={"AWS_SECRET_ACCESS_KEY": "hush"},
+        env_from_secrets=("lake-keys",),
+        root=str(Path(boxes.__file__).parent),
+    )
+    made = yaml.safe_load(str(files["workflow.yaml"]))
+    (pod,) = [template for template in made["spec"]["templates"] if "initContainers" in template]
+    stage, run = pod["initContainers"]
+    assert {"env", "envFrom"} <= stage.keys()
+    assert {"env", "envFrom"} <= pod["container"].keys()
+    assert not {"env", "envFrom"} & run.keys()
