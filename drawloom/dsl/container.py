@@ -15,6 +15,7 @@ from drawloom.dsl.place import function_span, refusal
 from drawloom.dsl.task import Task, checked_function
 
 if TYPE_CHECKING:
+    from drawloom.dsl.pods import Pod, Resources
     from drawloom.ir.tasks import Container
     from drawloom.ir.types import Type
 
@@ -137,6 +138,8 @@ def container(
     attempt_timeout_seconds: float | None = None,
     node_timeout_seconds: float | None = None,
     cache: Cache | bool | None = None,
+    resources: Resources | None = None,
+    pod: Pod | None = None,
     independent: bool | None = None,
 ) -> Callable[[Callable[P, R]], Task[P, R]]: ...
 
@@ -149,6 +152,8 @@ def container(
     attempt_timeout_seconds: float | None = None,
     node_timeout_seconds: float | None = None,
     cache: Cache | bool | None = None,
+    resources: Resources | None = None,
+    pod: Pod | None = None,
     independent: bool | None = None,
 ) -> Any:  # the overloads say what
     """Make a task of a command of an image, as `@container` or `@container(...)`.
@@ -160,6 +165,8 @@ def container(
         node_timeout_seconds: the longest all attempts of a call may take, pauses included.
         cache: whether calls may be answered from earlier runs; if left out, as other tasks where the image is named by
             its digest, and not where it is named by a tag.
+        resources: the processors, memory, disk and GPUs it needs, where an engine keeps them for it.
+        pod: how its pod is made, where an engine has pods.
         independent: True to keep the task out of the order of effects.
 
     Returns:
@@ -173,6 +180,8 @@ def container(
         attempt_timeout_seconds=attempt_timeout_seconds,
         node_timeout_seconds=node_timeout_seconds,
         cache=cache,
+        resources=resources,
+        pod=pod,
         independent=independent,
     )
     options = checked_options("container", given)

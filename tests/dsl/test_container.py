@@ -242,6 +242,29 @@ def test_wrong_variables_are_refused(env):
     assert refused(wrong).startswith("D173 ")
 
 
+@pytest.mark.parametrize("options", [{"env": {"A": "b"}}, {"image": "x:1"}, {"packages": ["pandas"]}])
+def test_options_of_a_python_task_are_refused_wherever_they_come_from(options):
+    @drawloom.task
+    def count(n: int) -> int:
+        return n
+
+    @drawloom.container
+    def boxed(n: int) -> int:
+        return run_image(IMAGE, ["x", n])
+
+    def both(n: int) -> int:
+        with drawloom.call_options(**options):
+            return boxed(count(n))
+
+    def one(n: int) -> int:
+        return boxed.with_options(**options)(n)
+
+    for function in (both, one):
+        (found,) = check_pipeline(trace(drawloom.pipeline(function), {}).program)
+        assert found.code == "D174"
+        assert f"`boxed` runs a container, and is given `{next(iter(options))}`" in found.what
+
+
 def test_in_a_test_a_function_takes_its_place(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
 

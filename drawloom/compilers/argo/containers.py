@@ -23,23 +23,25 @@ __all__ = ["container_template", "refuse_images"]
 
 _VOLUME: Final = "drawloom"
 _INPUTS: Final = ("run", "step", "index")
+_VARIABLES: Final = ("env", "envFrom")
 
 
 def container_template(
-    name: str, image: str, own: StepPod, stage: Callable[[str, Sequence[str]], dict[str, Any]]
+    name: str, image: str, own: StepPod, base: Mapping[str, Any], stage: Callable[[str, Sequence[str]], dict[str, Any]]
 ) -> dict[str, Any]:
     """The template of the pods that run an image.
 
     Args:
         name: the template's name.
         image: the image.
-        own: how the pod is made; the image's container has what else is said of a step's.
+        own: how the pod is made.
+        base: the keys of the containers of all pods: the image gets none of their variables, which open the store.
         stage: makes a container of a module below `drawloom.runtimes` and its arguments.
     """
     arguments = [part for given in _INPUTS for part in (f"--{given}", f"{{{{inputs.parameters.{given}}}}}")]
     arguments += ["--attempt", "1+{{retries}}", "--root", ROOT]
     mount = {"name": _VOLUME, "mountPath": ROOT}
-    run = {**own.container, "image": image, "command": ["/bin/sh", f"{ROOT}/run.sh"]}
+    run = {**own.container, **_variables(own, base), "image": image, "command": ["/bin/sh", f"{ROOT}/run.sh"]}
     return {
         "name": name,
         "inputs": {"parameters": [{"name": given} for given in _INPUTS]},
@@ -47,10 +49,15 @@ def container_template(
         "volumes": [{"name": _VOLUME, "emptyDir": {}}, *own.template.get("volumes", ())],
         "initContainers": [
             {"name": "stage-in", **_mounted(stage("stage_in", arguments), mount)},
-            {"name": "run", **_mounted(run, mount)},
+            {"name": "run", **_mounted({key: value for key, value in run.items() if value}, mount)},
         ],
         "container": _mounted(stage("stage_out", arguments), mount),
     }
+
+
+def _variables(own: StepPod, base: Mapping[str, Any]) -> dict[str, list[Any]]:
+    """What of a pod's variables is its task's own."""
+    return {key: [one for one in own.container.get(key, ()) if one not in base.get(key, ())] for key in _VARIABLES}
 
 
 def _mounted(container: Mapping[str, Any], mount: Mapping[str, str]) -> dict[str, Any]:

@@ -338,7 +338,7 @@ class Templates:
         if key not in self._shared:
             name = self._shared[key] = self._reserve("container")
             given = StepPod("", self._pods.container, {}) if own is None else own
-            made = container_template(name, image, given, self._container)
+            made = container_template(name, image, given, self._pods.container, self._container)
             self._pod_templates.append({**made, "retryStrategy": retries})
         return self._shared[key]
 

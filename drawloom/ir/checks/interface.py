@@ -116,7 +116,7 @@ def _interfaces(context: Context) -> dict[str, Interface]:
             context.report("G214", what, "a task's name is its `module:qualname`: list each function once")
             continue
         _check_ports(context, spec.inputs, f"the input `{{}}` of `{name.replace('{', '{{').replace('}', '}}')}`")
-        check_policies(context, spec.policies, f"`{name}`")
+        check_policies(context, spec.policies, f"`{name}`", is_container=spec.container is not None)
         _check_container(context, spec, name)
         found[spec.name] = Interface(
             inputs=tuple((p.name, sound(context, p.type, f"the input `{p.name}` of `{name}`")) for p in spec.inputs),
@@ -175,8 +175,14 @@ def _malformed(type_: Type) -> str | None:
 # policies
 
 
-def check_policies(context: Context, policies: Policies, what: str) -> None:
+def check_policies(context: Context, policies: Policies, what: str, *, is_container: bool) -> None:
     """Checks the policies of a task or a call; `what` names it in messages."""
+    for option in ("env", "image", "packages") if is_container else ():
+        if getattr(policies, option):
+            text = f"{what} runs a container, and is given `{option}`: what is in it is said by `run_image`"
+            context.report(
+                "D174", text, "give it to `run_image`, or take the call out of the options that it is within"
+            )
     _check_retry(context, policies.retry, what)
     _check_seconds(context, policies.attempt_timeout_seconds, f"attempt_timeout_seconds of {what}")
     _check_seconds(context, policies.node_timeout_seconds, f"node_timeout_seconds of {what}")
@@ -217,8 +223,9 @@ def check_map_policies(context: Context, node: Map) -> None:
 
 def check_node_policies(context: Context, node: Call) -> None:
     """Checks the policies a call has of its own; those it shares with calls before it are told once."""
-    if node.policies is not None and id(node.policies) not in context.sound_policies:
+    is_container = node.task in context.containers
+    if node.policies is not None and (id(node.policies), is_container) not in context.sound_policies:
         known = len(context.found)
-        check_policies(context, node.policies, f"`{node.id}`")
+        check_policies(context, node.policies, f"`{node.id}`", is_container=is_container)
         if len(context.found) == known:
-            context.sound_policies.add(id(node.policies))
+            context.sound_policies.add((id(node.policies), is_container))
