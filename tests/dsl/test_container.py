@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
+import drawloom
 from drawloom import (
     DefinitionError,
     Directory,

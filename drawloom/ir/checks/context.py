@@ -64,9 +64,7 @@ class Context:
         self.caught: set[str] = set()  # the tries whose handler is around the place
         self.open: list[tuple[str, int]] = [("", 0)]  # the blocks around the place: (control node, arm)
         self.fitting: set[tuple[int | str, int]] = set()  # (source, target) that fit; see `edge`
-        self.sound_policies: set[tuple[int, bool]] = (
-            set()
-        )  # (id, whether of a container); they live as long as the pipeline
+        self.sound_policies: set[tuple[int, bool]] = set()  # (id, whether of a container) of those without a problem
         self.containers = {task.name for task in pipeline.tasks if task.container is not None}
         self.reported: set[object] = set()  # cycles and types that have been told of
         self.hints: dict[str, str] = {}  # unknown node ids, and what they may have meant

@@ -180,9 +180,7 @@ def check_policies(context: Context, policies: Policies, what: str, *, is_contai
     for option in ("env", "image", "packages") if is_container else ():
         if getattr(policies, option):
             text = f"{what} runs a container, and is given `{option}`: what is in it is said by `run_image`"
-            context.report(
-                "D174", text, "give it to `run_image`, or take the call out of the options that it is within"
-            )
+            context.report("D174", text, "give it to `run_image`, or take the call out of the options around it")
     _check_retry(context, policies.retry, what)
     _check_seconds(context, policies.attempt_timeout_seconds, f"attempt_timeout_seconds of {what}")
     _check_seconds(context, policies.node_timeout_seconds, f"node_timeout_seconds of {what}")
