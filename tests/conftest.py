@@ -12,12 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from drawloom.storage.base import Storage
 from drawloom.storage.local import LocalStorage
 from drawloom.storage.prefixed import Prefixed
 
 BUCKET = "lake"
+# how fast examples are made says something of the machine, and of nothing else
+settings.register_profile("patient", suppress_health_check=[HealthCheck.too_slow], deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
