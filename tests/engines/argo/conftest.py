@@ -20,7 +20,8 @@ from uuid import uuid4
 import pytest
 
 CONFORMANCE = Path(__file__).parents[2] / "conformance"
-sys.path[:0] = [path for path in (str(CONFORMANCE), str(CONFORMANCE / "programs")) if path not in sys.path]
+FOLDERS = (CONFORMANCE, CONFORMANCE / "programs", Path(__file__).parent / "flows")
+sys.path[:0] = [str(path) for path in FOLDERS if str(path) not in sys.path]
 FACTS = os.environ.get("TEST_ARGO", "")
 collect_ignore_glob = [] if FACTS else ["test_*.py"]  # `make test-argo` starts one
 

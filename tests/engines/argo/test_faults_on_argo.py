@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 from uuid import uuid4
 
+import faulty
 import pytest
-from flows import faulty
 
 from drawloom import Pipeline, Run, api
 from drawloom.catalog.catalog import Catalog
