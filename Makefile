@@ -54,10 +54,10 @@ torture: $(VENV)/.dev ## generated programs, 5 times as many as in `make test`; 
 PLAIN_EXAMPLES ?= 50000
 PLAIN_SHARES ?= $(shell getconf _NPROCESSORS_ONLN)
 PLAIN_SEED ?= 1
-conformance: $(VENV)/.dev ## every program of the suite on every executor and engine, with faults; then 50,000 generated ones
+conformance: $(VENV)/.dev ## every program of the suite on every executor and engine, with faults; then 50,000 generated ones and 10,000 mistakes
 	TEST_CONFORMANCE=all $(BIN)/python -m pytest -n auto tests/conformance/test_conformance.py
 	@seq $$(( $(PLAIN_SEED) * 1000 )) $$(( $(PLAIN_SEED) * 1000 + $(PLAIN_SHARES) - 1 )) | xargs -P $(PLAIN_SHARES) -I{} env PLAIN_SEED={} \
-	    PLAIN_EXAMPLES=$$(( $(PLAIN_EXAMPLES) / $(PLAIN_SHARES) )) $(BIN)/python -m pytest -q -p no:cacheprovider tests/conformance/test_generated_plain.py
+	    PLAIN_EXAMPLES=$$(( $(PLAIN_EXAMPLES) / $(PLAIN_SHARES) )) PLAIN_MISTAKES=$$(( $(PLAIN_EXAMPLES) / $(PLAIN_SHARES) / 5 )) $(BIN)/python -m pytest -q -p no:cacheprovider tests/conformance/test_generated_plain.py
 
 ARGO_PROCESSES ?= 4  # each waits for pods most of the time
 test-argo-lint: $(VENV)/.dev ## every program's Workflow by Argo's own validators, 4.0's and 3.7's, built from their Go modules (needs Go)
