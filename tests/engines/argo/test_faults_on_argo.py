@@ -96,7 +96,7 @@ def test_a_task_that_was_out_of_memory_failed_and_says_so(faults: Faults) -> Non
 
 def test_a_controller_that_was_killed_goes_on_where_it_was(faults: Faults) -> None:
     started = faults.start(faulty.restarted)
-    faults.pod_of(started, "brief")
+    faults.pod_of(started, "for_each/steady")
     subprocess.run([HERE / "restart-controller", "--kill"], check=True, capture_output=True)
     assert faults.end(started).result == sum(2 * n for n in range(4))
 

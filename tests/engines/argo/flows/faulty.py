@@ -23,6 +23,12 @@ def brief(n: int) -> int:
 
 
 @task
+def steady(n: int) -> int:
+    time.sleep(10)
+    return 2 * n
+
+
+@task
 def hungry(size_bytes: int) -> int:
     """Really takes the memory: what was never written costs nothing."""
     return sum(bytearray(b"x" * size_bytes)[:: 1 << 20])
@@ -50,7 +56,7 @@ def outgrown(size_bytes: int = 1 << 30) -> int:
 
 @pipeline
 def restarted(count: int = 4) -> int:
-    return total(for_each(numbers(count), brief))
+    return total(for_each(numbers(count), steady))
 
 
 @pipeline
