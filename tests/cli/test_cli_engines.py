@@ -130,7 +130,7 @@ def test_the_matrix_is_what_the_compilers_declare(drawloom: Any) -> None:
     head, *lines = drawloom.ok("engines").splitlines()
     assert head.split() == ["feature", "what", *engine_names()]
     assert len(lines) == len(FEATURES)
-    assert lines[1].split() == ["node.container@1", "containers", "refused", "refused"]
+    assert lines[1].split() == ["node.container@1", "containers", "lowered", "lowered"]
 
 
 def test_an_installed_engine_has_a_column(drawloom: Any, engines: Path) -> None:
@@ -162,7 +162,7 @@ def test_a_broken_engine_is_told_of_and_is_in_nobodys_way(drawloom: Any, engines
 
 def test_one_engine_also_tells_why(drawloom: Any) -> None:
     text = drawloom.ok("engines", "reference")
-    assert "  node.container@1: refused, because it starts Python alone\n" in text
+    assert "  node.engine@1: refused, because it has no nodes of its own\n" in text
     assert "  policy.cache@1: lowered: the step looks it up\n" in text
     assert drawloom("engines", "refrence").stderr.startswith("error[E702]")
     assert json.loads(drawloom.ok("engines", "reference", "--json"))["engines"] == ["reference"]
