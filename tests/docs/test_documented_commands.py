@@ -47,6 +47,7 @@ def _run(command: str, folder: Path) -> str:
     return done.stdout.rstrip()
 
 
+@pytest.mark.timeout(900)  # the tutorial starts a hundred processes, and a machine may be busy
 @pytest.mark.parametrize("name", PAGES)
 def test_the_page_does_what_it_says(name: str, tmp_path: Path) -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)

@@ -17,10 +17,10 @@ def _printed(*words: str) -> Any:
     return json.loads(subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout)
 
 
-@pytest.mark.parametrize("mode", ["inline", "threads"])
+@pytest.mark.parametrize("mode", ["inline", "threads", "argo"])
 def test_each_workload_that_is_offered_runs_and_is_right(mode: str, tmp_path: Path) -> None:
     offered = _printed(sys.executable, "-m", "benchmarks.extra")["drawloom"]
-    assert set(offered["cases"]) == {"w1_chain", "w2_fanout", "w3_cached", "w4_frames"}
+    assert set(offered["cases"]) == {"w1_chain", "w2_fanout", "w3_cached", "w4_frames", "w5_compile"}
     for workload, cases in offered["cases"].items():
         if workload == "w4_frames" or mode not in dict(cases):
             continue  # 80 MB: `make bench` runs it

@@ -55,6 +55,7 @@ def test_a_second_run_executes_only_what_is_not_cached_by_design(example: Any, t
     assert catalog.verify() == []
 
 
+@pytest.mark.timeout(900)  # each step imports what it needs anew, and a machine may be busy
 def test_step_by_step_in_bare_processes_it_gives_the_same_values(example: Any, tmp_path: Path) -> None:
     here, there = Catalog.open(tmp_path / "here"), Catalog.open(tmp_path / "there")
     local = api.run(example.hotel_rates, PARAMS, catalog=here)
