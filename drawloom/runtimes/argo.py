@@ -22,6 +22,7 @@ from drawloom.ir.canonical import Json
 from drawloom.runtimes.argo_access import Access, ApiProblem, KubernetesAccess, access_to
 from drawloom.runtimes.argo_nodes import NodeWatch, held_pods, node_pods, nodes_of
 from drawloom.runtimes.argo_objects import anew, give_asked, in_place_of, is_same, read_objects
+from drawloom.runtimes.argo_output import without_argo
 from drawloom.runtimes.begin import run_name
 from drawloom.runtimes.engines import Applied, Connection, EngineRun, Finding, Status, Submission
 from drawloom.runtimes.publish import begin_text, publish_program, read_engine, read_files
@@ -211,7 +212,7 @@ class ArgoClient:
         """What a pod prints and hasn't been given yet; returns whether there will be no more."""
         skip, read = printed.setdefault(pod, 0), 0
         decoder = getincrementaldecoder("utf-8")("replace")
-        pieces = self.access.log(self._namespace(run), run.id("workflow"), pod, follow=follow)
+        pieces = without_argo(self.access.log(self._namespace(run), run.id("workflow"), pod, follow=follow))
         try:
             for piece in pieces:
                 new = piece[max(0, skip - read) :]  # a log that is read again begins at its beginning

@@ -30,7 +30,7 @@ _PLURALS: Final = {
     "CronWorkflow": "cronworkflows",
 }
 _TIMEOUT: Final = (10.0, 60.0)  # seconds to connect, and to wait for an answer
-_LOG_TIMEOUT: Final = (10.0, None)  # a task may print nothing for hours
+_LOG_TIMEOUT: Final = (10.0, 86_400.0)  # a task may print nothing for hours; then it is read again
 _SERVICE_NAMESPACE: Final = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 
