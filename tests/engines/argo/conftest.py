@@ -70,8 +70,11 @@ def argo_server(facts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory)
     command = [str(built(SERVER)), "server", "--kubeconfig", facts["kubeconfig"], "-n", facts["namespace"]]
     command += ["--namespaced", "--auth-mode", "client", "--port", str(port)]
     log = tmp_path_factory.mktemp("argo-server") / "log"
+    # with a token of a client's it reads no kubeconfig: these say where Kubernetes is, and whom to trust
+    reached = {"KUBERNETES_MASTER": facts["api"]["server"], "SSL_CERT_FILE": facts["api"]["ca_file"]}
+    env = {**os.environ, **reached, "ARGO_SECURE": "true"}
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, "ARGO_SECURE": "true"})
+        process = subprocess.Popen(command, stdout=out, stderr=out, env=env)
     try:
         deadline = time.monotonic() + 120
         while process.poll() is None and time.monotonic() < deadline:
@@ -83,7 +86,11 @@ def argo_server(facts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory)
         yield f"https://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:  # it waits for its clients
+            process.kill()
+            process.wait(30)
 
 
 @pytest.fixture(scope="session")
