@@ -59,6 +59,7 @@ def slow(seconds: float) -> float:
 
 @task
 def after(seconds: float) -> float:
+    print("after", seconds, "s")
     return seconds
 
 @pipeline
@@ -222,23 +223,26 @@ def test_a_pipeline_is_deployed_watched_and_looked_at(place: Place) -> None:
 
 
 def test_output_is_followed_and_watching_ended_without_the_run(place: Place) -> None:
-    run = place.deployed("flow_on_argo.py:waiting", "--seconds", "20")
+    run = place.deployed("flow_on_argo.py:waiting", "--seconds", "45")
     following = place.start("logs", run, "slow", "--follow", "--target", "prod")
+    waiting = place.start("logs", run, "after", "--follow", "--target", "prod")
     watching = place.start("watch", run, "--target", "prod")
     place.begun(run, "slow")
     assert following.stdout is not None
     line = following.stdout.readline()
     assert line == "tick 0\n"
-    assert following.stderr is not None
-    assert following.stderr.readline() == "`slow` hasn't begun: it is waited for\n"
     watching.send_signal(signal.SIGINT)
     _, told = watching.communicate(timeout=60)
     assert watching.returncode == 130
     assert f"`drawloom watch {run} --target prod` watches it again" in told
     assert place.catalog.run(run).state == "running"
-    out, _ = following.communicate(timeout=LONGEST_SECONDS)
-    assert following.returncode == 0
-    assert "tick 199\n" in out
+    out = following.stdout.read()
+    assert following.wait(60) == 0
+    assert out == "".join(f"tick {k}\n" for k in range(1, 450))
+    assert waiting.communicate(timeout=LONGEST_SECONDS) == (
+        "after 45.0 s\n",
+        "`after` hasn't begun: it is waited for\n",
+    )
     out, _ = place.run("watch", run, "--target", "prod")
     assert "waiting succeeded in" in out
 
