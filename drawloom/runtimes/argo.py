@@ -197,7 +197,9 @@ class ArgoClient:
                     continue
                 if len(pods) > 1 and pod not in printed:
                     yield f"--- {title}\n"
-                if (yield from self._printed(run, pod, printed, follow)):
+                stream = follow and not over and phase == "Running"
+                passing = (400, *(() if over else _PASSING)) if follow else ()  # 400: its container is about to start
+                if (yield from self._printed(run, pod, printed, stream, passing)):
                     ended.add(pod)
             over = over or (found.get("status") or {}).get("phase") in _ENDED
             if not follow or over:
@@ -208,7 +210,9 @@ class ArgoClient:
             fix = f"`drawloom logs {run.run} {node}` prints what the catalog has; `drawloom watch {run.run}` tells more"
             raise EngineError(Diagnostic("E749", what, None, fix))
 
-    def _printed(self, run: EngineRun, pod: str, printed: dict[str, int], follow: bool) -> Generator[str, None, bool]:
+    def _printed(
+        self, run: EngineRun, pod: str, printed: dict[str, int], follow: bool, passing: tuple[int, ...]
+    ) -> Generator[str, None, bool]:
         """What a pod prints and hasn't been given yet; returns whether there will be no more."""
         skip, read = printed.setdefault(pod, 0), 0
         decoder = getincrementaldecoder("utf-8")("replace")
@@ -223,7 +227,7 @@ class ArgoClient:
         except ApiProblem as problem:
             if problem.status == 404:  # the pod is gone, and its output with it
                 return True
-            if not follow or problem.status not in (400, *_PASSING):  # 400: its container is about to start
+            if problem.status not in passing:
                 raise self.problem(problem, f"read the output of the pod {pod}", False) from problem
             return False
         return True
