@@ -254,12 +254,12 @@ class ServerAccess:
 
     def read(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = self.ask("GET", f"{_path(kind, namespace)}/{name}")
+            found = self.ask("GET", f"{_path(kind, namespace)}/{name}")
         except ApiProblem as problem:
             if problem.status == 404:
                 return None
             raise
-        return found
+        return {"apiVersion": f"{GROUP}/{_VERSION}", "kind": kind, **found}  # the server leaves out what was asked for
 
     def replace(self, kind: str, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
         name = body["metadata"]["name"]

@@ -52,6 +52,7 @@ class Refusing(ThreadingHTTPServer):
         url: its address.
         ca_file: the certificate it shows, which is its own authority.
         seen: (method, path, authorization) of each request.
+        body: what it answers.
     """
 
     def __init__(self, folder: Path, status: int, body: dict[str, Any]) -> None:
@@ -74,7 +75,7 @@ class Refusing(ThreadingHTTPServer):
                 pass
 
         super().__init__(("127.0.0.1", 0), Handler)
-        self.seen = seen
+        self.seen, self.body = seen, body
         self.ca_file = str(folder / "server.crt")
         key = str(folder / "server.key")
         subprocess.run(

@@ -176,3 +176,12 @@ def test_a_run_whose_workflow_can_not_be_reached_may_be_asked_for_again(tmp_path
     for call in (client.status, client.suspend, client.unsuspend):
         with pytest.raises(ConnectionLost, match="E740"):
             call(RUN)
+
+
+def test_what_argos_server_answers_says_again_what_it_is(refusing: Any) -> None:
+    server = refusing(200, "a Workflow without kind and apiVersion")
+    del server.body["kind"], server.body["apiVersion"]
+    access = access_to(Connection("prod", server=server.url, ca_file=server.ca_file))
+    found = access.read("Workflow", "flows", "w")
+    assert found is not None
+    assert (found["apiVersion"], found["kind"]) == ("argoproj.io/v1alpha1", "Workflow")
