@@ -201,8 +201,8 @@ class ArgoClient:
                 passing = (400, *(() if over else _PASSING)) if follow else ()  # 400: its container is about to start
                 if (yield from self._printed(run, pod, printed, stream, passing)):
                     ended.add(pod)
-            over = over or (found.get("status") or {}).get("phase") in _ENDED
-            if not follow or over:
+            late = any(phase in ("", "Pending") for _, _, phase in pods)  # Argo may learn of a short step after its end
+            if not follow or (over and not late) or (found.get("status") or {}).get("phase") in _ENDED:
                 break
             time.sleep(_POLL_SECONDS)
         if not printed:
