@@ -141,19 +141,46 @@ class Deployed:
                 return self.catalog.run(self.id) if began else None
             time.sleep(_CANCEL_POLL_SECONDS)
 
-    def logs(self, node: str, index: Index | None = None, *, follow: bool = False) -> Iterator[str]:
-        """What the processes of a node are printing."""
-        return self.client.logs(self.run, node, index, follow=follow, settled=lambda: self._is_settled(node, index))
+    def logs(
+        self,
+        node: str,
+        index: Index | None = None,
+        *,
+        follow: bool = False,
+        note: Callable[[str], None] | None = None,
+    ) -> Iterator[str]:
+        """What the processes of a node are printing.
 
-    def _is_settled(self, node: str, index: Index | None) -> bool:
+        Args:
+            node: the node's id.
+            index: which instance; None for all.
+            follow: whether it goes on until the node has its outcome; one that hasn't begun is waited for.
+            note: is told once, in words, if the node is waited for; None for nobody.
+
+        Raises:
+            StoreError: S454, the pipeline has no such node.
+            EngineError: E749, nothing has printed; or the engine can't be asked.
+        """
+        told = note is None
+
+        def is_settled() -> bool:
+            nonlocal told
+            state = self._state(node, index)
+            if state == "pending" and not told and note is not None:
+                told = True
+                note(f"`{node}` hasn't begun: it is waited for")
+            return state not in ("pending", "running")
+
+        return self.client.logs(self.run, node, index, follow=follow, settled=is_settled)
+
+    def _state(self, node: str, index: Index | None) -> str:
         if read_run(self.catalog.storage, self.id) is None:
-            return False
+            return "pending"
         run = self.catalog.run(self.id)
         if node not in run.details.nodes:
             run.logs(node)  # refuses it, with a hint
         found = run.details.nodes[node]
-        state = found.state if index is None else found.instances.get(index, "pending")
-        return state not in ("pending", "running")
+        return found.state if index is None else found.instances.get(index, "pending")
 
     def retry(self) -> Deployed:
         """Runs what is left of a run that failed or was cancelled, there, as a new run of the same program.
@@ -379,6 +406,7 @@ def deploy_to(
             refuse_missing_times(trace.program, info)
     else:  # nobody is there to give its runs their parameters, so the compiler wants to know them
         options.setdefault("params", bound.given)
+        options |= {name: time for name, time in times.items() if time}  # one for all of them: refused by a schedule
     files = compile_program(trace.program, target.engine, options)
     client = connect_target(target)
     client.preflight()

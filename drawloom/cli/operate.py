@@ -157,7 +157,7 @@ def follow_logs(run: str, node: str, index: Index | None, *, as_json: bool, valu
     found = _find(run, values)
     _check_node(found, node)
     try:
-        for text in found.logs(node, index, follow=True):
+        for text in found.logs(node, index, follow=True, note=note):
             sys.stdout.write(text)
             sys.stdout.flush()
     except KeyboardInterrupt:

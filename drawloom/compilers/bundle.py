@@ -1,13 +1,14 @@
 """The code bundle: the user's project and drawloom's own Python in one zip, the same bytes for the same files.
 
 A step gets it by its digest, so it holds no more than what the code needs: nothing git ignores, no environment, no
-cache, and nothing that looks like a key or a password.
+cache, no store, and nothing that looks like a key or a password.
 """
 
 from __future__ import annotations
 
 import fnmatch
 import io
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final
 
 from drawloom.errors import CompileError, Diagnostic, Span
+from drawloom.storage.open import STORE_KEY
 
 __all__ = ["LIMIT_BYTES", "code_bundle", "project_files", "project_root"]
 
@@ -72,18 +74,43 @@ def project_files(root: str) -> dict[str, str]:
     """What of a project goes into its bundle: `/`-separated path below `root` -> the file's path, sorted.
 
     In a git repository, what git knows or would add; elsewhere everything. In both, neither keys and environments, nor
-    caches, nor links that lead out of the project.
+    caches and stores, nor links that lead out of the project.
     """
     found = _known_to_git(root)
     names = found if found is not None else _walk(root)
     real = os.path.realpath(root)
+    stores: dict[str, bool] = {}
     files = {}
     for name in sorted(names):
         path = os.path.join(root, *name.split("/"))
         inside = os.path.realpath(path).startswith(real + os.sep)
-        if inside and os.path.isfile(path) and _is_wanted(name):
+        if inside and os.path.isfile(path) and _is_wanted(name) and not _in_store(root, name, stores):
             files[name] = path
     return files
+
+
+def _in_store(root: str, name: str, stores: dict[str, bool]) -> bool:
+    """Whether a file lies in a store below `root`, whatever that is called; `stores` says what is known of folders.
+
+    It grows with every run: code that goes by its digest would be another one each time.
+    """
+    folders = name.split("/")[:-1]
+    for depth in range(1, len(folders) + 1):
+        folder = "/".join(folders[:depth])
+        if folder not in stores:
+            stores[folder] = _is_store(os.path.join(root, *folders[:depth]))
+        if stores[folder]:
+            return True
+    return False
+
+
+def _is_store(folder: str) -> bool:
+    try:
+        with open(os.path.join(folder, STORE_KEY), "rb") as file:
+            tree = json.loads(file.read(1000))
+    except (OSError, ValueError):
+        return False
+    return isinstance(tree, dict) and list(tree) == ["format"]
 
 
 def _is_wanted(name: str) -> bool:
@@ -107,7 +134,7 @@ def _known_to_git(root: str) -> list[str] | None:
 
 def _walk(root: str) -> Iterator[str]:
     for folder, folders, files in os.walk(root):
-        folders[:] = [name for name in folders if name not in _FOLDERS]
+        folders[:] = [name for name in folders if name not in _FOLDERS and not _is_store(os.path.join(folder, name))]
         below = os.path.relpath(folder, root).replace(os.sep, "/")
         for name in files:
             yield name if below == "." else f"{below}/{name}"

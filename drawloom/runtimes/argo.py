@@ -22,6 +22,7 @@ from drawloom.ir.canonical import Json
 from drawloom.runtimes.argo_access import Access, ApiProblem, KubernetesAccess, access_to
 from drawloom.runtimes.argo_nodes import NodeWatch, held_pods, node_pods, nodes_of
 from drawloom.runtimes.argo_objects import anew, give_asked, in_place_of, is_same, read_objects
+from drawloom.runtimes.argo_output import without_argo
 from drawloom.runtimes.begin import run_name
 from drawloom.runtimes.engines import Applied, Connection, EngineRun, Finding, Status, Submission
 from drawloom.runtimes.publish import begin_text, publish_program, read_engine, read_files
@@ -196,10 +197,12 @@ class ArgoClient:
                     continue
                 if len(pods) > 1 and pod not in printed:
                     yield f"--- {title}\n"
-                if (yield from self._printed(run, pod, printed, follow)):
+                stream = follow and not over and phase == "Running"
+                passing = (400, *(() if over else _PASSING)) if follow else ()  # 400: its container is about to start
+                if (yield from self._printed(run, pod, printed, stream, passing)):
                     ended.add(pod)
-            over = over or (found.get("status") or {}).get("phase") in _ENDED
-            if not follow or over:
+            late = any(phase in ("", "Pending") for _, _, phase in pods)  # Argo may learn of a short step after its end
+            if not follow or (over and not late) or (found.get("status") or {}).get("phase") in _ENDED:
                 break
             time.sleep(_POLL_SECONDS)
         if not printed:
@@ -207,11 +210,13 @@ class ArgoClient:
             fix = f"`drawloom logs {run.run} {node}` prints what the catalog has; `drawloom watch {run.run}` tells more"
             raise EngineError(Diagnostic("E749", what, None, fix))
 
-    def _printed(self, run: EngineRun, pod: str, printed: dict[str, int], follow: bool) -> Generator[str, None, bool]:
+    def _printed(
+        self, run: EngineRun, pod: str, printed: dict[str, int], follow: bool, passing: tuple[int, ...]
+    ) -> Generator[str, None, bool]:
         """What a pod prints and hasn't been given yet; returns whether there will be no more."""
         skip, read = printed.setdefault(pod, 0), 0
         decoder = getincrementaldecoder("utf-8")("replace")
-        pieces = self.access.log(self._namespace(run), run.id("workflow"), pod, follow=follow)
+        pieces = without_argo(self.access.log(self._namespace(run), run.id("workflow"), pod, follow=follow))
         try:
             for piece in pieces:
                 new = piece[max(0, skip - read) :]  # a log that is read again begins at its beginning
@@ -222,7 +227,7 @@ class ArgoClient:
         except ApiProblem as problem:
             if problem.status == 404:  # the pod is gone, and its output with it
                 return True
-            if not follow or problem.status not in (400, *_PASSING):  # 400: its container is about to start
+            if problem.status not in passing:
                 raise self.problem(problem, f"read the output of the pod {pod}", False) from problem
             return False
         return True

@@ -30,7 +30,8 @@ _PLURALS: Final = {
     "CronWorkflow": "cronworkflows",
 }
 _TIMEOUT: Final = (10.0, 60.0)  # seconds to connect, and to wait for an answer
-_LOG_TIMEOUT: Final = (10.0, None)  # a task may print nothing for hours
+_LOG_TIMEOUT: Final = (10.0, 86_400.0)  # a task may print nothing for hours; then it is read again
+_SERVER_LOG_TIMEOUT: Final = (10.0, 15.0)  # its log goes on until the Workflow ends, not the pod
 _SERVICE_NAMESPACE: Final = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 
@@ -79,7 +80,7 @@ class Access(Protocol):
         ...
 
     def log(self, namespace: str, workflow: str, pod: str, *, follow: bool) -> Iterator[bytes]:
-        """What a pod's main container prints, in pieces."""
+        """What a pod's main container prints, in pieces; where nothing is printed for long, it may time out."""
         ...
 
 
@@ -253,12 +254,12 @@ class ServerAccess:
 
     def read(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
         try:
-            found: dict[str, Any] = self.ask("GET", f"{_path(kind, namespace)}/{name}")
+            found = self.ask("GET", f"{_path(kind, namespace)}/{name}")
         except ApiProblem as problem:
             if problem.status == 404:
                 return None
             raise
-        return found
+        return {"apiVersion": f"{GROUP}/{_VERSION}", "kind": kind, **found}  # the server leaves out what was asked for
 
     def replace(self, kind: str, namespace: str, body: Mapping[str, Any]) -> dict[str, Any]:
         name = body["metadata"]["name"]
@@ -275,7 +276,8 @@ class ServerAccess:
     def log(self, namespace: str, workflow: str, pod: str, *, follow: bool) -> Iterator[bytes]:
         query = [("podName", pod), ("logOptions.container", "main")]
         query += [("logOptions.follow", "true")] if follow else []
-        answer = self._open("GET", f"/api/v1/workflows/{namespace}/{workflow}/log", query, None, _LOG_TIMEOUT)
+        timeout = _SERVER_LOG_TIMEOUT if follow else _TIMEOUT
+        answer = self._open("GET", f"/api/v1/workflows/{namespace}/{workflow}/log", query, None, timeout)
         with _answered():
             try:
                 yield from _log_lines(answer.stream(4096))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from drawloom.errors import DrawloomError, EngineError
 from drawloom.ir.protocol import stub_text
 from drawloom.runtimes.argo_access import ApiProblem, KubernetesAccess, ServerAccess
+from drawloom.runtimes.argo_output import without_argo
 from drawloom.runtimes.engines import Finding
 from drawloom.storage.base import KeyMissing
 
@@ -24,6 +25,7 @@ __all__ = ["findings", "probe"]
 _KINDS: Final = ("workflows", "workflowtemplates", "cronworkflows", "workflowtaskresults")
 _WANTED: Final = (("create", "workflows"), ("get", "workflows"), ("patch", "workflows"), ("get", "pods/log"))
 _PROBE_SECONDS: Final = 180.0
+_OF_A_PROGRAM: Final = ("arguments", "templates", "entrypoint", "onExit", "hooks")  # what the probe's Workflow has not
 _INSTALL: Final = "install Argo Workflows in the cluster: https://argo-workflows.readthedocs.io/en/latest/installation/"
 
 
@@ -170,7 +172,7 @@ def _probe_workflow(folder: str | os.PathLike[str], key: str, engine: Any) -> di
         "command": ["python3", "-I", "-c", stub_text()],
         "args": [place, sha, "probe", *arguments],
     }
-    spec = {name: value for name, value in whole.items() if name not in ("arguments", "templates", "entrypoint")}
+    spec = {name: value for name, value in whole.items() if name not in _OF_A_PROGRAM}
     template = {name: value for name, value in begin.items() if name not in ("inputs", "outputs", "retryStrategy")}
     metadata = {name: value for name, value in made["metadata"].items() if name != "name"}
     metadata["generateName"] = "drawloom-doctor-"
@@ -221,5 +223,5 @@ def _log(client: ArgoClient, namespace: str, name: str, nodes: Mapping[str, Any]
     for node in nodes.values():
         if node.get("type") == "Pod":
             with suppress(ApiProblem):
-                for piece in client.access.log(namespace, name, pod_name(name, node), follow=False):
+                for piece in without_argo(client.access.log(namespace, name, pod_name(name, node), follow=False)):
                     yield piece.decode("utf-8", "replace")

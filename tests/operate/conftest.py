@@ -21,7 +21,7 @@ if PLACES not in sys.path:
 _OPENSSL = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1"]
 _OPENSSL += ["-addext", "subjectAltName=IP:127.0.0.1"]
 FLOW = """
-from drawloom import File, pipeline, task
+from drawloom import File, Schedule, pipeline, task
 
 @task
 def double(n: int) -> int:
@@ -33,6 +33,10 @@ def size(file: File) -> int:
 
 @pipeline
 def doubled(n: int = 3) -> int:
+    return double(n)
+
+@pipeline(schedule=Schedule("0 6 * * *", zone="UTC"))
+def daily(n: int = 3) -> int:
     return double(n)
 
 @pipeline
@@ -48,6 +52,7 @@ class Refusing(ThreadingHTTPServer):
         url: its address.
         ca_file: the certificate it shows, which is its own authority.
         seen: (method, path, authorization) of each request.
+        body: what it answers.
     """
 
     def __init__(self, folder: Path, status: int, body: dict[str, Any]) -> None:
@@ -70,7 +75,7 @@ class Refusing(ThreadingHTTPServer):
                 pass
 
         super().__init__(("127.0.0.1", 0), Handler)
-        self.seen = seen
+        self.seen, self.body = seen, body
         self.ca_file = str(folder / "server.crt")
         key = str(folder / "server.key")
         subprocess.run(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import drawloom
+from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.deployments import read_deployments, write_deployment
 from drawloom.catalog.records import Deployment
 from drawloom.compilers.emit.yaml import yaml_text
+from drawloom.deploying import Deployed
 from drawloom.errors import EngineError, RunRefused
 from drawloom.ir.protocol import asked_text
 from drawloom.runtimes.argo import ArgoClient
@@ -181,6 +184,33 @@ def test_e749_a_node_without_a_pod_has_no_output(build: Path) -> None:
     assert made.run is not None
     with pytest.raises(EngineError, match="E749"):
         list(client.logs(made.run, "load", None, follow=False, settled=lambda: True))
+
+
+def test_a_node_that_has_not_begun_is_waited_for_and_that_is_told_once(tmp_path: Path, build: Path) -> None:
+    class Beginning(Cluster):
+        """A Workflow whose pod begins when it has been asked for three times."""
+
+        asked = 0
+
+        def read(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+            found = super().read(kind, namespace, name)
+            self.asked += 1
+            if found is not None and self.asked >= 3:
+                step = {"parameters": [{"name": "step", "value": "load"}, {"name": "index", "value": "-"}]}
+                pod = {"id": "1", "name": "load", "type": "Pod", "phase": "Running", "inputs": step}
+                found["status"] = {"phase": "Succeeded", "nodes": {"1": pod}}
+            return found
+
+        def log(self, namespace: str, workflow: str, pod: str, *, follow: bool) -> Iterator[bytes]:
+            yield b"loading\n"
+
+    client = ArgoClient(Beginning())
+    made = client.submit(build, ASKED, run=True)
+    assert made.run is not None
+    told: list[str] = []
+    found = Deployed(made.run, client, Catalog.open(tmp_path / "lake"))
+    assert list(found.logs("load", follow=True, note=told.append)) == ["loading\n"]
+    assert told == ["`load` hasn't begun: it is waited for"]
 
 
 def test_a_run_that_is_started_again_has_its_templates_and_none_of_its_state(build: Path) -> None:

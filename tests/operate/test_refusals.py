@@ -11,8 +11,8 @@ from operate_places import kubeconfig
 import drawloom
 from drawloom.errors import ConnectionLost, EngineError
 from drawloom.runtimes.argo import ArgoClient
-from drawloom.runtimes.argo_access import KubernetesAccess
-from drawloom.runtimes.engines import EngineRun
+from drawloom.runtimes.argo_access import ApiProblem, KubernetesAccess, access_to
+from drawloom.runtimes.engines import Connection, EngineRun
 
 RUN = EngineRun("argo-1", (("workflow", "w"), ("uid", "u"), ("namespace", "flows")), "p", "prod")
 
@@ -128,8 +128,34 @@ def test_e742_a_run_of_a_server_that_refuses_everything_else(refusing: Any, tmp_
         client.status(RUN)
 
 
+def test_output_is_asked_for_of_kubernetes_by_its_client(refusing: Any, tmp_path: Path) -> None:
+    server = refusing(404, "no such pod")
+    path = kubeconfig(tmp_path / "config", server.url, server.ca_file)
+    access = access_to(Connection("prod", kubeconfig=path))
+    for follow in (False, True):
+        with pytest.raises(ApiProblem) as caught:
+            list(access.log("flows", "w", "pod-1", follow=follow))
+        assert (caught.value.status, caught.value.message) == (404, "no such pod")
+    assert "follow=true" in server.seen[-1][1]
+
+
+@pytest.mark.parametrize("kind", ["workflow", "template"])
+def test_the_pod_of_the_doctor_keeps_argos_rules(tmp_path: Path, kind: str) -> None:
+    from drawloom.api import compile_program
+    from drawloom.cli.doctor_target import _empty_program
+    from drawloom.compilers.argo.rules import problems_of
+    from drawloom.runtimes.argo_findings import _probe_workflow
+    from drawloom.runtimes.publish import read_engine
+
+    options = {"store": "s3://lake", "service_account": "steps", "kind": kind}
+    compile_program(_empty_program(), "argo", options).write(tmp_path)
+    made = _probe_workflow(tmp_path, "doctor/1", read_engine(tmp_path))
+    assert problems_of(made) == []
+    assert (made["kind"], made["spec"]["serviceAccountName"]) == ("Workflow", "steps")
+
+
 def test_what_argos_server_streams_is_put_together() -> None:
-    from drawloom.runtimes.argo_access import ApiProblem, _log_lines
+    from drawloom.runtimes.argo_access import _log_lines
 
     pieces = [
         b'{"result":{"content":"one {{x}}"}}\n{"res',
@@ -150,3 +176,12 @@ def test_a_run_whose_workflow_can_not_be_reached_may_be_asked_for_again(tmp_path
     for call in (client.status, client.suspend, client.unsuspend):
         with pytest.raises(ConnectionLost, match="E740"):
             call(RUN)
+
+
+def test_what_argos_server_answers_says_again_what_it_is(refusing: Any) -> None:
+    server = refusing(200, "a Workflow without kind and apiVersion")
+    del server.body["kind"], server.body["apiVersion"]
+    access = access_to(Connection("prod", server=server.url, ca_file=server.ca_file))
+    found = access.read("Workflow", "flows", "w")
+    assert found is not None
+    assert (found["apiVersion"], found["kind"]) == ("argoproj.io/v1alpha1", "Workflow")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +128,22 @@ def test_e720_an_option_that_the_compiler_does_not_take(project: Any, option: st
     folder = project(f'[targets.prod]\nengine = "argo"\nstore = "s"\n{option}')
     assert f"error[E720] {told}" in _refused(lambda: drawloom.deploy(_flow(), "prod"), CompileError)
     assert not (folder / "s").exists()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"logical_time": datetime(2026, 1, 31, tzinfo=UTC)},
+        {"interval": (datetime(2026, 1, 30, tzinfo=UTC), datetime(2026, 1, 31, tzinfo=UTC))},
+    ],
+)
+def test_e732_one_time_for_all_runs_of_a_schedule(project: Any, given: Any) -> None:
+    folder = project('[targets.prod]\nengine = "argo"\nstore = "lake"')
+    for run in (True, False):
+        said = _refused(lambda run=run: drawloom.deploy(_flow("daily"), "prod", run=run, **given), CompileError)
+        assert "E732" in said
+        assert "get their times of its schedule" in said
+    assert not (folder / "lake").exists()
 
 
 def test_e790_a_key_that_nobody_knows(project: Any) -> None:

@@ -11,6 +11,7 @@ import zipfile
 
 import pytest
 
+from drawloom.catalog.catalog import Catalog
 from drawloom.compilers import bundle
 from drawloom.compilers.bundle import code_bundle, project_files, project_root
 from drawloom.errors import CompileError
@@ -47,6 +48,19 @@ def test_the_same_files_give_the_same_bytes_whenever_and_wherever_they_lie(tmp_p
 def test_keys_environments_and_caches_stay_out(tmp_path):
     root = fill(tmp_path, *SECRETS, *LITTER, "flow.py", "data/small.csv", "sub/.env")
     assert list(project_files(root)) == ["data/small.csv", "flow.py"]
+
+
+@pytest.mark.parametrize("git", [False, True])
+def test_a_store_stays_out_whatever_it_is_called(tmp_path, git):
+    root = fill(tmp_path, "flow.py", "shop/store.json", "shop/stock.csv")  # a file of that name makes no store
+    for name in ("lake", "data/our lake 🎉"):
+        Catalog.open(tmp_path / name).storage.create("runs/r1/run.json", b"{}")
+    if git:
+        subprocess.run(["git", "init", "-q", root], check=True)
+    before = code_bundle(root)
+    assert list(project_files(root)) == ["flow.py", "shop/stock.csv", "shop/store.json"]
+    Catalog.open(tmp_path / "lake").storage.create("runs/r2/run.json", b"{}")
+    assert code_bundle(root) == before
 
 
 def test_what_git_ignores_stays_out(tmp_path):

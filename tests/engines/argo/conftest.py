@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -58,6 +59,17 @@ def api(facts: dict[str, Any]) -> Any:
     return client.CustomObjectsApi()
 
 
+def _as_in_a_pod(facts: dict[str, Any], command: list[str]) -> list[str]:
+    """A command that finds the files of a service account where a pod has them, and nobody else does.
+
+    For the client's token Argo's server reads no kubeconfig: it takes the cluster to be the one it is a pod of.
+    """
+    files = "/var/run/secrets/kubernetes.io/serviceaccount"
+    script = 'mount -t tmpfs none /var/run && mkdir -p "$0" && cp "$1" "$0/ca.crt" && echo none >"$0/token"'
+    space = ["unshare", "--mount", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    return [*space, "sh", "-c", f'{script} && shift && exec "$@"', files, facts["api"]["ca_file"], *command]
+
+
 @pytest.fixture(scope="session")
 def argo_server(facts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The URL of Argo's own server, which takes tokens of the cluster's, over TLS."""
@@ -70,8 +82,11 @@ def argo_server(facts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory)
     command = [str(built(SERVER)), "server", "--kubeconfig", facts["kubeconfig"], "-n", facts["namespace"]]
     command += ["--namespaced", "--auth-mode", "client", "--port", str(port)]
     log = tmp_path_factory.mktemp("argo-server") / "log"
+    api = urlsplit(facts["api"]["server"])
+    reached = {"KUBERNETES_SERVICE_HOST": str(api.hostname), "KUBERNETES_SERVICE_PORT": str(api.port or 443)}
+    env = {**os.environ, **reached, "ARGO_SECURE": "true"}
     with log.open("wb") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, env={**os.environ, "ARGO_SECURE": "true"})
+        process = subprocess.Popen(_as_in_a_pod(facts, command), stdout=out, stderr=out, env=env)
     try:
         deadline = time.monotonic() + 120
         while process.poll() is None and time.monotonic() < deadline:
@@ -83,7 +98,11 @@ def argo_server(facts: dict[str, Any], tmp_path_factory: pytest.TempPathFactory)
         yield f"https://127.0.0.1:{port}"
     finally:
         process.terminate()
-        process.wait(30)
+        try:
+            process.wait(10)
+        except subprocess.TimeoutExpired:  # it waits for its clients
+            process.kill()
+            process.wait(30)
 
 
 @pytest.fixture(scope="session")

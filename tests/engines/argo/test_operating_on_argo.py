@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -59,6 +59,7 @@ def slow(seconds: float) -> float:
 
 @task
 def after(seconds: float) -> float:
+    print("after", seconds, "s")
     return seconds
 
 @pipeline
@@ -111,6 +112,7 @@ class Place:
         (folder / "numbers.csv").write_text("1\n5\n3\n")
         self.env = {**os.environ, **lake, "KUBECONFIG": facts["kubeconfig"], "NO_COLOR": "1"}
         self.env.pop("TEST_ARGO", None)
+        self._started: list[subprocess.Popen[str]] = []
         self.targets(prod="")
 
     def targets(self, **more: str) -> None:
@@ -132,7 +134,9 @@ class Place:
 
     def start(self, *command: str) -> subprocess.Popen[str]:
         """Starts a command."""
-        return subprocess.Popen(
+        if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # so has it who is started in the background
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+        process = subprocess.Popen(
             [sys.executable, "-m", "drawloom", *command],
             cwd=self.folder,
             env=self.env,
@@ -140,6 +144,15 @@ class Place:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
         )
+        self._started.append(process)
+        return process
+
+    def close(self) -> None:
+        """Ends what a test that failed has left running, and closes the pipes."""
+        for process in self._started:
+            process.kill()
+            with process:  # waits, and closes
+                pass
 
     def run(self, *command: str, code: int = 0) -> tuple[str, str]:
         """Runs a command that ends with this code; what it prints on standard output and error."""
@@ -172,8 +185,12 @@ class Place:
 
 
 @pytest.fixture
-def place(tmp_path: Path, facts: dict[str, Any], lake: dict[str, str]) -> Place:
-    return Place(tmp_path, facts, lake)
+def place(tmp_path: Path, facts: dict[str, Any], lake: dict[str, str]) -> Iterator[Place]:
+    made = Place(tmp_path, facts, lake)
+    try:
+        yield made
+    finally:
+        made.close()
 
 
 def test_a_pipeline_is_deployed_watched_and_looked_at(place: Place) -> None:
@@ -182,7 +199,7 @@ def test_a_pipeline_is_deployed_watched_and_looked_at(place: Place) -> None:
     assert re.search(r"^churn succeeded in ", out, re.MULTILINE)
     assert re.search(r"^result\s+15$", out, re.MULTILINE)
     assert "rows: succeeded in" in told
-    assert "train: succeeded in" in told
+    assert "for_each/train: succeeded in" in told
     assert "created   Workflow argo/churn-" in told
     (run,) = place.catalog.runs()
     assert (run.record.deployed_to, run.record.target) == ("prod", "flow_on_argo.py:churn")
@@ -191,7 +208,9 @@ def test_a_pipeline_is_deployed_watched_and_looked_at(place: Place) -> None:
     assert (record.target, record.run, record.pipeline) == ("prod", run.id, "churn")
     shown, _ = place.run("show", "last", "--target", "prod")
     assert "deployed  prod, workflow churn-" in shown
-    assert "training with 5 at 3 {{workflow.name}}" in place.run("logs", "last", "train", "--target", "prod")[0]
+    assert (
+        "training with 5 at 3 {{workflow.name}}" in place.run("logs", "last", "for_each/train", "--target", "prod")[0]
+    )
     assert run.id in place.run("runs", "--target", "prod")[0]
     again, _ = place.run("watch", "last", "--target", "prod")
     assert "churn succeeded in" in again
@@ -204,8 +223,9 @@ def test_a_pipeline_is_deployed_watched_and_looked_at(place: Place) -> None:
 
 
 def test_output_is_followed_and_watching_ended_without_the_run(place: Place) -> None:
-    run = place.deployed("flow_on_argo.py:waiting", "--seconds", "20")
+    run = place.deployed("flow_on_argo.py:waiting", "--seconds", "45")
     following = place.start("logs", run, "slow", "--follow", "--target", "prod")
+    waiting = place.start("logs", run, "after", "--follow", "--target", "prod")
     watching = place.start("watch", run, "--target", "prod")
     place.begun(run, "slow")
     assert following.stdout is not None
@@ -216,9 +236,13 @@ def test_output_is_followed_and_watching_ended_without_the_run(place: Place) -> 
     assert watching.returncode == 130
     assert f"`drawloom watch {run} --target prod` watches it again" in told
     assert place.catalog.run(run).state == "running"
-    out, _ = following.communicate(timeout=LONGEST_SECONDS)
-    assert following.returncode == 0
-    assert "tick 199\n" in out
+    out = following.stdout.read()
+    assert following.wait(60) == 0
+    assert out == "".join(f"tick {k}\n" for k in range(1, 450))
+    assert waiting.communicate(timeout=LONGEST_SECONDS) == (
+        "after 45.0 s\n",
+        "`after` hasn't begun: it is waited for\n",
+    )
     out, _ = place.run("watch", run, "--target", "prod")
     assert "waiting succeeded in" in out
 
@@ -245,7 +269,7 @@ def test_a_run_is_retried_and_effects_are_not_done_again(place: Place) -> None:
     _refuse_argos_own_retry(place, first.id)
     out, told = place.run("retry", first.id, "--target", "prod")
     assert f"goes on with {first.id}" in told
-    assert re.search(r"^result\s+mended$", out, re.MULTILINE)
+    assert re.search(r"^result\s+'mended'$", out, re.MULTILINE)
     second = place.catalog.runs()[0]
     assert second.record.resumed == first.id
     assert {name: node.state for name, node in second.details.nodes.items()} == {"note": "cached", "flaky": "succeeded"}
@@ -285,9 +309,10 @@ def _refuse_argos_own_retry(place: Place, run: str) -> None:
 
 
 def test_a_suspended_run_starts_nothing_more_until_it_goes_on(place: Place) -> None:
-    run = place.deployed("flow_on_argo.py:waiting", "--seconds", "5")
+    run = place.deployed("flow_on_argo.py:waiting", "--seconds", "45")
     place.begun(run, "slow")
     place.run("suspend", run, "--target", "prod")
+    assert place.catalog.run(run).details.nodes["slow"].state == "running", "it was suspended too late"
     place.until(lambda: place.catalog.run(run).details.nodes["slow"].state == "succeeded", "the slow call")
     time.sleep(8)
     assert place.catalog.run(run).details.nodes["after"].state == "pending"
@@ -390,12 +415,12 @@ def test_all_of_it_by_argos_own_server(place: Place, argo_server: str) -> None:
     _by_server(place, argo_server)
     out, _ = place.run("doctor", "--target", "prod", "--json")
     assert {c["check"]: c["state"] for c in json.loads(out)["checks"]}["argo server"] == "ok"
-    run = place.deployed("flow_on_argo.py:waiting", "--seconds", "5")
+    run = place.deployed("flow_on_argo.py:waiting", "--seconds", "45")
     following = place.start("logs", run, "slow", "--follow", "--target", "prod")
     place.begun(run, "slow")
     place.run("suspend", run, "--target", "prod")
     out, told = following.communicate(timeout=LONGEST_SECONDS)
-    assert "tick 49\n" in out, told
+    assert "tick 449\n" in out, told
     place.run("unsuspend", run, "--target", "prod")
     assert "waiting succeeded" in place.run("watch", run, "--target", "prod")[0]
     run = place.deployed("flow_on_argo.py:waiting")
