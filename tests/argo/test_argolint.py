@@ -90,7 +90,7 @@ def test_a_mistake_in_another_kind_is_found(
     (tmp_path / "wrong.yaml").write_text(text.replace(old, new), "utf-8")
     code, lines = _linted([tmp_path / "wrong.yaml"], version)
     if told == "Atlantis" and version == "3.7":
-        assert code == 0  # it looks at a zone only when it is time: drawloom has looked before (D166)
+        assert code == 0  # it looks at a zone only when it is time: drawloom has looked before (G235)
         return
     assert code == 1
     assert told in "\n".join(lines)

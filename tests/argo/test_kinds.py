@@ -242,5 +242,5 @@ def test_what_is_no_schedule_is_refused() -> None:
 def test_a_zone_that_is_not_there_is_told_with_the_pipeline(zone: str) -> None:
     flow = pipeline(schedule=Schedule("0 0 * * *", zone=zone))(samples.plain_function)
     (found,) = check_pipeline(trace(flow, {}).program)
-    assert found.code == "D166"
+    assert found.code == "G235"
     assert found.where is not None

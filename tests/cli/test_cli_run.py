@@ -61,7 +61,7 @@ def test_json_is_one_document_with_stable_fields(drawloom: Any) -> None:
     assert list(document) == [
         "run", "pipeline", "state", "started_at", "finished_at", "seconds", "engine", "executor", "counts",
         "program", "resumed", "params", "nodes", "failures", "results", "metrics", "logged", "logical_time", "interval",
-        "catalog",
+        "deployed_to", "engine_ids", "observations", "catalog",
     ]  # fmt: skip
     assert (document["pipeline"], document["state"], document["counts"]) == ("twice", "succeeded", {"succeeded": 2})
     assert [(p["name"], p["type"], p["value"]) for p in document["params"]] == [("n", "int", 4)]

@@ -95,9 +95,9 @@ def test_a_variable_that_means_nothing_is_refused(folder: Path) -> None:
     assert err == (
         "error[P608] there is no setting DRAWLOOM_CATALGO, did you mean `DRAWLOOM_CATALOG`?\n"
         "  where  DRAWLOOM_CATALGO\n"
-        "  fix    unset it, or set one of DRAWLOOM_BUNDLE, DRAWLOOM_CACHE, DRAWLOOM_CATALOG, DRAWLOOM_DEBUG, "
-        "DRAWLOOM_EXECUTOR, DRAWLOOM_FAULTS, DRAWLOOM_PROFILE, DRAWLOOM_PROJECT, DRAWLOOM_SCRATCH, DRAWLOOM_WORKERS, "
-        "DRAWLOOM_SECRET_<NAME>\n"
+        "  fix    unset it, or set one of DRAWLOOM_BUNDLE, DRAWLOOM_CACHE, DRAWLOOM_CATALOG, "
+        "DRAWLOOM_CONTAINER_COMMAND, DRAWLOOM_DEBUG, DRAWLOOM_EXECUTOR, DRAWLOOM_FAULTS, DRAWLOOM_PROFILE, "
+        "DRAWLOOM_PROJECT, DRAWLOOM_SCRATCH, DRAWLOOM_WORKERS, DRAWLOOM_SECRET_<NAME>\n"
     )
 
 

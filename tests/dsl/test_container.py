@@ -262,7 +262,7 @@ def test_options_of_a_python_task_are_refused_wherever_they_come_from(options):
 
     for function in (both, one):
         (found,) = check_pipeline(trace(drawloom.pipeline(function), {}).program)
-        assert found.code == "D174"
+        assert found.code == "G236"
         assert f"`boxed` runs a container, and is given `{next(iter(options))}`" in found.what
 
 

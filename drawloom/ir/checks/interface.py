@@ -77,7 +77,7 @@ def _check_schedule(context: Context, schedule: SchedulePolicy | None) -> None:
         zone_of(schedule.zone)
     except UnknownZone:
         what = f"there is no time zone {schedule.zone!r}, as the schedule has it"
-        context.report("D166", what, "name one of the IANA data base, such as `Europe/Berlin` or `UTC`")
+        context.report("G235", what, "name one of the IANA data base, such as `Europe/Berlin` or `UTC`")
     for name, values in (("catch_up", ("none", "latest", "all")), ("overlap", ("skip", "replace", "allow"))):
         if getattr(schedule, name) not in values:
             what = f"the schedule has {name}={getattr(schedule, name)!r}"
@@ -180,7 +180,7 @@ def check_policies(context: Context, policies: Policies, what: str, *, is_contai
     for option in ("env", "image", "packages") if is_container else ():
         if getattr(policies, option):
             text = f"{what} runs a container, and is given `{option}`: what is in it is said by `run_image`"
-            context.report("D174", text, "give it to `run_image`, or take the call out of the options around it")
+            context.report("G236", text, "give it to `run_image`, or take the call out of the options around it")
     _check_retry(context, policies.retry, what)
     _check_seconds(context, policies.attempt_timeout_seconds, f"attempt_timeout_seconds of {what}")
     _check_seconds(context, policies.node_timeout_seconds, f"node_timeout_seconds of {what}")
