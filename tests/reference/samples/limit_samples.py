@@ -55,6 +55,12 @@ def daily() -> list[str]:
     return texts(start, end, logical)
 
 
+@pipeline(schedule=Schedule("0 6 * * *", zone="Indian/Mahe"))
+def elsewhere() -> list[str]:
+    start, end, logical = run_info.interval_start, run_info.interval_end, run_info.logical_time
+    return texts(start, end, logical)
+
+
 @task
 def texts(start: datetime, end: datetime, logical: datetime) -> list[str]:
     return [str(start), str(end), str(logical)]
