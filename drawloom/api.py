@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from drawloom.catalog.catalog import Catalog
     from drawloom.catalog.run import Run
-    from drawloom.compilers.base import Bundle
+    from drawloom.compilers.base import Bundle, Compiler
     from drawloom.dsl.pipeline import Pipeline
     from drawloom.ir.program import Program
     from drawloom.runtimes.debug import Debugged
@@ -439,12 +439,28 @@ def compile(  # noqa: A001  # the verb of the design
 
 def compile_program(program: Program, engine: str, options: dict[str, Any]) -> Bundle:
     """`compile`, of a program that was traced and checked already."""
-    from inspect import signature
-
     from drawloom.compilers.base import compiler_of
-    from drawloom.compilers.option_types import refuse_wrong_types
 
     compiler = compiler_of(engine)
+    known = refuse_options(compiler, options)
+    if "allow_pickle" in known and "allow_pickle" not in options:
+        from drawloom.project import load_settings
+
+        options = {**options, "allow_pickle": load_settings().allow_pickle}  # what the project's file says
+    return compiler.compile(program, **options)
+
+
+def refuse_options(compiler: Compiler, options: Mapping[str, Any]) -> list[str]:
+    """Refuses options that a compiler doesn't have, or of another type; gives the names of those it has.
+
+    Raises:
+        CompileError: E720, E790.
+    """
+    from inspect import signature
+
+    from drawloom.compilers.option_types import refuse_wrong_types
+
+    engine = compiler.engine
     known = [name for name, p in signature(compiler.compile).parameters.items() if p.kind is p.KEYWORD_ONLY]
     unknown = [name for name in options if name not in known]
     if unknown:
@@ -454,11 +470,7 @@ def compile_program(program: Program, engine: str, options: dict[str, Any]) -> B
             for name in unknown
         )
     refuse_wrong_types(engine, compiler.compile, options)
-    if "allow_pickle" in known and "allow_pickle" not in options:
-        from drawloom.project import load_settings
-
-        options = {**options, "allow_pickle": load_settings().allow_pickle}  # what the project's file says
-    return compiler.compile(program, **options)
+    return known
 
 
 def _opened(catalog: Catalog | str | os.PathLike[str] | None) -> Catalog:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from drawloom.cli.doctor_checks import Check, guarded, writable
 from drawloom.project import Overrides, Settings, load_settings
@@ -38,10 +38,14 @@ def target_checks(name: str, overrides: Overrides, *, from_pod: bool) -> list[Ch
 
 
 def _options(target: Target) -> Iterator[Check]:
-    from drawloom.api import compile_program
+    from drawloom.api import compile_program, refuse_options
+    from drawloom.compilers.base import compiler_of
 
-    compile_program(_empty_program(), target.engine, dict(target.options))
-    yield Check("target options", "ok", f"the compiler for {target.engine} takes them")
+    refuse_options(compiler_of(target.engine), target.options)
+    compile_program(_empty_program(), target.engine, _of_the_place(target))
+    left = ", ".join(f"`{name}`" for name in target.options if name not in _of_the_place(target))
+    later = f"; {left} can be looked at only with a pipeline" if left else ""
+    yield Check("target options", "ok", f"the compiler for {target.engine} takes them{later}")
     if target.connection.insecure_skip_verify:
         what = f"{target.connection.server} isn't held against a certificate: anybody between may read the token"
         yield Check("target tls", "note", what, "name its authority: `ca_file`")
@@ -69,13 +73,21 @@ def _from_pod(target: Target, settings: Settings) -> Iterator[Check]:
     from drawloom.runtimes.publish import publish_program
 
     program = _empty_program()
-    files = compile_program(program, target.engine, dict(target.options))
+    files = compile_program(program, target.engine, _of_the_place(target))
     catalog = open_target(target, allow_pickle=settings.allow_pickle)
     publish_program(catalog.storage, files, pipeline_digest(program.pipeline))
     with tempfile.TemporaryDirectory(prefix="drawloom-doctor-") as folder:
         files.write(folder)
         for finding in connect_target(target).probe(folder, catalog):
             yield Check(finding.name, finding.state, finding.what, finding.fix)
+
+
+def _of_the_place(target: Target) -> dict[str, Any]:
+    """The options that hold whatever is deployed."""
+    from drawloom.compilers.base import compiler_of
+
+    of_pipelines = compiler_of(target.engine).of_pipelines
+    return {name: value for name, value in target.options.items() if name not in of_pipelines}
 
 
 def _empty_program() -> Program:

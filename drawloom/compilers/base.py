@@ -106,12 +106,14 @@ class Compiler:
         compile: gives the files of a program; its keyword arguments are the engine's options.
         stand_ins: options a place of this engine's must say, as one would: what a program is checked with where no
             place is named.
+        of_pipelines: options that speak of one pipeline and its nodes: a place can't be looked at with them.
     """
 
     engine: str
     support: Mapping[str, Support]
     compile: Callable[..., Bundle]
     stand_ins: Mapping[str, Any] = field(default_factory=dict)
+    of_pipelines: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         missing = sorted(FEATURES.keys() - self.support.keys())

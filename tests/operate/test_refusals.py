@@ -116,6 +116,30 @@ def test_doctor_tells_what_is_wrong_with_a_target(project: Any, refusing: Any, d
     assert drawloom_command("doctor", "--from-pod")[0] == 2
 
 
+@pytest.mark.parametrize(
+    ("option", "name"),
+    [
+        ('kind = "cron"', "kind"),
+        ('tasks = {train = {memory = "1Gi"}}', "tasks"),
+        ("params = {depth = 3}", "params"),
+        ('patches = [{on = "template", name = "step-train*", merge = {daemon = true}}]', "patches"),
+    ],
+)
+def test_doctor_does_not_hold_what_is_said_of_a_pipeline_against_a_target(
+    project: Any, refusing: Any, drawloom_command: Any, option: str, name: str
+) -> None:
+    project(f"{_server_target(refusing(401, 'token has expired'))}\n{option}")
+    _, out, _ = drawloom_command("doctor", "--target", "prod")
+    assert f"takes them; `{name}` can be looked at only with a pipeline" in " ".join(out.split())
+
+
+def test_doctor_still_tells_of_options_of_another_type(project: Any, refusing: Any, drawloom_command: Any) -> None:
+    project(f"{_server_target(refusing(401, 'token has expired'))}\nkind = 3")
+    code, out, _ = drawloom_command("doctor", "--target", "prod")
+    assert code == 1
+    assert "[E720]" in out
+
+
 def test_e742_a_run_of_a_server_that_refuses_everything_else(refusing: Any, tmp_path: Path) -> None:
     from kubernetes.client import ApiClient, Configuration
 

@@ -317,4 +317,5 @@ _SUPPORT: Final[dict[str, Support]] = {
     "value.file@1": Lowered("who submits the run stores them first"),
 }
 _STAND_INS: Final = {"store": "s3://bucket/prefix", "spot_selector": {"example.com/spot": "true"}}
-COMPILER: Final = Compiler("argo", _SUPPORT, compile_argo, _STAND_INS)
+_OF_PIPELINES: Final = frozenset({"interval", "kind", "logical_time", "params", "patches", "tasks"})
+COMPILER: Final = Compiler("argo", _SUPPORT, compile_argo, _STAND_INS, _OF_PIPELINES)
