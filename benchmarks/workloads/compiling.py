@@ -8,7 +8,7 @@ from drawloom.compilers.argo.rules import problems_of
 from drawloom.compilers.argo.templates import Pods
 from drawloom.compilers.emit.yaml import yaml_text
 from drawloom.compilers.passes.lower_steps import lower_steps
-from drawloom.ir.program import Program
+from drawloom.ir.program import Program, pipeline_digest
 from drawloom.ir.protocol import stub_text
 
 __all__ = ["workflow_text"]
@@ -20,6 +20,6 @@ def workflow_text(program: Program) -> str:
     """The Workflow of a program, lowered, printed and checked against Argo's rules."""
     bundle = ("s3://lake/bundles/code.zip", "0" * 64)
     pods = Pods(container_part(_SETTINGS), stub_text(), bundle, ("--store", "s3://lake"))
-    workflow, _ = workflow_of(program, lower_steps(program.pipeline), pods, None)
+    workflow, _ = workflow_of(program, pipeline_digest(program.pipeline), lower_steps(program.pipeline), pods, None)
     assert not problems_of(workflow), "it keeps Argo's rules"
     return yaml_text(workflow)

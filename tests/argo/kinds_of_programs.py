@@ -11,7 +11,7 @@ from drawloom.compilers.argo.pods import PodSettings, container_part
 from drawloom.compilers.argo.templates import Pods
 from drawloom.compilers.passes.lower_steps import lower_steps
 from drawloom.ir.policies import TolerationPolicy
-from drawloom.ir.program import Program
+from drawloom.ir.program import Program, pipeline_digest
 
 SPOT = (TolerationPolicy("cloud.example/spot"),)
 SETTINGS = PodSettings("python:3.11-slim", "IfNotPresent")
@@ -23,5 +23,5 @@ def every_object(program: Program, kind: str, asked: str | None = "RUN") -> dict
     plan = lower_steps(program.pipeline)
     steps, spec = pods_of(program, plan.policies, PodOptions(SETTINGS, spot_tolerations=SPOT))
     pods = Pods(container_part(SETTINGS), "STUB", *WHERE, steps, spec)
-    workflow, _ = workflow_of(program, plan, pods, asked, scheduled=kind == "cron")
+    workflow, _ = workflow_of(program, pipeline_digest(program.pipeline), plan, pods, asked, scheduled=kind == "cron")
     return objects_of(workflow, kind, program.pipeline)

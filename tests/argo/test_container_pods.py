@@ -13,7 +13,7 @@ from harness import Case
 from hera.workflows.models import Workflow
 from workflow_checks import SCHEMA, assert_golden, validator_of
 
-from drawloom import container, pipeline, run_image
+from drawloom import Pod, Resources, container, pipeline, run_image
 from drawloom.compilers.argo.rules import problems_of
 from drawloom.compilers.base import compiler_of
 from drawloom.compilers.emit.yaml import yaml_text
@@ -91,3 +91,24 @@ def test_the_image_gets_none_of_what_opens_the_store() -> None:
     assert {"env", "envFrom"} <= stage.keys()
     assert {"env", "envFrom"} <= pod["container"].keys()
     assert not {"env", "envFrom"} & run.keys()
+
+
+@container(resources=Resources(memory="64Mi"), pod=Pod(secret_env={"TOKEN": ("api", "token")}, labels={"a": "b"}))
+def boxed(n: int) -> None:
+    run_image("tool:1", ["tool", n])
+
+
+@pipeline
+def asking(n: int = 1) -> None:
+    boxed(n)
+
+
+def test_the_image_gets_what_its_task_asks_for_and_nothing_of_the_targets() -> None:
+    options = {"store": "s3://lake/x", "env": {"AWS_SECRET_ACCESS_KEY": "hush"}, "root": str(Path(__file__).parent)}
+    files = compiler_of("argo").compile(trace(asking).program, **options)
+    made = yaml.safe_load(str(files["workflow.yaml"]))
+    (pod,) = [template for template in made["spec"]["templates"] if "initContainers" in template]
+    _, run = pod["initContainers"]
+    assert [one["name"] for one in run["env"]] == ["TOKEN"]
+    assert run["resources"]["limits"] == {"memory": "64Mi"}
+    assert pod["metadata"]["labels"]["a"] == "b"

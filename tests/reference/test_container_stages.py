@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -193,3 +194,30 @@ def test_a_failure_in_a_try_is_contained(begun, tmp_path):
     (node,) = names(flow)
     assert Pod(flow, node, tmp_path, "0").all() == DONE
     assert commit_of(flow, node, (0,)).outcome == "failed"
+
+
+def test_a_run_without_time_runs_no_command_and_ends_by_its_limit(begun, tmp_path):
+    flow = begun(boxes.hurried, seconds=0)
+    time.sleep(0.4)
+    pod = Pod(flow, "waiting", tmp_path)
+    assert pod.all() == FAILED_FINAL
+    assert commit_of(flow, "waiting") is None
+    assert flow.step(":end") == FAILED_FINAL
+    assert flow.run.state == "failed"
+
+
+def test_a_command_is_ended_with_its_runs_time_and_is_no_failure_of_its_own(begun, tmp_path):
+    flow = begun(boxes.unhurried, seconds=30)
+    assert Pod(flow, "waiting", tmp_path).all() == FAILED_FINAL
+    assert commit_of(flow, "waiting") is None
+    (ended,) = flow.run.facts.attempts["waiting", ()].values()
+    assert ended.outcome == "cancelled"
+
+
+def test_a_run_that_has_ended_starts_no_command(begun, tmp_path, capsys):
+    flow = begun(boxes.failing, code=0)
+    assert Pod(flow, "ending", tmp_path).all() == DONE
+    flow.step(":end")
+    capsys.readouterr()
+    assert Pod(flow, "ending", tmp_path, attempt=2).all() == FAILED_FINAL
+    assert "error[E743]" in capsys.readouterr().err

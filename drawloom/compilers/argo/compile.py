@@ -147,12 +147,13 @@ def compile_argo(
     times = times_of(kind, logical_time, interval)
     scheduled = kind == CRON
     asked = _asked(program, params or {}, times, scheduled=scheduled)
-    workflow, names = workflow_of(program, plan, pods, asked, namespace=namespace, scheduled=scheduled)
+    digest = pipeline_digest(program.pipeline)
+    workflow, names = workflow_of(program, digest, plan, pods, asked, namespace=namespace, scheduled=scheduled)
     objects = patched(objects_of(workflow, kind, program.pipeline), changes)
     texts = {file: yaml_text(made) for file, made in objects.items()}
     for file, made in objects.items():
         _refuse_broken(made, texts[file], program, has_patches=bool(changes))
-    engine = _engine(program, sha, store, project) | {"objects": list(objects)}
+    engine = _engine(program, digest, sha, store, project) | {"objects": list(objects)}
     files: dict[str, str | bytes] = {
         **texts,
         "names.json": readable_json(names),
@@ -162,13 +163,13 @@ def compile_argo(
     return Bundle(files | program_files(program, plan))
 
 
-def _engine(program: Program, bundle: str, store: str, project: str) -> Json:
+def _engine(program: Program, digest: str, bundle: str, store: str, project: str) -> Json:
     """What `publish_folder` needs to know."""
     return {
         "format": _FORMAT,
         "engine": "argo",
         "pipeline": program.pipeline.name,
-        "program": pipeline_digest(program.pipeline),
+        "program": digest,
         "bundle": bundle,
         "store": store,
         "project": project,
@@ -177,6 +178,7 @@ def _engine(program: Program, bundle: str, store: str, project: str) -> Json:
 
 def workflow_of(
     program: Program,
+    digest: str,
     plan: StepPlan,
     pods: Pods,
     asked: str | None,
@@ -188,13 +190,14 @@ def workflow_of(
 
     Args:
         program: the program.
+        digest: its pipeline's.
         plan: it, lowered to steps.
         pods: how pods are made.
         asked: what the begin step is given; None to be given by who submits it.
         namespace: where it runs; "" for whatever `kubectl` says.
         scheduled: whether Argo knows which time of a schedule a run is for.
     """
-    pipeline, digest = program.pipeline, pipeline_digest(program.pipeline)
+    pipeline = program.pipeline
     templates = Templates(plan, pods, digest, scheduled=scheduled)
     metadata: dict[str, Any] = {
         "generateName": f"{object_name(pipeline.name)}-",

@@ -212,6 +212,21 @@ def twice(text: str) -> str:
     return kept(text)
 
 
+@container
+def waiting(seconds: int) -> None:
+    run_image(IMAGE, ["sleep", seconds])
+
+
+@pipeline(run_timeout_seconds=0.3)
+def hurried(seconds: int) -> None:
+    waiting(seconds)
+
+
+@pipeline(run_timeout_seconds=3)
+def unhurried(seconds: int) -> None:
+    waiting(seconds)
+
+
 CASES = {
     "hostile": (hostile, {"texts": HOSTILE}),
     "kinds": (kinds, {"number": -3, "ratio": 1e-7, "flag": True, "text": "{{x}} 'q'\n"}),
