@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from drawloom.dsl.bounded import bounded
     from drawloom.dsl.container import container, input_path, output_path, run_image
     from drawloom.dsl.control import branch, for_each, try_, while_loop
+    from drawloom.dsl.engine_node import engine_node, run_on_engine
     from drawloom.dsl.expressions import and_, choose, contains, flatten, is_none, length, not_, or_
     from drawloom.dsl.markers import Codec, Static
     from drawloom.dsl.pipeline import Pipeline, pipeline
@@ -103,6 +104,7 @@ __all__ = [
     "contains",
     "debug",
     "deploy",
+    "engine_node",
     "flatten",
     "for_each",
     "input_path",
@@ -120,6 +122,7 @@ __all__ = [
     "run",
     "run_image",
     "run_info",
+    "run_on_engine",
     "task",
     "try_",
     "while_loop",
@@ -136,6 +139,7 @@ _MODULES = {
     "dsl.bounded": "bounded",
     "dsl.container": "container input_path output_path run_image",
     "dsl.control": "branch for_each try_ while_loop",
+    "dsl.engine_node": "engine_node run_on_engine",
     "dsl.expressions": "and_ choose contains flatten is_none length not_ or_",
     "dsl.markers": "Codec Static",
     "dsl.pipeline": "Pipeline pipeline",

@@ -87,10 +87,10 @@ def run(
     Args:
         pipeline: what to run.
         params: as for `drawloom.run`.
-        substitute: task or container -> what is called in its place: a function that takes the task's parameters, by
-            name or in their order, and returns a value of the type the task declares. It has a version of its own: it
-            is never answered from what the task made, nor the other way round. A `lambda` that holds a value of the
-            test's, or a mock, is called each time.
+        substitute: task, container or engine node -> what is called in its place: a function that takes the task's
+            parameters, by name or in their order, and returns a value of the type the task declares. It has a version
+            of its own: it is never answered from what the task made, nor the other way round. A `lambda` that holds a
+            value of the test's, or a mock, is called each time.
         catalog: where the run is kept; None for a catalog that goes away with this process.
         executor: `inline` runs everything in this thread, so that breakpoints stop and coverage counts; tasks run
             without their time limits then, which only other processes can keep.
@@ -177,7 +177,7 @@ def _substituted(spec: TaskSpec, function: Callable[..., Any]) -> tuple[Callable
     qualname = getattr(function, "__qualname__", type(function).__qualname__)
     ref = FunctionRef(getattr(function, "__module__", None) or "", qualname, _digest(function))
     policies = dataclasses.replace(spec.policies, packages=())
-    return made, dataclasses.replace(spec, function=ref, policies=policies, container=None)
+    return made, dataclasses.replace(spec, function=ref, policies=policies, container=None, engine=None)
 
 
 def _takes(function: Callable[..., Any], args: Any, kwargs: dict[str, Any]) -> bool:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from drawloom.catalog.facts import Facts, Instance
 from drawloom.catalog.records import Index
 from drawloom.ir.layout import layout
-from drawloom.ir.nodes import Block, Branch, Call, EngineNode, Loop, Map, Node, Pipeline
+from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, Pipeline
 from drawloom.ir.operands import Carried, Item, Operand, Output, Param, Reference
 from drawloom.ir.sources import Results, Source
 from drawloom.ir.walk import blocks, references
@@ -76,7 +76,7 @@ def wiring(pipeline: Pipeline) -> Wiring:
     sources = layout(pipeline)
     return Wiring(
         sources=sources,
-        inputs=tuple((n.id, _by_port(n.inputs)) for n in inner_first if isinstance(n, (Call, EngineNode))),
+        inputs=tuple((n.id, _by_port(n.inputs)) for n in inner_first if isinstance(n, Call)),
         maps=tuple((n.id, _references(n.items), _by_port(n.body.results)) for n in inner_first if isinstance(n, Map)),
         tests=tuple((n.id, tuple(_references(c.test) for c in n.cases)) for n in inner_first if isinstance(n, Branch)),
         loops=tuple(

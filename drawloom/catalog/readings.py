@@ -16,7 +16,6 @@ from drawloom.ir.nodes import (
     Block,
     Branch,
     Call,
-    EngineNode,
     Loop,
     Map,
     Node,
@@ -30,7 +29,6 @@ __all__ = ["SETTLED", "STATES", "Reading"]
 
 STATES: Final[tuple[str, ...]] = ("pending", "running", "succeeded", "cached", "skipped", "failed", "cancelled")
 SETTLED: Final = frozenset(STATES[2:])
-_LEAF: Final = (Call, EngineNode)
 
 
 class Reading:  # over 150 lines: the rules of all kinds of nodes call each other, one walk long
@@ -85,7 +83,7 @@ class Reading:  # over 150 lines: the rules of all kinds of nodes call each othe
 
     def _instance(self, node: Node, index: Index, doomed: bool) -> str:
         doomed = doomed or self._behind(node, index)
-        found = self._leaf(node.id, index, doomed) if isinstance(node, _LEAF) else self._control(node, index, doomed)
+        found = self._leaf(node.id, index, doomed) if isinstance(node, Call) else self._control(node, index, doomed)
         self.states[node.id][index] = found
         return found
 

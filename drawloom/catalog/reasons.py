@@ -124,6 +124,8 @@ def not_cacheable(inputs: tuple[tuple[str, Operand], ...], spec: TaskSpec, polic
     what = ""
     if not spec.function.digest:
         what = "the version of its code isn't known"
+    elif spec.engine is not None:
+        what = f"it is {spec.engine.engine}'s own, and nobody knows whether that would give the same"
     elif policies.cache.enabled is False:
         what = "the cache is switched off for it (cache=False)"
     elif policies.cache.enabled is None and spec.container is not None and "@sha256:" not in spec.container.image:

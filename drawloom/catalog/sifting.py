@@ -21,7 +21,7 @@ from drawloom.catalog.edges import OK
 from drawloom.catalog.facts import Facts
 from drawloom.catalog.records import Commit, Record, record_from_json
 from drawloom.catalog.runlog import read_records
-from drawloom.ir.nodes import Block, Branch, Call, EngineNode, Map, Node, Pipeline, PipelineCall, Try
+from drawloom.ir.nodes import Block, Branch, Call, Map, Node, Pipeline, PipelineCall, Try
 from drawloom.ir.walk import walk
 from drawloom.storage.base import Storage
 
@@ -43,7 +43,7 @@ _END: Final = re.compile(
     rb',"run":"[^"\\]*"(?:,"seconds":(' + _NUMBER + rb"))?"
     rb'(?:,"source":\["([^"\\]*)",("(?:[^"\\]|\\.)*"),"[^"\\]*"\])?\}\Z'
 )
-_ALIKE: Final = (Call, EngineNode, PipelineCall)
+_ALIKE: Final = (Call, PipelineCall)
 
 
 class _Item(NamedTuple):

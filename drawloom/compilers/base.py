@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from drawloom.compilers.features import ENGINE_NODE, FEATURES, Use, features_used
 from drawloom.errors import CompileError, Diagnostic, did_you_mean
-from drawloom.ir.nodes import EngineNode, Node
+from drawloom.ir.nodes import Call, Node
 from drawloom.ir.program import Program
 from drawloom.ir.text import Printer, excerpt, excerpt_of, numbered
 
@@ -230,10 +230,17 @@ class _Refusals:
     def _support(self, compiler: Compiler, use: Use) -> Support:
         """Another engine's own node is refused by every engine, whatever it says of its own."""
         if use.feature == ENGINE_NODE:
-            _, node = self._nodes[use.node]
-            if isinstance(node, EngineNode) and node.engine != compiler.engine:
-                return Refused(f"the node is {node.engine}'s own")
+            engine = self._engine_of(use.node)
+            if engine != compiler.engine:
+                return Refused(f"the node is {engine}'s own")
         return compiler.support[use.feature]
+
+    def _engine_of(self, node: str) -> str:
+        _, found = self._nodes[node]
+        assert isinstance(found, Call), "it is tasks that an engine has of its own"
+        engine = next(task.engine for task in self._program.pipeline.tasks if task.name == found.task)
+        assert engine is not None, "the feature is used where one is"
+        return engine.engine
 
     def _refusal(self, use: Use, reason: str) -> Diagnostic:
         engine, pipeline = self._compiler.engine, self._program.pipeline

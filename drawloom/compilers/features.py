@@ -15,7 +15,6 @@ from drawloom.ir.nodes import (
     Block,
     Branch,
     Call,
-    EngineNode,
     Loop,
     Map,
     Node,
@@ -87,7 +86,6 @@ FEATURES: Final[dict[str, str]] = {
 }
 _KINDS: Final[dict[type, str]] = {
     Call: "node.call@1",
-    EngineNode: ENGINE_NODE,
     PipelineCall: "node.pipeline@1",
     Map: "control.map@1",
     Branch: "control.branch@1",
@@ -132,10 +130,12 @@ def features_used(pipeline: Pipeline) -> Iterator[Use]:
 def is_batched(node: Map, tasks: Mapping[str, TaskSpec]) -> bool:
     """Whether one step can work on several items of a map: not if what comes next is another thing for each of them.
 
-    A container is a thing for each of them too.
+    A container is a thing for each of them too, and so is what an engine has of its own.
     """
-    calls = [inner for inner in node.body.nodes if isinstance(inner, Call) and tasks[inner.task].container is None]
-    return node.batch_size > 1 and len(calls) == len(node.body.nodes)
+    return node.batch_size > 1 and all(
+        isinstance(inner, Call) and tasks[inner.task].container is None and tasks[inner.task].engine is None
+        for inner in node.body.nodes
+    )
 
 
 def _block_uses(block: Block, around: _Kinds, tasks: Mapping[str, TaskSpec]) -> Iterator[Use]:
@@ -167,8 +167,12 @@ def _node_features(node: Node, around: _Kinds, tasks: Mapping[str, TaskSpec]) ->
 
 
 def _kind(node: Node, tasks: Mapping[str, TaskSpec]) -> str:
-    if isinstance(node, Call) and tasks[node.task].container is not None:
-        return "node.container@1"
+    if isinstance(node, Call):
+        task = tasks[node.task]
+        if task.container is not None:
+            return "node.container@1"
+        if task.engine is not None:
+            return ENGINE_NODE
     return _KINDS[type(node)]
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from drawloom.display.formats import cut, one_line
-from drawloom.ir.nodes import Block, Branch, Call, EngineNode, Loop, Node, Pipeline, PipelineCall, Try
+from drawloom.ir.nodes import Block, Branch, Call, Loop, Node, Pipeline, PipelineCall, Try
 from drawloom.ir.operands import Operand, Output, Param
 from drawloom.ir.text import format_operand
 from drawloom.ir.walk import blocks, operands, references, walk
@@ -179,7 +179,7 @@ class _Drawer:
             title += f": {one_line(facts.note)}"
         state = facts.state if facts is not None else ""
         frame = Frame(self._id(node.id), kind, title, one_line(f"{kind} {node.id}"), state, node=node.id)
-        if not isinstance(node, (Call, EngineNode, Loop)):
+        if not isinstance(node, (Call, Loop)):
             for port in node.results:
                 self._results[node.id, port.name] = str(port.type)
         inside = {inner.id for block in blocks(node) for inner in block.nodes}
@@ -228,9 +228,7 @@ def _kind(node: Node) -> str:
 
 
 def _what(node: Node) -> str:
-    if isinstance(node, Call):
-        return node.task.rpartition(":")[2].rpartition(".")[2]
-    return f"{node.engine} node" if isinstance(node, EngineNode) else ""
+    return node.task.rpartition(":")[2].rpartition(".")[2] if isinstance(node, Call) else ""
 
 
 def _full(node: Node) -> str:

@@ -31,7 +31,7 @@ class Placeholder:
     """An input or a result in the command of a container, while it is declared. Nothing can be made of it but a part.
 
     Args:
-        kind: `text`, `path` or `output`.
+        kind: `text`, `path` or `output`; `input` for one of an engine node, which has no command.
         name: of the input, or of the field of the result.
         suffix: what an output's file name ends with.
     """
@@ -44,7 +44,8 @@ class Placeholder:
         self._dl_suffix = suffix
 
     def __repr__(self) -> str:
-        return f"<{self._dl_kind} {self._dl_name or 'result'!r} of a container>"
+        owner = "an engine node" if self._dl_kind == "input" else "a container"
+        return f"<{self._dl_kind} {self._dl_name or 'result'!r} of {owner}>"
 
     def __getattr__(self, name: str) -> NoReturn:
         if name.startswith("__"):
@@ -52,11 +53,10 @@ class Placeholder:
         raise self._misused()
 
     def _misused(self, *_: object) -> Exception:
-        return refusal(
-            "D172",
-            f"{self!r} is used as a value, which is known only when the container runs",
-            'put it into the command as it is, or in a tuple of parts that are joined: `("--level=", level)`',
-        )
+        fix = 'put it into the command as it is, or in a tuple of parts that are joined: `("--level=", level)`'
+        if self._dl_kind == "input":
+            fix = "leave it out: the engine is given the inputs by their names"
+        return refusal("D172", f"{self!r} is used as a value, which is known only when the task runs", fix)
 
 
 def _refuse(self: Placeholder, *arguments: object) -> NoReturn:
@@ -209,7 +209,7 @@ def call_here(task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, An
 
 def _made(function: Any, options: Options) -> Task[..., Any]:
     made: Task[..., Any] = Task(checked_function(function, "container"), options)
-    made.is_container = True
+    made.runs = "container"
     return made
 
 

@@ -30,6 +30,7 @@ _OURS = {
     ("drawloom.dsl.task", "task"),
     ("drawloom.dsl.pipeline", "pipeline"),
     ("drawloom.dsl.container", "container"),
+    ("drawloom.dsl.engine_node", "engine_node"),
 }
 _OUR_KINDS = ("drawloom.dsl.task:Task", "drawloom.dsl.pipeline:Pipeline")
 _WIDTH = {"function": 0, "module": 1, "bundle": 2}
@@ -291,7 +292,7 @@ def _own_decorators(names: dict[str, Any]) -> frozenset[str]:
         if isinstance(value, FunctionType) and (value.__module__, value.__qualname__) in _OURS:
             found.add(name)
         elif isinstance(value, ModuleType) and value.__name__ == "drawloom":
-            found |= {f"{name}.task", f"{name}.pipeline", f"{name}.container"}
+            found |= {f"{name}.task", f"{name}.pipeline", f"{name}.container", f"{name}.engine_node"}
     return frozenset(found)
 
 

@@ -10,7 +10,7 @@ from drawloom.ir.types import ANY
 
 if TYPE_CHECKING:
     from drawloom.dsl.task import Task
-    from drawloom.ir.tasks import Container
+    from drawloom.ir.tasks import Container, EngineSpec
 
 __all__ = ["task_spec"]
 
@@ -22,7 +22,7 @@ def task_spec(task: Task[..., Any]) -> TaskSpec:
 
     Raises:
         DefinitionError: the signature can't be read (D104, D106, D107, D109), the function closes over run-time state
-            (D105), or it doesn't say how a container is run (D170-D173).
+            (D105), or it doesn't say what is run in its place (D170-D176).
     """
     signature = task.signature()
     print_ = fingerprint(task.function)
@@ -33,7 +33,8 @@ def task_spec(task: Task[..., Any]) -> TaskSpec:
         result=ANY if signature.result is None else signature.result,
         effect=signature.effect,
         policies=task.policies,
-        container=_container(task) if task.is_container else None,
+        container=_container(task) if task.runs == "container" else None,
+        engine=_engine(task) if task.runs == "engine" else None,
     )
 
 
@@ -41,3 +42,9 @@ def _container(task: Task[..., Any]) -> Container:
     from drawloom.dsl.container import container_of  # few pipelines have one
 
     return container_of(task)
+
+
+def _engine(task: Task[..., Any]) -> EngineSpec:
+    from drawloom.dsl.engine_node import engine_of
+
+    return engine_of(task)

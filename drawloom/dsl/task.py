@@ -40,7 +40,8 @@ class Task(Generic[P, R]):
         options: what was given to `@task`, or by `with_options`.
         declared: the task as it was declared: itself, or what `with_options` and `after` were called on.
         upstream: what calls wait for besides their inputs.
-        is_container: whether it was made by `@container`: the function then says what is run in its place.
+        runs: what is run: the `function`, or what it names in its place: a `container` (`@container`), or what an
+            `engine` has of its own (`@engine_node`).
     """
 
     function: Callable[P, R]
@@ -54,7 +55,7 @@ class Task(Generic[P, R]):
         self.options = options
         self.declared: Task[P, R] = self
         self.upstream: tuple[object, ...] = ()
-        self.is_container = False
+        self.runs = "function"
 
     @property
     def name(self) -> str:
@@ -80,12 +81,17 @@ class Task(Generic[P, R]):
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         tracer = CURRENT.get()
         if tracer is None:
-            if self.is_container:
-                from drawloom.dsl.container import call_here  # lazy: it is run only where somebody calls it
-
-                return call_here(self, args, kwargs)  # type: ignore[no-any-return]  # R, by its own declaration
-            return self.function(*args, **kwargs)
+            return self.function(*args, **kwargs) if self.runs == "function" else self._call_here(args, kwargs)
         return tracer.call(self, args, kwargs, sys._getframe(1))  # type: ignore[return-value]  # a handle, typed R
+
+    def _call_here(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> R:
+        if self.runs == "engine":
+            from drawloom.dsl.engine_node import refuse_here
+
+            raise refuse_here(self)
+        from drawloom.dsl.container import call_here  # lazy: it is run only where somebody calls it
+
+        return call_here(self, args, kwargs)  # type: ignore[no-any-return]  # R, by its own declaration
 
     def with_options(
         self,
@@ -137,7 +143,7 @@ class Task(Generic[P, R]):
     def _view(self) -> Task[P, R]:
         made: Task[P, R] = Task(self.function, self.options)
         made.declared, made.upstream = self.declared, self.upstream
-        made.is_container = self.is_container
+        made.runs = self.runs
         return made
 
     def __reduce__(self) -> str:

@@ -46,7 +46,7 @@ class Trace:
         self.program = program
         self.tasks = tasks
         self.functions: dict[str, Callable[..., Any]] = {
-            name: task if task.is_container else task.function for name, task in tasks.items()
+            name: task.function if task.runs == "function" else task for name, task in tasks.items()
         }
 
 

@@ -18,7 +18,7 @@ from typing import Final
 
 from drawloom.ir.canonical import Json, canonical_json
 from drawloom.ir.problems import TypeProblem
-from drawloom.ir.types import BOOL, FLOAT, INT, NONE, STR, Type
+from drawloom.ir.types import BOOL, FLOAT, INT, NEVER, NONE, STR, Type
 
 __all__ = ["RECORDS", "TABLES", "assignable", "const_fits", "const_type", "union_of", "widen"]
 
@@ -101,7 +101,9 @@ def _class_of(type_: Type) -> str:
 
 
 def union_of(types: list[Type]) -> Type:
-    """The union of types, flat and without members that another one covers; of none: `any`'s counterpart `none`."""
+    """The union of types, flat and without members that another one covers; of no types `none`, of such that can't be
+    one that can't be either.
+    """
     flat: list[Type] = []
     for type_ in types:
         flat += type_.args if type_.name == "union" else (type_,)
@@ -113,7 +115,7 @@ def union_of(types: list[Type]) -> Type:
         if not covered:
             kept.append(type_)
     if not kept:
-        return NONE
+        return NEVER if types else NONE
     return kept[0] if len(kept) == 1 else Type("union", tuple(kept))
 
 

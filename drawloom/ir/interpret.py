@@ -14,8 +14,8 @@ node instance. It is sequential, in program order, keeps nothing but the run at 
 - Policies: attempts are made again as `RetryPolicy` says, with the environment variables of `Policies.env`. There is no
   clock here, so pauses and timeouts are left out, and no cache: a node that ran is `succeeded`, never `cached`.
 
-A task's container is run by whatever `functions` has for it. An `EngineNode` means what its engine makes of it, and is
-refused.
+A task's container is run by whatever `functions` has for it. What an engine has of its own means what that makes of
+it, and is refused.
 """
 
 from __future__ import annotations
@@ -35,7 +35,6 @@ from drawloom.ir.nodes import (
     Block,
     Branch,
     Call,
-    EngineNode,
     Loop,
     Map,
     Node,
@@ -97,9 +96,10 @@ def interpret(
         TypeError: a parameter is missing or unknown.
         RunRefused: the pipeline has a node that only an engine can run (G231).
     """
-    for node in walk(pipeline.body):
-        if isinstance(node, EngineNode):
-            raise RunRefused(_engine_only(node))
+    owned = {task.name: task.engine.engine for task in pipeline.tasks if task.engine is not None}
+    for node in walk(pipeline.body) if owned else ():
+        if isinstance(node, Call) and node.task in owned:
+            raise RunRefused(_engine_only(node, owned[node.task]))
     run = _Run(pipeline, functions, info or {}, leaf)
     run.take_params(params or {})
     result, failure = None, None
@@ -354,10 +354,10 @@ def _aggregate(pipeline: Pipeline, instances: Mapping[Instance, str]) -> dict[st
     return {n: next((s for s in ("failed", "succeeded") if s in states), "skipped") for n, states in found.items()}
 
 
-def _engine_only(node: EngineNode) -> Diagnostic:
+def _engine_only(node: Call, engine: str) -> Diagnostic:
     return Diagnostic(
         code="G231",
-        what=f"`{node.id}` is a node that only {node.engine} has; the reference interpreter runs Python tasks only",
+        what=f"`{node.id}` is a node that only {engine} has; the reference interpreter runs Python tasks only",
         where=None,
         fix="compile the pipeline for an engine that has it, or put a @task in its place",
     )

@@ -11,7 +11,7 @@ from typing import Final
 from drawloom.frozen import dataclass
 from drawloom.ir.operands import Operand
 from drawloom.ir.policies import Parallelism, PipelinePolicies, Policies
-from drawloom.ir.tasks import FunctionRef, Port, TaskSpec
+from drawloom.ir.tasks import EngineSpec, FunctionRef, Port, TaskSpec
 from drawloom.ir.types import ANY, Type
 
 __all__ = [
@@ -22,7 +22,7 @@ __all__ = [
     "Call",
     "Carry",
     "Case",
-    "EngineNode",
+    "EngineSpec",
     "FunctionRef",
     "Handler",
     "Loop",
@@ -48,18 +48,6 @@ class Call:
     inputs: tuple[tuple[str, Operand], ...] = ()
     after: tuple[str, ...] = ()
     policies: Policies | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EngineNode:
-    """Something only one engine has; `spec` is the canonical JSON of that engine's own description."""
-
-    id: str
-    engine: str
-    spec: str
-    inputs: tuple[tuple[str, Operand], ...] = ()
-    results: tuple[Port, ...] = ()
-    after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +152,7 @@ class Try:
     after: tuple[str, ...] = ()
 
 
-Node = Call | PipelineCall | Map | Branch | Loop | Try | EngineNode
+Node = Call | PipelineCall | Map | Branch | Loop | Try
 
 
 @dataclass(frozen=True, slots=True)

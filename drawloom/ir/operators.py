@@ -44,10 +44,10 @@ def operator_type(op: str, args: list[Type]) -> Type:
     if wanted is not None and len(args) != wanted:
         what = f"operator `{op}` takes {wanted} argument{'s' * (wanted != 1)}, got {len(args)}"
         raise TypeProblem("G217", what, "give it as many as it takes")
-    lazy = _WHOLE.get(op)
-    if lazy is not None:
-        return lazy(args)
-    return NEVER if NEVER in args else _by_members(op, [widen(a) for a in args])
+    if NEVER in args and op not in _LAZY:
+        return NEVER
+    whole = _WHOLE.get(op)
+    return whole(args) if whole is not None else _by_members(op, [widen(a) for a in args])
 
 
 def _by_members(op: str, args: list[Type]) -> Type:
@@ -320,6 +320,7 @@ def _unpack(args: list[Type]) -> Type:
     return Type("tuple", (item,) * parts)
 
 
+_LAZY: Final = ("and", "or", "select")  # they don't evaluate all of their arguments
 _WHOLE: Final[dict[str, Callable[[list[Type]], Type]]] = {
     "and": _either,
     "or": _either,

@@ -24,6 +24,7 @@ __all__ = [
     "RUN",
     "SKIPPED",
     "TRUE_TEXT",
+    "WANTED",
     "arm_output",
     "asked_text",
     "batch_texts",
@@ -47,6 +48,7 @@ RUN: Final = "run"  # written by the begin step: the run reference
 COUNT: Final = "count"  # a map's number of items, in decimal
 BATCHES: Final = "batches"  # a JSON list of the batches of a map's items: `["0:20", "20:35"]`
 NEXT: Final = "next"  # a loop's next iteration, in decimal
+WANTED: Final = "drawloom-wanted"  # whether the engine is to run what it has of its own; beside it lie its inputs
 TRUE_TEXT: Final = ("false", "true")  # how a boolean is written
 
 

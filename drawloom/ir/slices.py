@@ -29,7 +29,7 @@ from drawloom.ir.operands import (
 )
 from drawloom.ir.policies import CachePolicy, Policies, RetryPolicy, SchedulePolicy
 from drawloom.ir.sources import Source
-from drawloom.ir.tasks import Container, FunctionRef, InputPath, InputText, OutputPath, Port, TaskSpec
+from drawloom.ir.tasks import Container, EngineSpec, FunctionRef, InputPath, InputText, OutputPath, Port, TaskSpec
 from drawloom.ir.types import Type
 
 __all__ = [
@@ -188,7 +188,7 @@ _CLASSES: Final[dict[str, Any]] = {
     for cls in (
         *(Apply, Carried, Caught, Const, Field, Item, Key, Output, Param, RunInfo),
         *(CachePolicy, Policies, RetryPolicy, SchedulePolicy, FunctionRef, Port, TaskSpec, Type),
-        *(Container, InputPath, InputText, OutputPath),
+        *(Container, EngineSpec, InputPath, InputText, OutputPath),
         *(Place, Source, StepSlice),
     )
 }

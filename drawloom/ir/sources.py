@@ -22,7 +22,7 @@ class Source:
 
     Args:
         id: the node's id.
-        kind: `call` (also containers and engine nodes), `group` (a nested pipeline), `map`, `branch`, `loop`, `try`.
+        kind: `call` of a task, `group` (a nested pipeline), `map`, `branch`, `loop`, `try`.
         depth: how many numbers the node's own index vector has (the maps and loops around it).
         position: the node's place in program order; compare after putting the index vector's numbers for `INDEX`.
         parent: the id of the control node around it, "" at the top.

@@ -10,7 +10,17 @@ from drawloom.frozen import dataclass
 from drawloom.ir.policies import Policies
 from drawloom.ir.types import ANY, Type
 
-__all__ = ["Container", "FunctionRef", "InputPath", "InputText", "OutputPath", "Port", "TaskSpec"]
+__all__ = [
+    "Container",
+    "EngineSpec",
+    "FunctionRef",
+    "InputPath",
+    "InputText",
+    "OutputPath",
+    "Port",
+    "TaskSpec",
+    "how_it_runs",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +87,19 @@ class Container:
 
 
 @dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """What a task runs in place of a Python function: something that one engine alone has.
+
+    Args:
+        engine: the engine's name.
+        spec: the canonical JSON of that engine's own description.
+    """
+
+    engine: str
+    spec: str
+
+
+@dataclass(frozen=True, slots=True)
 class TaskSpec:
     """A task's interface: listed once in a pipeline, named by each of its calls.
 
@@ -87,7 +110,8 @@ class TaskSpec:
         result: the type of what it returns; the port is named `result`.
         effect: True if it returns nothing and is run for its effect.
         policies: how its calls are run unless a call says otherwise.
-        container: the command that is run; None if it is the function. The function then tells the interface alone.
+        container: the command that is run in the function's place; the function then tells the interface alone.
+        engine: what an engine has of its own and runs in the function's place, likewise.
     """
 
     name: str
@@ -97,3 +121,11 @@ class TaskSpec:
     effect: bool = False
     policies: Policies = Policies()
     container: Container | None = None
+    engine: EngineSpec | None = None
+
+
+def how_it_runs(task: TaskSpec) -> str:
+    """What a task runs: a `function`, a `container`, or what an `engine` has of its own."""
+    if task.container is not None:
+        return "container"
+    return "function" if task.engine is None else "engine"

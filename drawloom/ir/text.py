@@ -22,10 +22,11 @@
 Grammar, by lines; indentation shows what holds what:
 
     pipeline NAME(PORT, ...) [-> PORT, ...] [with OPTIONS]
-    task NAME(PORT, ...) -> TYPE [effect] [at FUNCTION] [#DIGEST] [in SCOPE] [with OPTIONS]
+    task NAME(PORT, ...) -> TYPE [effect] [at FUNCTION] [#DIGEST] [in SCOPE] [runs CONTAINER]
+         [on ENGINE SPEC] [with OPTIONS]
     type REF = KIND(FIELD: TYPE, ...) [under BASE, ...]
     ID = TASK(INPUT, ...) -> TYPE | pipeline NAME(INPUT, ...) | map OPERAND of TYPE | branch | try
-       | loop(NAME: TYPE = OPERAND, ...) max N | container(...) | engine(...)
+       | loop(NAME: TYPE = OPERAND, ...) max N
        each followed by [-> PORT, ...] [after ID, ...] [with OPTIONS], and by its blocks:
     do | test | case OPERAND | else | except CLASS, ... | finally
     give NAME=OPERAND, ...
@@ -50,7 +51,6 @@ from drawloom.ir.nodes import (
     Block,
     Branch,
     Call,
-    EngineNode,
     Loop,
     Map,
     Node,
@@ -137,6 +137,8 @@ class Printer:
             facts.append(f" in {format_name(function.scope)}")
         if spec.container is not None:
             facts.append(f" runs {_container(spec.container)}")
+        if spec.engine is not None:
+            facts.append(f" on {format_name(spec.engine.engine)} {json.dumps(spec.engine.spec)}")
         inputs = ", ".join(self._port(p) for p in spec.inputs)
         options = _with(_options(spec.policies))
         return f"task {format_ref(spec.name)}({inputs}) -> {self.type(spec.result)}{''.join(facts)}{options}"
@@ -179,8 +181,6 @@ class Printer:
                     f"{format_name(c.name)}: {self.type(c.type)} = {self.operand(c.initial)}" for c in node.carried
                 ]
                 return f"loop({', '.join(carried)}) max {node.max_iterations}"
-            case EngineNode():
-                return f"engine({json.dumps(node.engine)}, {json.dumps(node.spec)}; {self.inputs(node.inputs)})"
 
     def _node_options(self, node: Node) -> str:
         options: list[str] = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drawloom.ir.nodes import Block, Branch, Call, EngineNode, Loop, Map, Node, PipelineCall, Try
+from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, PipelineCall, Try
 from drawloom.ir.operands import Apply, Carried, Caught, Const, Item, Operand, Output, Param, Path, Reference
 
 __all__ = ["blocks", "dependencies", "dims_added", "operands", "references", "walk", "with_path"]
@@ -42,7 +42,7 @@ def walk(block: Block) -> Iterator[Node]:
 
 def operands(node: Node) -> Iterator[Operand]:
     """The operands a node has itself, without those of the nodes in its blocks."""
-    if isinstance(node, (Call, EngineNode, PipelineCall)):
+    if isinstance(node, (Call, PipelineCall)):
         for _, operand in node.inputs:
             yield operand
     elif isinstance(node, Map):

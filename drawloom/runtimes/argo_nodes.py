@@ -38,6 +38,8 @@ _HOPELESS: Final = (
     "CreateContainerError",
     "RunContainerError",
 )
+_GIVE: Final = ":give"  # the end of the id of a step that lies beside what Argo has of its own
+_Place = tuple[str, tuple[Index, ...]]
 _LONGEST_PREFIX: Final = 253 - 10  # of a pod's name, as Argo has it
 _DETAIL_CHARACTERS: Final = 2000
 
@@ -131,13 +133,23 @@ def _tasks(workflow: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _place(node: Mapping[str, Any]) -> tuple[str, tuple[Index, ...]]:
+def _place(node: Mapping[str, Any]) -> _Place:
     """The step a pod runs, and for which index vectors; "" if it is none of a program's steps."""
     given = _given(node.get("inputs"))
     step = given.get("step", "")
     if not step or step.startswith(":"):
         return "", ()
     return step, _indices(given.get("index", ""))
+
+
+def _owner(node: Mapping[str, Any], nodes: Mapping[str, Any], owners: Mapping[str, _Place]) -> _Place:
+    """The place of the engine node that a pod of Argo's own belongs to."""
+    around = node.get("boundaryID", "")
+    while around:
+        if around in owners:
+            return owners[around]
+        around = nodes.get(around, {}).get("boundaryID", "")
+    return "", ()
 
 
 def _indices(text: str) -> tuple[Index, ...]:
@@ -187,10 +199,13 @@ def node_pods(nodes: Mapping[str, Any], workflow: str, node: str, index: Index |
         index: which instance; None for all.
     """
     found = []
+    owners = {one.get("boundaryID"): _place(one) for one in nodes.values() if _place(one)[0].endswith(_GIVE)}
     for one in nodes.values():
         if one.get("type") != "Pod":
             continue
         step, at = _place(one)
+        if not step and owners:
+            step, at = _owner(one, nodes, owners)
         inside = step.partition(":")[0] == node or step.startswith(f"{node}/")
         if inside and (index is None or any(have[: len(index)] == index for have in at)):
             label = one.get("displayName", one["id"])

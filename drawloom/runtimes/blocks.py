@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from drawloom.catalog.records import FailureInfo, Index
 from drawloom.ir.canonical import Json
-from drawloom.ir.nodes import Block, Call, EngineNode, Loop, Node
+from drawloom.ir.nodes import Block, Call, Loop, Node
 from drawloom.ir.operands import Output
 from drawloom.ir.walk import dependencies
 
@@ -84,7 +84,7 @@ class BlockPlan:
 
 def _ports(node: Node) -> list[str]:
     """The names of a control node's results; one that has none is known by the name ""."""
-    if isinstance(node, (Call, EngineNode)):
+    if isinstance(node, Call):
         return []
     ports = node.carried if isinstance(node, Loop) else node.results
     return [port.name for port in ports] or [""]

@@ -38,9 +38,9 @@ def is_cacheable(inputs: tuple[tuple[str, Operand], ...], spec: TaskSpec, polici
 
     Where the user said nothing: not if the task is run for its effect, nor if it is a source (none of its inputs refers
     to anything), nor if its container has an image without a digest: what a tag names may change. Never if the version
-    of its code isn't known.
+    of its code isn't known, or an engine has it of its own: nobody knows what that is.
     """
-    if not spec.function.digest:
+    if not spec.function.digest or spec.engine is not None:
         return False
     if policies.cache.enabled is not None:
         return policies.cache.enabled

@@ -23,7 +23,7 @@ from drawloom.runtimes.decide import fail, skip
 from drawloom.runtimes.resolve import UpstreamFailed
 from drawloom.runtimes.tracked import NOTHING
 
-__all__ = ["Instance", "prepared", "run_call"]
+__all__ = ["Instance", "adopted", "prepared", "run_call"]
 
 
 def run_call(step: StepContext, index: Index) -> int:
@@ -36,7 +36,7 @@ def prepared(step: StepContext, index: Index) -> int | Instance:
     """An instance of a call, its inputs resolved; an exit code of `ir.protocol` where there is nothing to attempt."""
     node = step.slice.node
     if step.attempt > 1 and step.outcomes.commit(node, index) is not None:
-        return _adopt(step, index)
+        return adopted(step, index)
     if step.is_behind(index):
         return skip(step, node, index)
     try:
@@ -48,7 +48,8 @@ def prepared(step: StepContext, index: Index) -> int | Instance:
     return Instance(step, index, inputs)
 
 
-def _adopt(step: StepContext, index: Index) -> int:
+def adopted(step: StepContext, index: Index) -> int:
+    """The exit code of a step whose instance has a commit already, or of one whose attempt has just made it."""
     outcome = step.outcomes.outcome(step.slice.node, index)
     if step.slice.contained or outcome not in ("failed", "skipped"):
         return DONE
@@ -78,7 +79,7 @@ class Instance:
     def begin(self) -> int | AttemptStarted:
         """Writes that the attempt begins; gives an exit code instead if the cache or a commit answers the call."""
         if self._is_adopted() or self._is_cached():
-            return _adopt(self.step, self.index)
+            return adopted(self.step, self.index)
         run = self.step.run
         started = start_attempt(
             self.step.storage,
@@ -91,7 +92,7 @@ class Instance:
             started.attempt > self.step.attempt
             and self.step.outcomes.commit(self.step.slice.node, self.index) is not None
         ):
-            return _adopt(self.step, self.index)
+            return adopted(self.step, self.index)
         _fault("before-run")
         return started
 
@@ -208,7 +209,7 @@ class Instance:
 
             remember(self.step.storage, won)
         self._finish(started, result, log)
-        return _adopt(self.step, self.index)
+        return adopted(self.step, self.index)
 
     def _fail(self, started: AttemptStarted, result: AttemptResult, log: str) -> int:
         from drawloom.runtimes.retry import delay_seconds, is_retried
@@ -232,7 +233,7 @@ class Instance:
             log=log,
         )
         _fault("after-commit")
-        return _adopt(self.step, self.index)
+        return adopted(self.step, self.index)
 
     def _failures_before(self, started: AttemptStarted) -> int:
         """How many earlier attempts failed by themselves: those that were lost are the engine's to count."""

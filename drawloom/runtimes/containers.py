@@ -7,7 +7,6 @@ Standard library alone: a step loads this module.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import stat
@@ -15,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from drawloom.errors import Diagnostic, NodeFailed
-from drawloom.ir.canonical import Json
 from drawloom.ir.container import ROOT, input_kind, result_fields, result_kind
 from drawloom.ir.envelope import class_by_ref
 from drawloom.ir.tasks import Container, InputPath, InputText, OutputPath, TaskSpec
 from drawloom.ir.types import Type
+from drawloom.runtimes.plain_text import plain_text, plain_value
 
 __all__ = [
     "command_line",
@@ -114,7 +113,10 @@ def _write(spec: TaskSpec, name: str, type_: Type, value: Any, folder: str) -> s
     else:
         if kind == "json":
             place, path = f"{place}.json", f"{path}.json"
-        text = _text(value) if kind == "text" else _json(spec, name, value)
+        try:
+            text = plain_text(value, kind)
+        except ValueError as error:
+            raise _not_handed(spec, name, f"JSON can't hold it: {error}") from None
         with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
             file.write(text)
         os.chmod(path, 0o644)
@@ -129,19 +131,6 @@ def _readable(path: str) -> None:
             os.chmod(os.path.join(root, name), 0o755)  # noqa: S103
         for name in files:
             os.chmod(os.path.join(root, name), 0o644)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    return value if isinstance(value, str) else repr(value)
-
-
-def _json(spec: TaskSpec, name: str, value: Any) -> str:
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except ValueError as error:
-        raise _not_handed(spec, name, f"JSON can't hold it: {error}") from None
 
 
 def _not_handed(spec: TaskSpec, name: str, why: str) -> NodeFailed:
@@ -175,7 +164,7 @@ def command_line(spec: TaskSpec, given: Mapping[str, Any], placed: Mapping[str, 
             case InputPath(name):
                 return f"{root}/{placed[name]}"
             case InputText(name):
-                return _argument(spec, name, _text(given[name]))
+                return _argument(spec, name, plain_text(given[name], "text"))
             case OutputPath(name):
                 return _result_path(spec, root, name)
 
@@ -236,7 +225,7 @@ def _read(spec: TaskSpec, folder: str, name: str, type_: Type) -> Any:
         return (Directory if kind == "directory" else File)(path)
     text = _content(spec, path, what, kind)
     try:
-        return json.loads(text, parse_constant=_no_constant) if kind == "json" else _parse(text, type_)
+        return plain_value(text.removesuffix("\n").removesuffix("\r"), type_, kind)
     except (ValueError, RecursionError) as error:
         told = f"{text.strip()[:80]!r} is no {type_}" if kind == "text" else f"it is no JSON: {error}"
         raise _bad_result(spec, f"{what} in {shown}: {told}") from None
@@ -253,26 +242,6 @@ def _content(spec: TaskSpec, path: str, what: str, kind: str) -> str:
         raise _bad_result(
             spec, f"{what} can't be read: {getattr(error, 'strerror', None) or 'it is no UTF-8'}"
         ) from None
-
-
-def _no_constant(text: str) -> Json:
-    raise ValueError(f"{text} is none of its values")
-
-
-def _parse(text: str, type_: Type) -> Any:
-    if type_.name == "int":
-        return int(text.strip())
-    if type_.name == "float":
-        return float(text.strip())
-    if type_.name == "bool":
-        return _boolean(text.strip().lower())
-    return text.removesuffix("\n").removesuffix("\r")
-
-
-def _boolean(text: str) -> bool:
-    if text not in ("true", "false"):
-        raise ValueError(text)
-    return text == "true"
 
 
 def _bad_result(spec: TaskSpec, problem: str) -> NodeFailed:

@@ -203,7 +203,7 @@ class StepContext:
         if not self.out:
             return
         path = os.path.join(self.out, name)
-        with open(f"{path}.part", "w", encoding="ascii") as file:
+        with open(f"{path}.part", "w", encoding="utf-8", newline="") as file:
             file.write(text)
         os.replace(f"{path}.part", path)  # a doubled step never shows half a text
 

@@ -21,7 +21,7 @@ from drawloom.catalog.runlog import RunWriter
 from drawloom.errors import Diagnostic, NodeFailed, RunRefused, Span
 from drawloom.ir.canonical import Json
 from drawloom.ir.layout import layout
-from drawloom.ir.nodes import Call, EngineNode
+from drawloom.ir.nodes import Call
 from drawloom.ir.policies import TIMEOUT, Policies
 from drawloom.ir.program import Program
 from drawloom.ir.walk import walk
@@ -372,11 +372,12 @@ def _plan_calls(
     kept: dict[tuple[str, int], CacheKeys] = {}  # by task and policies: they are the same for many a call
     for node in walk(program.pipeline.body):
         where = program.spans.get(node.id)
-        if isinstance(node, EngineNode):
-            problems[node.id] = _engine_only(node, program)
         if not isinstance(node, Call):
             continue
         spec = specs[node.task]
+        if spec.engine is not None:
+            problems[node.id] = _engine_only(node.id, spec.engine.engine, where)
+            continue
         policies = node.policies or spec.policies
         missing = None if spec.container is None else _missing_command(node.id, where)
         if missing is not None:
@@ -416,10 +417,10 @@ def _isolation(executor: str, policies: Policies) -> str:
     return ""
 
 
-def _engine_only(node: EngineNode, program: Program) -> Diagnostic:
+def _engine_only(node: str, engine: str, where: Span | None) -> Diagnostic:
     return Diagnostic(
         "R518",
-        f"`{node.id}` is a node that only {node.engine} has: a local run has tasks only",
-        program.spans.get(node.id),
+        f"`{node}` is a node that only {engine} has: a local run has tasks only",
+        where,
         "compile the pipeline for an engine that has it, or put a @task in its place",
     )

@@ -186,7 +186,7 @@ class _Planner:  # over 150 lines: the rules of all kinds of nodes call each oth
         elif isinstance(node, Try):
             flow = self._try(node, index, sure, why)
         else:
-            assert isinstance(node, PipelineCall), "containers and engine nodes were refused"
+            assert isinstance(node, PipelineCall), "the other kinds were handled"
             flow = self._block(node.body, index, node.id, sure, why)
         if flow.failure is None and flow.results is not None:
             for port, tree in flow.results.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from drawloom.errors import Diagnostic, RunRefused
-from drawloom.ir.nodes import EngineNode
+from drawloom.ir.nodes import Call
 from drawloom.ir.program import Program
 from drawloom.ir.walk import walk
 
@@ -16,7 +16,8 @@ def refuse_engine_nodes(program: Program) -> None:
     Raises:
         RunRefused: R545, for each such node.
     """
-    nodes = [node for node in walk(program.pipeline.body) if isinstance(node, EngineNode)]
+    owned = {task.name for task in program.pipeline.tasks if task.engine is not None}
+    nodes = [node for node in walk(program.pipeline.body) if isinstance(node, Call) and node.task in owned]
     if nodes:
         raise RunRefused(
             Diagnostic(

@@ -21,9 +21,9 @@ from drawloom.errors import DrawloomError
 from drawloom.ir.protocol import DONE, FAILED_FINAL, FAILED_RETRY, SKIPPED, parse_indices
 from drawloom.runtimes.context import StepContext, check_bundle, is_over, open_project, read_started
 
-__all__ = ["is_started_late", "main", "opened", "out_of_time", "read_options"]
+__all__ = ["LOST", "STEP_OPTIONS", "is_started_late", "main", "opened", "out_of_time", "read_options"]
 
-_OPTIONS = ("store", "project", "run", "step", "index", "attempt", "out")
+STEP_OPTIONS = ("store", "project", "run", "step", "index", "attempt", "out")
 LOST = 1  # the step itself couldn't do its work: an engine treats it as any crash
 # of several index vectors, the one that asks most of the engine speaks for all
 _RANK = (FAILED_FINAL, FAILED_RETRY, SKIPPED, DONE)
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    options = read_options(arguments, _OPTIONS)
+    options = read_options(arguments, STEP_OPTIONS)
     step, indices = opened(options), parse_indices(options["index"])
     if is_started_late(step, indices):
         return FAILED_FINAL

@@ -12,7 +12,8 @@ import pytest
 CONFORMANCE = Path(__file__).parents[1] / "conformance"
 HERE = Path(__file__).parent
 CONTAINERS = HERE.parent / "engines" / "containers" / "programs"
-FOLDERS = (CONFORMANCE, CONFORMANCE / "programs", HERE, HERE / "samples", CONTAINERS)
+OWNED = HERE.parent / "engines" / "argo" / "flows"
+FOLDERS = (CONFORMANCE, CONFORMANCE / "programs", HERE, HERE / "samples", CONTAINERS, OWNED)
 sys.path[:0] = [str(path) for path in FOLDERS if str(path) not in sys.path]
 
 from kinds_of_programs import every_object  # noqa: E402  # the folders come first

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import boxes
+import owned
 import pytest
 import schedule_samples as samples
 from harness import Case, case_names
 from kinds_of_programs import every_object
 
-from drawloom import Schedule, pipeline
+from drawloom import Pipeline, Schedule, pipeline
 from drawloom.compilers.emit.yaml import yaml_text
 from drawloom.dsl.tracing import trace
 from drawloom.ir.cron import Cron, zone_of
@@ -54,6 +55,17 @@ def test_containers_are_accepted(workflow: Make, tmp_path: Path, version: str) -
     paths = [tmp_path / f"{name}.yaml" for name in boxes.CASES]
     for path in paths:
         path.write_text(yaml_text(workflow(Case("boxes", path.stem).trace.program)), "utf-8")
+    assert _linted(paths, version) == (0, [])
+
+
+@pytest.mark.parametrize("version", LINTS)
+def test_templates_of_other_objects_are_accepted(workflow: Make, tmp_path: Path, version: str) -> None:
+    paths = [tmp_path / "templates.yaml"]
+    paths[0].write_text(yaml_text(owned.templates("python:3.11-slim")), "utf-8")
+    for name, value in vars(owned).items():
+        if isinstance(value, Pipeline) and name != "nowhere":
+            paths.append(tmp_path / f"{name}.yaml")
+            paths[-1].write_text(yaml_text(workflow(trace(value, {}).program)), "utf-8")
     assert _linted(paths, version) == (0, [])
 
 

@@ -15,21 +15,20 @@ from drawloom.ir.nodes import (
     Call,
     Carry,
     Case,
-    EngineNode,
     FunctionRef,
     Handler,
     Loop,
     Map,
     Node,
     Pipeline,
-    PipelineCall,
     Port,
     TaskSpec,
     Try,
 )
 from drawloom.ir.operands import Apply, Carried, Caught, Const, Field, Item, Key, Operand, Output, Param, RunInfo
-from drawloom.ir.policies import Parallelism, PipelinePolicies, Policies, RetryPolicy
+from drawloom.ir.policies import CachePolicy, Parallelism, PipelinePolicies, Policies, RetryPolicy
 from drawloom.ir.program import Program
+from drawloom.ir.tasks import EngineSpec
 from drawloom.ir.types import ANY, INT, NONE, STR, Type
 
 MODEL = Type("dataclass", ref="ml:Model", fields=(("size", INT), ("label", STR)))
@@ -283,11 +282,28 @@ def test_a_cycle_through_a_block_is_found() -> None:
     assert found.what == "these nodes wait for each other: `m` -> `late` -> `m`"
 
 
-def test_what_only_an_engine_runs_is_checked_too() -> None:
-    box = EngineNode("box", "argo", "{}", (("text", Output("nowhere")),), RP(STR))
-    special = EngineNode("special", "argo", "{}", (("text", Output("box")),), RP(INT))
-    group = PipelineCall("group", "inner", Block((plus("s", Output("special")),), R(Output("s"))), (), RP(STR))
-    assert [d.code for d in check_pipeline(Program(P(box, special, group)))] == ["G205", "G203"]
+def test_what_only_an_engine_runs_is_checked_as_any_task() -> None:
+    spec = TaskSpec("ml:special", FunctionRef("ml", "special"), (Port("n", STR),), INT, engine=EngineSpec("argo", "{}"))
+    nodes = (Call("one", "ml:special", (("n", Const("1")),)), plus("s", Output("one")))
+    assert [d.code for d in check_pipeline(Program(P(*nodes, tasks=(*TASKS, spec))))] == ["G203"]
+
+
+@pytest.mark.parametrize(
+    ("option", "policies"),
+    [
+        ("retry", Policies(RetryPolicy(max_attempts=2))),
+        ("cache", Policies(cache=CachePolicy(True))),
+        ("image", Policies(image="alpine")),
+    ],
+)
+def test_what_an_engine_has_of_its_own_takes_no_options(option: str, policies: Policies) -> None:
+    spec = TaskSpec("ml:special", FunctionRef("ml", "special"), (), INT, engine=EngineSpec("argo", "{}"))
+    pipeline = P(Call("one", "ml:special", policies=policies), tasks=(*TASKS, spec))
+    (found,) = check_pipeline(Program(pipeline))
+    assert (found.code, found.what) == (
+        "G237",
+        f"`one` runs what an engine has of its own, and is given `{option}`: how that runs is said there",
+    )
 
 
 def test_a_node_of_an_unknown_class_is_refused() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from drawloom.ir.assign import const_fits
+from drawloom.ir.assign import const_fits, union_of
 from drawloom.ir.canonical import canonical_json
 from drawloom.ir.envelope import decode, encode
 from drawloom.ir.evaluate import OPERATORS, evaluate
@@ -21,7 +21,7 @@ from drawloom.ir.narrow import Facts, Told
 from drawloom.ir.operands import OPS, Apply, Const, Field, Key, Operand, Param, Reference
 from drawloom.ir.operators import operator_type
 from drawloom.ir.problems import TypeProblem
-from drawloom.ir.types import ANY, BOOL, FLOAT, INT, NONE, STR, Type
+from drawloom.ir.types import ANY, BOOL, FLOAT, INT, NEVER, NONE, STR, Type
 
 
 def of(name: str, *args: Type) -> Type:
@@ -248,3 +248,20 @@ def test_every_problem_of_an_operand_is_told_and_it_goes_on_as_any() -> None:
 )
 def test_iterating_gives_this_type(type_: Type, item: Type | None) -> None:
     assert iterated_type(type_) == item
+
+
+@pytest.mark.parametrize("op", [op for op, count in OPS.items() if count])
+def test_of_what_can_not_be_nothing_can_be(op: str) -> None:
+    count = OPS[op] or 2
+    others = [INT] * (count - 1)
+    if op in ("and", "or", "select"):  # they don't evaluate all of their arguments
+        assert operator_type(op, [BOOL, *[NEVER] * (count - 1)][-count:]) in (NEVER, BOOL)
+    else:
+        assert operator_type(op, [NEVER, *others]) == NEVER
+        assert operator_type(op, [*others, NEVER]) == NEVER
+
+
+def test_a_union_of_what_can_not_be_can_not_be_and_one_of_nothing_is_none() -> None:
+    assert union_of([NEVER, NEVER]) == NEVER
+    assert union_of([NEVER, INT]) == INT
+    assert union_of([]) == NONE

@@ -18,7 +18,6 @@ from drawloom.ir.nodes import (
     Call,
     Carry,
     Case,
-    EngineNode,
     FunctionRef,
     Handler,
     Loop,
@@ -33,6 +32,7 @@ from drawloom.ir.nodes import (
 from drawloom.ir.operands import Apply, Carried, Caught, Const, Field, Item, Key, Operand, Output, Param, RunInfo
 from drawloom.ir.policies import Policies, RetryPolicy
 from drawloom.ir.program import Program
+from drawloom.ir.tasks import EngineSpec
 from drawloom.ir.types import ANY, STR, Type
 
 LIST = Type("list", (ANY,))
@@ -441,8 +441,10 @@ def test_a_nested_pipeline_is_its_body() -> None:
 
 
 def test_what_only_an_engine_runs_is_refused() -> None:
+    tasks = (TaskSpec("ml:box", FunctionRef("ml", "box"), engine=EngineSpec("argo", "{}")),)
+    pipeline = Pipeline("p", tasks=tasks, body=Block((Call("box", "ml:box"),)))
     with pytest.raises(RunRefused) as refused:
-        run(EngineNode("box", "argo", "{}"))
+        interpret(pipeline, {})
     assert str(refused.value) == (
         "error[G231] `box` is a node that only argo has; the reference interpreter runs Python tasks only\n"
         "  fix    compile the pipeline for an engine that has it, or put a @task in its place"

@@ -29,7 +29,7 @@ VALIDATOR = jsonschema.Draft202012Validator(schema())
 # A change here makes every cache and every stored program stale: it needs a new `ir_version` or a good reason.
 PINNED = {
     "churn": "57d420d9a848e471b88260eb3b5bd1b8822bf05607c594077290210af6eb0a5e",
-    "control": "e2804ac6cfc86ad74ee4c2dddc028e06cd061dbd4587300d76bca0b046132ea8",
+    "control": "c05ade375e89dbe95d74204cac3437c8ede9f0867a9eece72d8818eb232458fc",
     "empty": "201e9009aae6b05c1e5f57c4228228992090f99391953728e6ee2c7c471d0840",
     "values": "041c28fce7af591c28e20638ab91eb20f245564df84971cb7523127b68272d49",
 }
@@ -132,8 +132,9 @@ BAD = {
     "$.params[0].default must be one of NoneType, str, got int": _tree(
         params=[{"kind": "port", "name": "n", "default": 1}]
     ),
-    "$.body.nodes[0] has the unknown kind 'teleport'; known: branch, call, engine_node, loop, map, "
-    "pipeline_call, try": _tree(body={"kind": "block", "nodes": [{"kind": "teleport"}]}),
+    "$.body.nodes[0] has the unknown kind 'teleport'; known: branch, call, loop, map, pipeline_call, try": _tree(
+        body={"kind": "block", "nodes": [{"kind": "teleport"}]}
+    ),
     "$.body.results[0] must be a list of 2": _tree(body={"kind": "block", "results": [["a"]]}),
     "$.body.results[0][1].path[0] has the unknown kind 'slice'; known: field, key": _tree(
         body={"kind": "block", "results": [["a", {"kind": "param", "name": "n", "path": [{"kind": "slice"}]}]]}

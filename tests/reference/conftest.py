@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from drawloom.catalog.catalog import Catalog
-from drawloom.compilers.reference import compile_reference
+from drawloom.compilers.base import compiler_of
+from drawloom.compilers.passes.lower_steps import lower_steps
 from drawloom.dsl.tracing import trace
 from drawloom.runtimes import begin, step
 from drawloom.runtimes.publish import publish_program
@@ -24,12 +25,14 @@ if SAMPLES not in sys.path:
 class Published:
     """A pipeline compiled and published; `begin` and `step` do what an engine's processes would."""
 
-    def __init__(self, pipeline: Any, folder: Path) -> None:
+    def __init__(self, pipeline: Any, folder: Path, engine: str = "reference") -> None:
         self.folder = folder
         self.program = trace(pipeline, {}).program
         self.store = str(folder / "store")
         self.catalog = Catalog.open(self.store)
-        files = compile_reference(self.program, root=SAMPLES)
+        options = {} if engine == "reference" else {"store": self.store}
+        files = compiler_of(engine).compile(self.program, root=SAMPLES, **options)
+        self.steps = [step.id for step in lower_steps(self.program.pipeline).steps]
         self.digest = json.loads(files["engine.json"])["program"]
         publish_program(self.catalog.storage, files, self.digest)
         self.reference = ""
@@ -75,4 +78,4 @@ class Published:
 @pytest.fixture
 def publish(tmp_path: Path) -> Any:
     """Publishes a pipeline in a store of its own."""
-    return lambda pipeline: Published(pipeline, tmp_path)
+    return lambda pipeline, engine="reference": Published(pipeline, tmp_path, engine)

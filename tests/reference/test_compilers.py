@@ -22,9 +22,13 @@ from drawloom.compilers.passes.plan import Each
 from drawloom.compilers.reference import compile_reference
 from drawloom.dsl.tracing import trace
 from drawloom.errors import CompileError, Span
-from drawloom.ir.nodes import Block, Call, EngineNode, Pipeline
+from drawloom.ir.nodes import Block, Call, Pipeline
 from drawloom.ir.program import Program
-from drawloom.ir.tasks import FunctionRef, TaskSpec
+from drawloom.ir.tasks import EngineSpec, FunctionRef, TaskSpec
+
+
+def _owned(name: str, engine: str) -> TaskSpec:
+    return TaskSpec(name, FunctionRef(*name.split(":")), engine=EngineSpec(engine, "{}"))
 
 
 def test_a_compiler_says_something_of_every_feature():
@@ -43,8 +47,8 @@ def test_an_unknown_engine_is_refused_with_the_nearest_name():
 
 
 def test_what_an_engine_cannot_express_is_refused_all_at_once_with_lines():
-    nodes = (EngineNode("train", "dagster", "{}"), EngineNode("wait", "airflow", "{}"))
-    pipeline = Pipeline("flow", body=Block(nodes))
+    tasks = (_owned("ml:train", "dagster"), _owned("ml:wait", "airflow"))
+    pipeline = Pipeline("flow", tasks=tasks, body=Block((Call("train", "ml:train"), Call("wait", "ml:wait"))))
     program = Program(pipeline, {"train": Span("flow.py", 4, "flow"), "": Span("flow.py", 2, "flow")})
     with pytest.raises(CompileError) as caught:
         compile_reference(program)
@@ -55,7 +59,7 @@ def test_what_an_engine_cannot_express_is_refused_all_at_once_with_lines():
             "which reference can't express: the node is dagster's own"
         ),
         "  where  flow.py:4, flow",
-        '  graph  train = engine("dagster", "{}"; )    <- here',
+        "  graph  train = ml:train() -> Any    <- here",
         "  fix    put a @task in its place; no installed engine accepts it",
     ]
     assert second == [
@@ -63,7 +67,7 @@ def test_what_an_engine_cannot_express_is_refused_all_at_once_with_lines():
             "error[E701] node `wait` uses nodes that one engine alone has (node.engine@1), "
             "which reference can't express: the node is airflow's own"
         ),
-        '  graph  wait = engine("airflow", "{}"; )    <- here',
+        "  graph  wait = ml:wait() -> Any    <- here",
         "  fix    put a @task in its place; no installed engine accepts it",
     ]
     facts = [(diagnostic.feature, diagnostic.engines) for diagnostic in caught.value.diagnostics]
@@ -71,7 +75,8 @@ def test_what_an_engine_cannot_express_is_refused_all_at_once_with_lines():
 
 
 def test_an_engines_own_node_is_refused_by_every_other_engine():
-    program = Program(Pipeline("flow", body=Block((EngineNode("wait", "airflow", "{}"),))), {})
+    tasks = (_owned("ml:wait", "airflow"),)
+    program = Program(Pipeline("flow", tasks=tasks, body=Block((Call("wait", "ml:wait"),))), {})
     everything = dict.fromkeys(FEATURES, Native())
     with pytest.raises(CompileError, match="the node is airflow's own"):
         refuse_unsupported(program, Compiler("tiny", everything, compile_reference))

@@ -17,10 +17,11 @@ from sample_programs import Sheet, const, out
 
 from drawloom.catalog.catalog import Catalog
 from drawloom.errors import RunFailed, RunRefused, Span
-from drawloom.ir.nodes import Block, Carry, EngineNode, Handler, Loop, Map, Port, Try
+from drawloom.ir.nodes import Block, Call, Carry, Handler, Loop, Map, Port, Try
 from drawloom.ir.operands import Apply, Carried, Item, Param, RunInfo
 from drawloom.ir.policies import CachePolicy, Policies, RetryPolicy
 from drawloom.ir.program import Program
+from drawloom.ir.tasks import EngineSpec, FunctionRef, TaskSpec
 from drawloom.runtimes.blocks import Frame
 from drawloom.runtimes.local import run_local
 from drawloom.runtimes.progress import SilentProgress
@@ -249,8 +250,10 @@ def test_a_function_in_a_function_can_not_run_in_a_worker_process(catalog):
 
 
 def test_nodes_that_only_engines_have_are_refused_all_at_once(catalog):
-    nodes = (EngineNode("box", "argo", "{}"), EngineNode("sensor", "airflow", "{}"))
-    assert refusal(Sheet(), *nodes)(catalog) == (
+    sheet = Sheet()
+    for name, engine in (("box", "argo"), ("sensor", "airflow")):
+        sheet.specs[name] = TaskSpec(name, FunctionRef("ml", name), engine=EngineSpec(engine, "{}"))
+    assert refusal(sheet, Call("box", "box"), Call("sensor", "sensor"))(catalog) == (
         "error[R518] `box` is a node that only argo has: a local run has tasks only\n"
         "  fix    compile the pipeline for an engine that has it, or put a @task in its place\n"
         "error[R518] `sensor` is a node that only airflow has: a local run has tasks only\n"

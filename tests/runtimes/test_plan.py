@@ -17,8 +17,9 @@ import pytest
 import drawloom
 from drawloom import Catalog, DrawloomError, Plan, RunRefused
 from drawloom.errors import Span
-from drawloom.ir.nodes import Block, EngineNode, Pipeline
+from drawloom.ir.nodes import Block, Call, Pipeline
 from drawloom.ir.program import Program
+from drawloom.ir.tasks import EngineSpec, FunctionRef, TaskSpec
 from drawloom.runtimes.plan import plan_local
 from drawloom.runtimes.planned import group_texts
 from drawloom.storage.objects import Objects
@@ -432,7 +433,8 @@ def test_time_and_size_come_from_earlier_runs(load: Load, catalog: Catalog) -> N
 
 
 def test_what_only_an_engine_can_run_is_refused() -> None:
-    program = Program(Pipeline("p", body=Block((EngineNode("c", "airflow", "{}"),))), {"c": Span("f.py", 3, "p")})
+    spec = TaskSpec("ml:c", FunctionRef("ml", "c"), engine=EngineSpec("airflow", "{}"))
+    program = Program(Pipeline("p", tasks=(spec,), body=Block((Call("c", "ml:c"),))), {"c": Span("f.py", 3, "p")})
     storage = Overlay(None)
     with pytest.raises(RunRefused) as refused:
         plan_local(program, {}, storage, Values(Objects(storage)))

@@ -1,7 +1,7 @@
 """Hypothesis strategies for well-formed pipelines of every node kind, over a few pure tasks, and those tasks.
 
 `pipelines()` gives pipelines that the check finds nothing wrong with and that the reference interpreter runs with
-`FUNCTIONS`; `pipelines(engine_nodes=True)` has containers and engine nodes in them too, for what only reads the IR.
+`FUNCTIONS`; `pipelines(engine_nodes=True)` has what an engine has of its own in them too, for what only reads the IR.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from drawloom.ir.nodes import (
     Call,
     Carry,
     Case,
-    EngineNode,
     FunctionRef,
     Handler,
     Loop,
@@ -46,6 +45,7 @@ from drawloom.ir.operands import (
     RunInfo,
 )
 from drawloom.ir.policies import CachePolicy, Parallelism, PipelinePolicies, Policies, RetryPolicy
+from drawloom.ir.tasks import EngineSpec
 from drawloom.ir.types import FLOAT, INT, NONE, STR, Type
 
 __all__ = ["FUNCTIONS", "HOSTILE", "INFO", "PARAMS", "TASKS", "Point", "pipelines"]
@@ -165,7 +165,7 @@ def pipelines(draw: st.DrawFn, *, engine_nodes: bool = False, max_depth: int = 3
     return Pipeline(
         name=draw(st.sampled_from(("nightly", "ml.churn", "päron"))),
         params=_PARAM_PORTS,
-        tasks=TASKS,
+        tasks=(*TASKS, *builder.special),
         body=Block(nodes, (("result", result),)),
         results=(Port("result", type_),),
         policies=PipelinePolicies(draw(st.sampled_from((None, 3600.0)))),
@@ -179,6 +179,7 @@ class _Builder:
         self.draw = draw
         self.engine_nodes = engine_nodes
         self.made = 0
+        self.special: list[TaskSpec] = []  # what an engine has of its own
 
     def pick(self, *choices: Any) -> Any:
         return self.draw(st.sampled_from(choices))
@@ -322,5 +323,7 @@ class _Builder:
     def _engine(self, name: str, scope: Scope, _: int, after: tuple[str, ...]) -> Node:
         spec = canonical_json({"text": self.pick(*HOSTILE)})
         inputs = (("text", self.str(scope)),)
-        scope["str"].append(Output(name, "out"))
-        return EngineNode(name, "argo", spec, inputs, (Port("out", STR),), after)
+        scope["str"].append(Output(name))
+        task = _spec(f"special_{len(self.special)}", [Port("text", STR)], STR, engine=EngineSpec("argo", spec))
+        self.special.append(task)
+        return Call(name, task.name, inputs, after)

@@ -10,7 +10,6 @@ from drawloom.ir.nodes import (
     Call,
     Carry,
     Case,
-    EngineNode,
     FunctionRef,
     Handler,
     Loop,
@@ -35,7 +34,7 @@ from drawloom.ir.operands import (
     RunInfo,
 )
 from drawloom.ir.policies import CachePolicy, Parallelism, PipelinePolicies, Policies, RetryPolicy
-from drawloom.ir.tasks import Container, InputPath, InputText, OutputPath
+from drawloom.ir.tasks import Container, EngineSpec, InputPath, InputText, OutputPath
 from drawloom.ir.types import ANY, FLOAT, INT, NONE, STR, Type
 
 __all__ = ["SAMPLES"]
@@ -144,7 +143,11 @@ BOX = Container(
 CONTROL = Pipeline(
     name="control",
     params=(Port("n", INT, "1"),),
-    tasks=(*TASKS, TaskSpec("ml:box", FunctionRef("ml", "box"), (Port("n", INT),), STR, container=BOX)),
+    tasks=(
+        *TASKS,
+        TaskSpec("ml:box", FunctionRef("ml", "box"), (Port("n", INT),), STR, container=BOX),
+        TaskSpec("ml:special", FunctionRef("ml", "special"), (Port("n", STR),), engine=EngineSpec("argo", '{"t":"☃"}')),
+    ),
     body=Block(
         (
             Loop(
@@ -168,7 +171,7 @@ CONTROL = Pipeline(
             ),
             PipelineCall("inner", "other", _give(Output("guard")), (("n", Output("guard")),), (Port("result", INT),)),
             Call("box", "ml:box", (("n", Output("inner")),)),
-            EngineNode("special", "argo", '{"template":"t"}', (("n", Output("box")),), RESULT, ("inner",)),
+            Call("special", "ml:special", (("n", Output("box")),), ("inner",)),
         ),
         (("result", Apply("tuple", (Output("special"), Const("true")))),),
     ),

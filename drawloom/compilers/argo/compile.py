@@ -25,11 +25,12 @@ from drawloom.compilers.argo.kinds import (
 )
 from drawloom.compilers.argo.names import object_name
 from drawloom.compilers.argo.options import OF_PODS, pod_options, pods_of
+from drawloom.compilers.argo.own import refuse_own
 from drawloom.compilers.argo.patches import PATCH_FIX, Patch, patched, read_patches
 from drawloom.compilers.argo.pods import container_part
 from drawloom.compilers.argo.rules import OBJECT_LIMIT_BYTES, problems_of
 from drawloom.compilers.argo.templates import ENTRYPOINT, EXIT, Pods, Templates
-from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Refused, Support, refuse_unsupported
+from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Support, refuse_unsupported
 from drawloom.compilers.bundle import code_bundle, project_root
 from drawloom.compilers.by_steps import BY_STEPS
 from drawloom.compilers.emit.yaml import yaml_text
@@ -119,10 +120,11 @@ def compile_argo(
             Workflow is larger than Kubernetes takes, or would break a rule of Argo's; E724, E725, E727, a pod that a
             task asks for can't be had; E730, there is no such kind of object, or no schedule for it; E731, a scheduled
             pipeline has a parameter without a value; E732, a time is none; E733, E734, a patch is wrong; E736, Argo
-            would read the name of a container's image as a template.
+            would read the name of a container's image as a template; E737, an engine node names no template of Argo's.
     """
     of_pods = {name: value for name, value in locals().items() if name in OF_PODS}  # the arguments
     refuse_unsupported(program, COMPILER)
+    refuse_own(program)
     refuse_unimportable(program)
     _check_store(store)
     kind = chosen_kind(program.pipeline, kind, program.spans.get(""))
@@ -297,7 +299,7 @@ _SUPPORT: Final[dict[str, Support]] = {
     **dict.fromkeys(FEATURES, Native()),
     **BY_STEPS,
     "node.container@1": Lowered("a pod that stages files in, runs the image by its `/bin/sh`, and stages files out"),
-    "node.engine@1": Refused("the compiler doesn't print its engine's own nodes yet"),
+    "node.engine@1": Lowered("a `templateRef` between a step that writes its inputs and one that reads its outputs"),
     "node.pipeline@1": Lowered("a DAG template of its own"),
     "control.map@1": Lowered("a deciding step writes the count of a `withSequence`"),
     "control.map.nested@1": Lowered(

@@ -21,7 +21,8 @@ _NAME: Final = re.compile(r"[a-zA-Z0-9][-a-zA-Z0-9]{0,127}\Z")
 _PARAMETER: Final = re.compile(r"[-a-zA-Z0-9_]+\Z")
 _TAG: Final = re.compile(r"\{\{(.*?)\}\}")
 _DEPENDS: Final = re.compile(r"([a-zA-Z][-a-zA-Z0-9]*)(?:\.([A-Za-z]+))?")
-_OUTPUT: Final = re.compile(r"tasks\.([^.]+)\.outputs\.parameters\.(.+)\Z")
+_OUTPUT: Final = re.compile(r"(?:tasks|steps)\.([^.]+)\.outputs\.parameters\.(.+)\Z")
+_STATUS: Final = re.compile(r"(?:tasks|steps)\.([^.]+)\.status\Z")
 _STATES: Final = frozenset({"Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned"})
 _LOOPS: Final = ("withItems", "withParam", "withSequence")
 _OF_WORKFLOW: Final = frozenset({"workflow.name", "workflow.uid", "workflow.namespace"})
@@ -78,6 +79,9 @@ def _template(template: Mapping[str, Any], templates: Mapping[str, Any], given: 
     known = given | _OF_WORKFLOW | {f"inputs.parameters.{name}" for name in inputs}
     if "dag" in template:
         yield from _dag(template, templates, known)
+    elif "steps" in template:  # around one step, of another object
+        steps = {step["name"]: step for group in template["steps"] for step in group}
+        yield from _tags(template, known, "", lambda tag: _gives(tag, steps, templates))
     else:
         known |= {"retries"} if "retryStrategy" in template else set()
         yield from _tags(template, known, "", _nothing)
@@ -116,13 +120,14 @@ def _task(
     waits: Mapping[str, list[str]],
 ) -> Iterator[str]:
     name = task["name"]
-    called = templates.get(task["template"])
-    if called is None:
-        yield f"task `{name}` runs `{task['template']}`, which is no template"
-        return
-    given = _names(task, "arguments")
-    for wanted in sorted(set(_names(called, "inputs")) ^ set(given)):
-        yield f"task `{name}` and template `{task['template']}` disagree on the input `{wanted}`"
+    if "templateRef" not in task:  # what lies in another object is Argo's to look at
+        called = templates.get(task["template"])
+        if called is None:
+            yield f"task `{name}` runs `{task['template']}`, which is no template"
+            return
+        given = _names(task, "arguments")
+        for wanted in sorted(set(_names(called, "inputs")) ^ set(given)):
+            yield f"task `{name}` and template `{task['template']}` disagree on the input `{wanted}`"
     loops = [loop for loop in _LOOPS if loop in task]
     if len(loops) > 1:
         yield f"task `{name}` has {' and '.join(loops)}"
@@ -147,10 +152,15 @@ def _comes_before(task: str, other: str, waits: Mapping[str, list[str]]) -> bool
 
 
 def _gives(tag: str, tasks: Mapping[str, Any], templates: Mapping[str, Any]) -> bool:
-    """Whether a tag is an output of a task, whenever that ends."""
+    """Whether a tag is an output of a task, or how it ended, whenever that is."""
+    status = _STATUS.match(tag)
+    if status:
+        return status[1] in tasks
     found = _OUTPUT.match(tag)
     task = tasks.get(found[1]) if found else None
-    return found is not None and task is not None and found[2] in _names(templates.get(task["template"], {}), "outputs")
+    if found is None or task is None:
+        return False
+    return "templateRef" in task or found[2] in _names(templates.get(task["template"], {}), "outputs")
 
 
 def _names(holder: Mapping[str, Any], part: str) -> list[str]:

@@ -6,6 +6,7 @@
 | group | a task of a DAG of its own |
 | when | a task with `when:` on a step's boolean |
 | each | a task with `withSequence:` on a step's count (`withParam:` on its batches) |
+| own | a task of a DAG of three: a step, a `templateRef` (`own.py`), a step |
 | while | a task of a DAG that runs 1, 2, 4, ... iterations, each half only if the one before says so |
 
 Argo is given order, booleans, counts and retries; no value of the user's goes through it but what `begin` is given.
@@ -20,8 +21,9 @@ from typing import Any, Final
 
 from drawloom.compilers.argo.containers import container_template
 from drawloom.compilers.argo.names import Names
+from drawloom.compilers.argo.own import STATUS, TOLD, asking_template, told_text
 from drawloom.compilers.argo.pods import StepPod
-from drawloom.compilers.passes.plan import Each, Entry, Group, Run, StepPlan, When, While
+from drawloom.compilers.passes.plan import Each, Entry, Group, Own, Run, StepPlan, When, While
 from drawloom.ir.canonical import Json, canonical_json
 from drawloom.ir.protocol import (
     BATCHES,
@@ -33,6 +35,7 @@ from drawloom.ir.protocol import (
     RUN,
     SKIPPED,
     TRUE_TEXT,
+    WANTED,
     arm_output,
 )
 from drawloom.ir.slices import StepSlice
@@ -49,6 +52,9 @@ _OUT: Final = "/tmp"  # noqa: S108  # the pod's own
 _LOST_RETRIES: Final = 2  # of begin and end, which run no code of the user's
 _GO: Final = "go"  # whether another iteration is wanted
 _IS_TRUE: Final = f"== {TRUE_TEXT[True]}"
+_GIVE, _TAKE = "engine_give", "engine_take"
+_MODULES: Final = {"give": _GIVE, "take": _TAKE}  # what a step does -> what runs it, if `step` doesn't
+_TITLES: Final = {"step": "step", _GIVE: "give", _TAKE: "take"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +203,8 @@ class Templates:
                 return self._each(entry, known[entry.step], depth)
             case While():
                 return self._while(entry, depth)
+            case Own():
+                return self._own(entry, depth)
 
     def _start(self, entry: Run, depth: int, index: str = "") -> dict[str, Any]:
         given = {"run": _input("run"), "step": entry.id, "index": index or _index(depth)}
@@ -229,6 +237,23 @@ class Templates:
         item = f"{_input('index')},{{{{item}}}}" if depth else "{{item}}"
         over = {"withParam": counted} if entry.batch_size > 1 else {"withSequence": {"count": counted}}
         return {**self._inside(entry.id, entry.body, depth + 1, item), **over}
+
+    def _own(self, entry: Own, depth: int) -> dict[str, Any]:
+        """What Argo has of its own, between two steps."""
+        name, asking = self._reserve(_local(entry.id)), self._reserve(f"{_local(entry.id)}-own")
+        place = len(self._dags)
+        give = {"name": "give", **self._start(Run(entry.give, lost_retries=_LOST_RETRIES), depth)}
+        given = {one: _output("give", one) for one in (WANTED, *entry.inputs)}
+        own = {"name": "own", "template": asking, "depends": "give", "arguments": _arguments(**given)}
+        step = self._start(Run(entry.take, lost_retries=_LOST_RETRIES), depth)
+        step["arguments"]["parameters"] += [
+            {"name": STATUS, "value": _output("own", STATUS)},
+            {"name": TOLD, "value": told_text(entry, "own")},
+        ]
+        take = {"name": "take", **step, "depends": "own"}
+        self._dags.insert(place, _dag_template(name, [give, own, take], _inputs(depth)))
+        self._dags.insert(place + 1, asking_template(asking, entry))
+        return {"template": name, "arguments": _arguments(**_handed_on(depth))}
 
     # loops
 
@@ -312,18 +337,21 @@ class Templates:
         outputs = _texts_of(self._steps[entry.id])
         retries = _retries(entry)
         own = self._pods.steps.get(entry.id)
-        key = (tuple(outputs), repr(retries), None if own is None else canonical_json([own.container, own.template]))
+        made_with = None if own is None else canonical_json([own.container, own.template])
+        module = _MODULES.get(self._steps[entry.id].does, "step")
+        key = (module, tuple(outputs), repr(retries), made_with)
         if key not in self._shared:
             label = [own.label] if own is not None else []
-            name = self._shared[key] = self._reserve("-".join(["step", *label, *outputs[:2]]))
+            name = self._shared[key] = self._reserve("-".join([_TITLES[module], *label, *_shown(module, outputs)]))
             arguments = ["--run", _input("run"), "--step", _input("step"), "--index", _input("index")]
-            arguments += ["--attempt", "1+{{retries}}", "--out", _OUT]
+            arguments += ["--attempt", "1+{{retries}}", *_more_arguments(module)]
+            inputs = ["run", "step", "index", *((STATUS, TOLD) if module == _TAKE else ())]
             made: dict[str, Any] = {
                 "name": name,
-                "inputs": {"parameters": [{"name": given} for given in ("run", "step", "index")]},
+                "inputs": {"parameters": [{"name": given} for given in inputs]},
                 "retryStrategy": retries,
                 **(own.template if own is not None else {}),
-                "container": self._container("step", arguments, own),
+                "container": self._container(module, arguments, own),
             }
             if outputs:
                 made["outputs"] = _outputs(outputs)
@@ -350,9 +378,17 @@ class Templates:
         return {**first, **command, "args": [*pods.bundle, module, *pods.where, *arguments], **made}
 
 
+def _shown(module: str, outputs: Sequence[str]) -> Sequence[str]:
+    return outputs[:2] if module == "step" else ()
+
+
+def _more_arguments(module: str) -> list[str]:
+    return ["--status", _input(STATUS), "--told", _input(TOLD)] if module == _TAKE else ["--out", _OUT]
+
+
 def _is_empty(entry: Entry) -> bool:
     """Whether nothing is run in an entry: a map of an expression, say. Argo has no empty DAGs."""
-    return not isinstance(entry, (Run, While)) and all(map(_is_empty, entry.body))
+    return not isinstance(entry, (Run, While, Own)) and all(map(_is_empty, entry.body))
 
 
 def _without_empty(entries: Sequence[Entry]) -> list[Entry]:
@@ -392,6 +428,8 @@ def _texts_of(step: StepSlice) -> list[str]:
             return [arm_output(0), NEXT]
         case "try":
             return [arm_output(arm) for arm in range(1, len(step.handlers) + 1)]
+        case "give":
+            return [WANTED, *(name for name, _ in step.inputs)]
     return []
 
 

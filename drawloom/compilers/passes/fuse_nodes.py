@@ -126,5 +126,5 @@ def _whole(chain: list[Node]) -> Iterator[list[Node]]:
 def _is_small(node: Node, tasks: dict[str, TaskSpec]) -> bool:
     if isinstance(node, Call):
         spec = tasks[node.task]
-        return not (spec.effect or spec.container) and (node.policies or spec.policies) == Policies()
+        return not (spec.effect or spec.container or spec.engine) and (node.policies or spec.policies) == Policies()
     return is_computing(node)

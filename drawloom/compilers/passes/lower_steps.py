@@ -3,6 +3,7 @@
 | node | steps | what the engine follows |
 |---|---|---|
 | call | the node itself | a start with retries |
+| what an engine has of its own | `:give` writes its inputs, the node itself reads its outputs | own |
 | nested pipeline | `:results` if its results compute something | a group |
 | map | `:decide` writes a count; `:results` likewise; `:settle` for a batch | each |
 | branch | `:decide` writes a boolean per arm; `:results` likewise | a when per arm |
@@ -19,7 +20,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from drawloom.compilers.features import is_batched
-from drawloom.compilers.passes.plan import Each, Entry, Group, Run, StepPlan, When, While
+from drawloom.compilers.passes.plan import Each, Entry, Group, Own, Run, StepPlan, When, While
+from drawloom.ir.container import result_fields
 from drawloom.ir.layout import layout
 from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, Pipeline, PipelineCall, Try
 from drawloom.ir.operands import Apply, Carried, Operand, Output
@@ -49,7 +51,7 @@ def lower_steps(pipeline: Pipeline, *, allow_pickle: bool = False) -> StepPlan:
     """The steps of a pipeline and what an engine does with them.
 
     Args:
-        pipeline: a checked pipeline without `EngineNode` (features refuse those before).
+        pipeline: a checked pipeline.
         allow_pickle: whether the project allows the codec `pickle`.
     """
     return _Lowering(pipeline, allow_pickle).plan()
@@ -110,7 +112,8 @@ class _Lowering:
         """The entries of a node, and the ids of those that others wait for."""
         match node:
             case Call():
-                return [self.call(node, after, around)], (node.id,)
+                made = self.call if self.tasks[node.task].engine is None else self.own
+                return [made(node, after, around)], (node.id,)
             case PipelineCall():
                 return [self.group(node, after, around)], (f"{node.id}:group",)
             case Map():
@@ -126,9 +129,23 @@ class _Lowering:
     def call(self, node: Call, after: tuple[str, ...], around: _Around) -> Entry:
         policies = self.policies[node.id] = node.policies or self.tasks[node.task].policies
         spec = self.spec(node.task, policies)
+        self.call_step(node, node.id, "call", spec, around)
+        return _run(node.id, after, spec.policies.retry)
+
+    def own(self, node: Call, after: tuple[str, ...], around: _Around) -> Entry:
+        spec = self.tasks[node.task]
+        assert spec.engine is not None, "it is an engine's own"
+        give = f"{node.id}:give"
+        self.call_step(node, give, "give", spec, around)
+        self.call_step(node, node.id, "take", spec, around)
+        inputs = tuple(port.name for port in spec.inputs)
+        results = tuple(name or "result" for name, _ in result_fields(spec.result))
+        return Own(node.id, give, node.id, spec.engine.spec, inputs, results, after)
+
+    def call_step(self, node: Call, step: str, does: str, spec: TaskSpec, around: _Around) -> None:
         self.add(
-            id=node.id,
-            does="call",
+            id=step,
+            does=does,
             node=node.id,
             depth=self.sources[node.id].depth,
             task=spec,
@@ -138,7 +155,6 @@ class _Lowering:
             contained=around.contained,
             ports=(Port("result", spec.result),),
         )
-        return _run(node.id, after, spec.policies.retry)
 
     def spec(self, task: str, policies: Policies) -> TaskSpec:
         """The task as a slice has it: where a step runs is the engine's business, and no reason for another slice."""

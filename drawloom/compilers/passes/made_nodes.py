@@ -11,7 +11,7 @@ from dataclasses import replace
 from itertools import count
 from typing import Final, TypeVar
 
-from drawloom.ir.nodes import Block, Call, EngineNode, Node, Pipeline, PipelineCall, Port
+from drawloom.ir.nodes import Block, Call, Node, Pipeline, PipelineCall, Port
 from drawloom.ir.operands import Apply, Operand
 from drawloom.ir.types import Type
 from drawloom.ir.walk import blocks, dependencies, walk
@@ -66,7 +66,7 @@ def ends(nodes: Sequence[Node]) -> tuple[str, ...]:
 def holds_calls(node: Node) -> bool:
     """Whether anything in a control node's blocks is run; if not, all it does is to compute expressions."""
     inside = (inner for block in blocks(node) for inner in walk(block))
-    return any(isinstance(inner, (Call, EngineNode)) for inner in inside)
+    return any(isinstance(inner, Call) for inner in inside)
 
 
 def waiting(node: _AnyNode, others: Iterable[str]) -> _AnyNode:

@@ -14,7 +14,7 @@ from drawloom.ir.canonical import Json
 from drawloom.ir.policies import Policies
 from drawloom.ir.slices import Place, StepSlice
 
-__all__ = ["Each", "Entry", "Group", "Run", "StepPlan", "When", "While", "entry_json"]
+__all__ = ["Each", "Entry", "Group", "Own", "Run", "StepPlan", "When", "While", "entry_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,30 @@ class While:
     after: tuple[str, ...] = ()
 
 
-Entry = Run | Group | When | Each | While
+@dataclass(frozen=True, slots=True)
+class Own:
+    """Start the step `give`; if it wrote `true`, what the engine has of its own; then in any case the step `take`.
+
+    Args:
+        id: the id of the node.
+        give: the step that writes the inputs, one text each under its name, and `protocol.WANTED`.
+        take: the step that is given how the engine's own ended, and its results.
+        spec: the engine's description of its own.
+        inputs: the names of the inputs.
+        results: the names of the results.
+        after: as of `Run`.
+    """
+
+    id: str
+    give: str
+    take: str
+    spec: str
+    inputs: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
+    after: tuple[str, ...] = ()
+
+
+Entry = Run | Group | When | Each | While | Own
 
 
 @dataclass(frozen=True, slots=True)

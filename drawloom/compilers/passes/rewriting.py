@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from drawloom.ir.nodes import Block, Branch, Call, EngineNode, Loop, Map, Node, Pipeline, PipelineCall
+from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, Pipeline, PipelineCall
 from drawloom.ir.operands import Apply, Carried, Caught, Const, Item, Operand, Output, Param, Path, Reference
 from drawloom.ir.walk import blocks
 
@@ -33,7 +33,7 @@ def _expanded(block: Block, change: Callable[[Node], Iterable[Node]]) -> Block:
 
 def with_blocks(node: Node, made: Sequence[Block]) -> Node:
     """The node with these blocks, as many as `walk.blocks` gives and in that order."""
-    if isinstance(node, (Call, EngineNode)):
+    if isinstance(node, Call):
         return node
     if isinstance(node, (Map, PipelineCall)):
         return replace(node, body=made[0])
@@ -73,7 +73,7 @@ def rebuilt(
 def _own(node: Node, operand: Callable[[Operand], Operand]) -> Node:
     """The node with what `walk.operands` gives changed, the results of its blocks left out."""
     match node:
-        case Call() | EngineNode() | PipelineCall():
+        case Call() | PipelineCall():
             return replace(node, inputs=_each(node.inputs, operand))
         case Map():
             return replace(node, items=operand(node.items))

@@ -22,6 +22,7 @@ from drawloom.ir.notation import format_operand, format_type, printable
 from drawloom.ir.operands import Apply, Const, Item, Operand, Output, Param, Reference, RunInfo
 from drawloom.ir.operands import Carried as CarriedRef
 from drawloom.ir.sources import Source
+from drawloom.ir.tasks import how_it_runs
 from drawloom.ir.text import Printer, excerpt, excerpt_of, numbered
 from drawloom.ir.types import ANY, Type
 from drawloom.ir.walk import dependencies
@@ -64,8 +65,8 @@ class Context:
         self.caught: set[str] = set()  # the tries whose handler is around the place
         self.open: list[tuple[str, int]] = [("", 0)]  # the blocks around the place: (control node, arm)
         self.fitting: set[tuple[int | str, int]] = set()  # (source, target) that fit; see `edge`
-        self.sound_policies: set[tuple[int, bool]] = set()  # (id, whether of a container) of those without a problem
-        self.containers = {task.name for task in pipeline.tasks if task.container is not None}
+        self.sound_policies: set[tuple[int, str]] = set()  # (id, how its task runs) of those without a problem
+        self.runs = {task.name: how_it_runs(task) for task in pipeline.tasks}
         self.reported: set[object] = set()  # cycles and types that have been told of
         self.hints: dict[str, str] = {}  # unknown node ids, and what they may have meant
         self._nodes: dict[str, tuple[int, Node]] | None = None

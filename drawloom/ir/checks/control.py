@@ -1,4 +1,4 @@
-"""Nodes that hold blocks, and those an engine runs: what goes in, what their blocks give, what comes out."""
+"""Nodes that hold blocks: what goes in, what their blocks give, what comes out."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from drawloom.ir.checks.context import UNKNOWN_PORTS, Context, Ports
 from drawloom.ir.checks.interface import check_map_policies, repeated, sound
 from drawloom.ir.iterated import iterated_type
 from drawloom.ir.narrow import Facts, facts, together, told_by
-from drawloom.ir.nodes import Block, Branch, EngineNode, Loop, Map, Node, PipelineCall, Port, Try
+from drawloom.ir.nodes import Block, Branch, Loop, Map, Node, PipelineCall, Port, Try
 from drawloom.ir.operands import Output
 from drawloom.ir.types import ANY, BOOL, Type
 
@@ -59,13 +59,6 @@ def _inside(context: Context, node: Node, arm: int, block: Block, nodes: Nodes, 
 def _ports(context: Context, node: Node, ports: Sequence[Port]) -> dict[str, Type]:
     repeated(context, [p.name for p in ports], f"`{node.id}` declares the result `{{}}` twice")
     return {p.name: sound(context, p.type, f"the result `{p.name}` of `{node.id}`") for p in ports}
-
-
-def _check_engine_run(context: Context, node: EngineNode, _: Nodes) -> Ports:
-    repeated(context, [name for name, _ in node.inputs], f"`{node.id}` gives the input `{{}}` twice")
-    for _name, operand in node.inputs:
-        context.type_of(operand)
-    return _ports(context, node, node.results)
 
 
 def _check_group(context: Context, node: PipelineCall, nodes: Nodes) -> Ports:
@@ -229,7 +222,6 @@ def _shown(names: Sequence[str]) -> str:
 
 
 _RULES: Final[dict[type, Callable[..., Ports]]] = {
-    EngineNode: _check_engine_run,
     PipelineCall: _check_group,
     Map: _check_map,
     Branch: _check_branch,

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from drawloom.errors import did_you_mean
-from drawloom.frozen import dataclass
+from drawloom.frozen import dataclass, field_defaults
 from drawloom.ir.assign import const_fits
 from drawloom.ir.checks.context import Context, Ports
 from drawloom.ir.nodes import KNOWN_FEATURES, Call, Map, Port
 from drawloom.ir.notation import cut, format_ref, printable
 from drawloom.ir.policies import INFRA, TIMEOUT, Policies, RetryPolicy, SchedulePolicy
 from drawloom.ir.problems import TypeProblem
-from drawloom.ir.tasks import InputPath, InputText, TaskSpec
+from drawloom.ir.tasks import InputPath, InputText, TaskSpec, how_it_runs
 from drawloom.ir.types import ANY, TYPE_NAMES, Type
 
 __all__ = [
@@ -116,7 +116,7 @@ def _interfaces(context: Context) -> dict[str, Interface]:
             context.report("G214", what, "a task's name is its `module:qualname`: list each function once")
             continue
         _check_ports(context, spec.inputs, f"the input `{{}}` of `{name.replace('{', '{{').replace('}', '}}')}`")
-        check_policies(context, spec.policies, f"`{name}`", is_container=spec.container is not None)
+        check_policies(context, spec.policies, f"`{name}`", runs=how_it_runs(spec))
         _check_container(context, spec, name)
         found[spec.name] = Interface(
             inputs=tuple((p.name, sound(context, p.type, f"the input `{p.name}` of `{name}`")) for p in spec.inputs),
@@ -175,15 +175,25 @@ def _malformed(type_: Type) -> str | None:
 # policies
 
 
-def check_policies(context: Context, policies: Policies, what: str, *, is_container: bool) -> None:
-    """Checks the policies of a task or a call; `what` names it in messages."""
-    for option in ("env", "image", "packages") if is_container else ():
+def check_policies(context: Context, policies: Policies, what: str, *, runs: str) -> None:
+    """Checks the policies of a task or a call; `what` names it in messages, `runs` is as for `how_it_runs`."""
+    if runs == "engine":
+        _check_engine_policies(context, policies, what)
+        return
+    for option in ("env", "image", "packages") if runs == "container" else ():
         if getattr(policies, option):
             text = f"{what} runs a container, and is given `{option}`: what is in it is said by `run_image`"
             context.report("G236", text, "give it to `run_image`, or take the call out of the options around it")
     _check_retry(context, policies.retry, what)
     _check_seconds(context, policies.attempt_timeout_seconds, f"attempt_timeout_seconds of {what}")
     _check_seconds(context, policies.node_timeout_seconds, f"node_timeout_seconds of {what}")
+
+
+def _check_engine_policies(context: Context, policies: Policies, what: str) -> None:
+    for option, standard in field_defaults(Policies):
+        if getattr(policies, option) != standard:
+            text = f"{what} runs what an engine has of its own, and is given `{option}`: how that runs is said there"
+            context.report("G237", text, "say it there, or take the call out of the options around it")
 
 
 def _check_retry(context: Context, retry: RetryPolicy, what: str) -> None:
@@ -221,9 +231,9 @@ def check_map_policies(context: Context, node: Map) -> None:
 
 def check_node_policies(context: Context, node: Call) -> None:
     """Checks the policies a call has of its own; those it shares with calls before it are told once."""
-    is_container = node.task in context.containers
-    if node.policies is not None and (id(node.policies), is_container) not in context.sound_policies:
+    runs = context.runs.get(node.task, "function")
+    if node.policies is not None and (id(node.policies), runs) not in context.sound_policies:
         known = len(context.found)
-        check_policies(context, node.policies, f"`{node.id}`", is_container=is_container)
+        check_policies(context, node.policies, f"`{node.id}`", runs=runs)
         if len(context.found) == known:
-            context.sound_policies.add((id(node.policies), is_container))
+            context.sound_policies.add((id(node.policies), runs))

@@ -89,6 +89,8 @@ def _start_servers() -> None:
 
 
 def _node_ready() -> bool:
+    if processes.running("kubelet") is None and "server is not initialized yet" in processes.log_tail("kubelet", 1):
+        containers.start_kubelet(control_plane.kubeconfig())  # containerd listens a moment before its CRI answers
     node = control_plane.client().get(f"/api/v1/nodes/{containers.NODE_NAME}")
     conditions = node["status"].get("conditions", []) if node is not None else []
     return any(condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions)
