@@ -12,13 +12,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+
+from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.run import Run
+from drawloom.runtimes.argo import Submitted, wait
 
 CONFORMANCE = Path(__file__).parents[2] / "conformance"
 FOLDERS = (CONFORMANCE, CONFORMANCE / "programs", Path(__file__).parent / "flows")
@@ -57,6 +61,19 @@ def api(facts: dict[str, Any]) -> Any:
 
     config.load_kube_config(config_file=facts["kubeconfig"])
     return client.CustomObjectsApi()
+
+
+@pytest.fixture
+def wait_for(api: Any) -> Callable[..., Run]:
+    """Waits for the end of a Workflow and removes it, with its pods: to the node, those that have ended are work, too."""
+
+    def wait_and_remove(submitted: Submitted, catalog: Catalog, timeout_seconds: float) -> Run:
+        run = wait(submitted, catalog, api=api, timeout_seconds=timeout_seconds)
+        where = {"group": "argoproj.io", "version": "v1alpha1", "plural": "workflows"}
+        api.delete_namespaced_custom_object(namespace=submitted.namespace, name=submitted.name, **where)
+        return run
+
+    return wait_and_remove
 
 
 def _as_in_a_pod(facts: dict[str, Any], command: list[str]) -> list[str]:

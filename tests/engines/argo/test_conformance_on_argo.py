@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -19,6 +20,7 @@ from harness import PROGRAMS, Case, assert_same, case_names, effects_of
 
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.outcomes import read_run
+from drawloom.catalog.run import Run
 from drawloom.compilers.base import compiler_of
 from drawloom.errors import RunRefused
 from drawloom.runtimes.argo import Submitted, submit, wait
@@ -44,8 +46,8 @@ pytestmark = pytest.mark.timeout(LONGEST_SECONDS + 60)
 class Cluster:
     """Runs cases on the cluster."""
 
-    def __init__(self, facts: dict[str, Any], lake: dict[str, str], api: Any) -> None:
-        self.facts, self.lake, self.api = facts, lake, api
+    def __init__(self, facts: dict[str, Any], lake: dict[str, str], api: Any, wait_for: Callable[..., Run]) -> None:
+        self.facts, self.lake, self.api, self.wait_for = facts, lake, api, wait_for
 
     def build(self, case: Case, folder: Path) -> Catalog:
         """The store of a case, and what is compiled for it, in `folder / "build"`."""
@@ -67,7 +69,7 @@ class Cluster:
         """What comes of a case."""
         catalog = self.build(case, folder)
         submitted = self.submit(case.encoded(folder, catalog), catalog, folder)
-        run = wait(submitted, catalog, api=self.api, timeout_seconds=LONGEST_SECONDS)
+        run = self.wait_for(submitted, catalog, LONGEST_SECONDS)
         return case.outcome(run, catalog, folder)
 
     def submit(self, params: dict[str, Any], catalog: Catalog, folder: Path) -> Submitted:
@@ -91,8 +93,8 @@ def _share(workflow: dict[str, Any], folder: Path) -> None:
 
 
 @pytest.fixture
-def cluster(facts: dict[str, Any], lake: dict[str, str], api: Any) -> Cluster:
-    return Cluster(facts, lake, api)
+def cluster(facts: dict[str, Any], lake: dict[str, str], api: Any, wait_for: Callable[..., Run]) -> Cluster:
+    return Cluster(facts, lake, api, wait_for)
 
 
 @pytest.mark.parametrize(("module", "name"), CASES)

@@ -16,7 +16,7 @@ from drawloom.catalog.catalog import Catalog  # noqa: E402
 from drawloom.catalog.run import Run  # noqa: E402
 from drawloom.compilers.base import compiler_of  # noqa: E402
 from drawloom.dsl.tracing import trace  # noqa: E402
-from drawloom.runtimes.argo import submit, wait  # noqa: E402
+from drawloom.runtimes.argo import submit  # noqa: E402
 
 LONGEST_SECONDS = 600.0
 pytestmark = pytest.mark.timeout(LONGEST_SECONDS + 60)
@@ -33,7 +33,7 @@ def boxes(facts: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 @pytest.fixture
-def run_it(facts: dict[str, Any], lake: dict[str, str], api: Any, tmp_path: Path) -> Any:
+def run_it(facts: dict[str, Any], lake: dict[str, str], api: Any, wait_for: Any, tmp_path: Path) -> Any:
     """Compiles a pipeline, submits it and waits for its end."""
 
     def run(pipeline: Any, store: str = "", **params: Any) -> Run:
@@ -45,7 +45,8 @@ def run_it(facts: dict[str, Any], lake: dict[str, str], api: Any, tmp_path: Path
         catalog = Catalog.open(store)
         encoded = {name: catalog.values.encode(value) for name, value in params.items()}
         submitted = submit(folder, encoded, catalog, api=api, namespace=facts["namespace"])
-        return wait(submitted, catalog, api=api, timeout_seconds=LONGEST_SECONDS)
+        finished: Run = wait_for(submitted, catalog, LONGEST_SECONDS)
+        return finished
 
     return run
 

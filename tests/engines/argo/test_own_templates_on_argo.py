@@ -14,7 +14,7 @@ from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.run import Run
 from drawloom.compilers.base import compiler_of
 from drawloom.dsl.tracing import trace
-from drawloom.runtimes.argo import submit, wait
+from drawloom.runtimes.argo import submit
 
 LONGEST_SECONDS = 600.0
 pytestmark = pytest.mark.timeout(LONGEST_SECONDS + 60)
@@ -37,7 +37,9 @@ def templates(facts: dict[str, Any], api: Any) -> None:
 
 
 @pytest.fixture
-def run_it(facts: dict[str, Any], lake: dict[str, str], api: Any, templates: None, tmp_path: Path) -> Any:
+def run_it(
+    facts: dict[str, Any], lake: dict[str, str], api: Any, wait_for: Any, templates: None, tmp_path: Path
+) -> Any:
     """Compiles a pipeline, submits it and waits for its end."""
 
     def run(pipeline: Any, **params: Any) -> Run:
@@ -50,7 +52,8 @@ def run_it(facts: dict[str, Any], lake: dict[str, str], api: Any, templates: Non
         catalog = Catalog.open(store)
         encoded = {name: catalog.values.encode(value) for name, value in params.items()}
         submitted = submit(folder, encoded, catalog, api=api, namespace=facts["namespace"])
-        return wait(submitted, catalog, api=api, timeout_seconds=LONGEST_SECONDS)
+        finished: Run = wait_for(submitted, catalog, LONGEST_SECONDS)
+        return finished
 
     return run
 
