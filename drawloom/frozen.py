@@ -90,8 +90,9 @@ def _init_later(cls: Any) -> None:
 
 def _init_now(cls: Any) -> None:
     fields = field_defaults(cls)
-    lines = "".join(f"\n _set(self, {name!r}, {name})" for name, _ in fields) or "\n pass"
-    space: dict[str, Any] = {"_set": _set}
+    # by the slots themselves: `object.__setattr__` would look each of them up
+    lines = "".join(f"\n _set_{name}(self, {name})" for name, _ in fields) or "\n pass"
+    space: dict[str, Any] = {f"_set_{name}": cls.__dict__[name].__set__ for name, _ in fields}
     names = "".join(f", {name}" for name, _ in fields)
     exec(f"def __init__(self{names}):{lines}", space)  # noqa: S102  # field names alone
     made = space["__init__"]

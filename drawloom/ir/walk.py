@@ -16,6 +16,8 @@ def blocks(node: Node) -> tuple[Block, ...]:
     Map and PipelineCall: the body. Branch: the cases, then `otherwise`. Loop: the test, then the body.
     Try: the body, the handlers, then `final` if there is one. The others hold none.
     """
+    if isinstance(node, Call):
+        return ()
     if isinstance(node, (Map, PipelineCall)):
         return (node.body,)
     if isinstance(node, Branch):
@@ -86,6 +88,9 @@ def with_path(reference: Reference, path: Path) -> Reference:
 def dependencies(node: Node) -> set[str]:
     """The ids of all nodes that `node`, or a node in it, refers to or comes after, those inside it left out."""
     needed = set(node.after)
+    if isinstance(node, Call):  # most nodes are
+        needed.update(ref.node for _, operand in node.inputs for ref in references(operand) if isinstance(ref, Output))
+        return needed
     inside = {node.id}
     stack: list[Node] = [node]
     while stack:

@@ -172,14 +172,23 @@ def _nothing(_: str) -> bool:
 
 
 def _tags(tree: Any, known: Container[str], what: str, gives: Callable[[str], bool]) -> Iterator[str]:
-    if isinstance(tree, str):
-        if "{{" in tree:
-            for tag in _TAG.findall(tree):
-                if tag not in known and not gives(tag) and not _LEFT_TO_ARGO.match(tag):
-                    yield f"{what}{' reads' if what else 'it reads'} `{tag}`, which nothing gives"
-    elif isinstance(tree, dict):
-        for value in tree.values():
-            yield from _tags(value, known, what, gives)
-    elif isinstance(tree, (list, tuple)):
-        for item in tree:
-            yield from _tags(item, known, what, gives)
+    for text in _templated(tree):
+        for tag in _TAG.findall(text):
+            if tag not in known and not gives(tag) and not _LEFT_TO_ARGO.match(tag):
+                yield f"{what}{' reads' if what else 'it reads'} `{tag}`, which nothing gives"
+
+
+def _templated(tree: Any) -> list[str]:
+    """The texts in a tree that have a `{{`."""
+    found: list[str] = []
+    waiting = [[tree]]
+    for inside in waiting:  # it grows: there are thousands of trees, and recursion would cost more than all else
+        for one in inside:
+            if type(one) is str:
+                if "{{" in one:
+                    found.append(one)
+            elif isinstance(one, dict):
+                waiting.append(list(one.values()))
+            elif isinstance(one, (list, tuple)):
+                waiting.append(list(one))
+    return found

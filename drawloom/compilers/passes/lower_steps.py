@@ -24,7 +24,7 @@ from drawloom.compilers.passes.plan import Each, Entry, Group, Own, Run, StepPla
 from drawloom.ir.container import result_fields
 from drawloom.ir.layout import layout
 from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, Pipeline, PipelineCall, Try
-from drawloom.ir.operands import Apply, Carried, Operand, Output
+from drawloom.ir.operands import Apply, Carried, Operand, Output, Reference
 from drawloom.ir.policies import INFRA, PodPolicy, Policies, ResourcesPolicy, RetryPolicy
 from drawloom.ir.protocol import BEGIN, END, arm_output
 from drawloom.ir.slices import Place, StepSlice
@@ -67,6 +67,11 @@ class _Lowering:
         self.sources = layout(pipeline)
         self.order = {name: place for place, name in enumerate(self.sources)}
         self.needs = {node.id: dependencies(node) for node in walk(pipeline.body)}
+        self.whole = {  # of every slice
+            "pipeline": pipeline.name,
+            "allow_pickle": allow_pickle,
+            "run_timeout_seconds": pipeline.policies.run_timeout_seconds,
+        }
         self.steps: list[StepSlice] = []
         self.policies: dict[str, Policies] = {}
         self.specs: dict[tuple[str, int], TaskSpec] = {}
@@ -103,7 +108,8 @@ class _Lowering:
         ends: dict[str, tuple[str, ...]] = {}
         entries: list[Entry] = []
         for node in block.nodes:
-            after = tuple(end for need in sorted(self.needs[node.id] & ends.keys()) for end in ends[need])
+            needs = self.needs[node.id]
+            after = tuple(end for need in sorted(needs) if need in ends for end in ends[need]) if needs else ()
             made, ends[node.id] = self.node(node, after, around)
             entries += made
         return tuple(entries)
@@ -333,26 +339,26 @@ class _Lowering:
     def add(self, *, also: Sequence[Operand] = (), **fields: object) -> None:
         inputs: tuple[tuple[str, Operand], ...] = fields.get("inputs", ())  # type: ignore[assignment]  # as in StepSlice
         sources = self.reachable([*(operand for _, operand in inputs), *also])
-        whole = {
-            "pipeline": self.pipeline.name,
-            "allow_pickle": self.allow_pickle,
-            "run_timeout_seconds": self.pipeline.policies.run_timeout_seconds,
-        }
-        self.steps.append(StepSlice(**whole, sources=sources, **fields))  # type: ignore[arg-type]  # the callers' keywords are StepSlice's
+        self.steps.append(StepSlice(**self.whole, sources=sources, **fields))  # type: ignore[arg-type]  # the callers' keywords are StepSlice's
 
     def reachable(self, waiting: list[Operand]) -> tuple[Source, ...]:
         """The sources that operands can lead to, by way of the results of control nodes, in program order."""
         found: set[str] = set()
         while waiting:
-            for reference in references(waiting.pop()):
-                name = getattr(reference, "node", "") or getattr(reference, "map", "") or getattr(reference, "loop", "")
+            operand = waiting.pop()
+            if isinstance(operand, Output) and not self.sources[operand.node].results:  # a call's, as most are
+                found.add(operand.node)
+                continue
+            for reference in references(operand):
+                name = reference.node if isinstance(reference, Output) else _around(reference)
                 if not name or name in found:
                     continue
                 found.add(name)
                 source = self.sources[name]
                 waiting += [operand for arm in source.results for _, operand in arm]
                 waiting += [source.items] if source.items is not None else []
-        return tuple(self.sources[name] for name in sorted(found, key=self.order.__getitem__))
+        names = sorted(found, key=self.order.__getitem__) if len(found) > 1 else found
+        return tuple(self.sources[name] for name in names)
 
     def guards(self, node: Node, around: _Around) -> tuple[str, ...]:
         """What must not have failed before a contained node; a group has no commit, so its needs count too."""
@@ -367,6 +373,12 @@ class _Lowering:
                 if name in self.sources and self.sources[name].kind == "group":
                     waiting += self.needs[name]
         return tuple(sorted(found))
+
+
+def _around(reference: Reference) -> str:
+    """The node whose item, carried value or failure is referred to, "" if none is."""
+    name: str = getattr(reference, "map", "") or getattr(reference, "loop", "") or getattr(reference, "node", "")
+    return name
 
 
 # Steps that decide run no code of the user's and can be started again at will.

@@ -7,9 +7,9 @@ prints a plan in its engine's words; the reference engine runs its JSON as it is
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+from drawloom.frozen import dataclass, field_defaults, is_frozen
 from drawloom.ir.canonical import Json
 from drawloom.ir.policies import Policies
 from drawloom.ir.slices import Place, StepSlice
@@ -129,18 +129,18 @@ class StepPlan:
     steps: tuple[StepSlice, ...]
     body: tuple[Entry, ...]
     places: tuple[Place, ...]
-    policies: Mapping[str, Policies] = field(default_factory=dict)
+    policies: Mapping[str, Policies]
 
 
 def entry_json(entry: Any) -> Json:
     """The JSON of an entry, or of a tuple of them: its class's name under `do`, fields at their defaults left out."""
     if isinstance(entry, tuple):
         return [entry_json(item) for item in entry]
-    if not hasattr(entry, "__dataclass_fields__"):
+    if not is_frozen(entry):
         return entry
     tree: dict[str, Json] = {"do": type(entry).__name__.lower()}
-    for name, declared in type(entry).__dataclass_fields__.items():
+    for name, default in field_defaults(type(entry)):
         item = getattr(entry, name)
-        if item != declared.default:
+        if item != default:
             tree[name] = entry_json(item)
     return tree
