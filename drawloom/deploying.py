@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from drawloom.dsl.pipeline import Pipeline
     from drawloom.runtimes.progress import Progress
+    from drawloom.values.store import Values
 
     AnyPipeline = Pipeline[..., Any]  # Any: whatever the pipeline returns
 
@@ -389,6 +390,7 @@ def deploy_to(
 ) -> Deployment:
     """Checks, compiles, publishes and submits a pipeline (`drawloom.deploy`)."""
     from drawloom.api import compile_program
+    from drawloom.compilers.base import EncodedValue
     from drawloom.graphs import place, twice_traced
     from drawloom.parameters.binding import bind, encode_params
     from drawloom.parameters.times import refuse_missing_times, times_given
@@ -405,7 +407,8 @@ def deploy_to(
         if run:
             refuse_missing_times(trace.program, info)
     else:  # nobody is there to give its runs their parameters, so the compiler wants to know them
-        options.setdefault("params", bound.given)
+        trees = encode_params(trace.program.pipeline.params, bound.given, _nowhere(allow_pickle))
+        options.setdefault("params", {name: EncodedValue(trees[name]) for name in bound.given})
         options |= {name: time for name, time in times.items() if time}  # one for all of them: refused by a schedule
     files = compile_program(trace.program, target.engine, options)
     client = connect_target(target)
@@ -435,6 +438,15 @@ def deploy_to(
         raise type(error)([*error.diagnostics, _left(catalog, program)]) from error
     deployed = Deployed(made.run, client, catalog, program) if made.run is not None else None
     return Deployment(target.name, target.engine, name, program, made.objects, deployed)
+
+
+def _nowhere(allow_pickle: bool) -> Values:
+    """Values that are kept by nobody: for what they are called, before anything is published."""
+    from drawloom.storage.objects import Objects
+    from drawloom.storage.overlay import Overlay
+    from drawloom.values.store import Values
+
+    return Values(Objects(Overlay(None)), allow_pickle=allow_pickle)
 
 
 def _left(catalog: Catalog, program: str) -> Diagnostic:

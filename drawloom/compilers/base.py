@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from drawloom.compilers.features import ENGINE_NODE, FEATURES, Use, features_used
 from drawloom.errors import CompileError, Diagnostic, did_you_mean
+from drawloom.ir.canonical import Json
 from drawloom.ir.nodes import Call, Node
 from drawloom.ir.program import Program
 from drawloom.ir.text import Printer, excerpt, excerpt_of, numbered
@@ -22,6 +23,7 @@ from drawloom.ir.text import Printer, excerpt, excerpt_of, numbered
 __all__ = [
     "Bundle",
     "Compiler",
+    "EncodedValue",
     "Lowered",
     "Native",
     "Refused",
@@ -52,6 +54,13 @@ class Refused:
 
 
 Support = Native | Lowered | Refused
+
+
+@dataclass(frozen=True, slots=True)
+class EncodedValue:
+    """A value among an engine's options as its envelope; what that refers to is put into the store by who compiles."""
+
+    tree: Json
 
 
 class Bundle(Mapping[str, str | bytes]):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, PipelineCall, Try
+from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, PipelineCall
 from drawloom.ir.operands import Apply, Carried, Caught, Const, Item, Operand, Output, Param, Path, Reference
 
 __all__ = ["blocks", "dependencies", "dims_added", "operands", "references", "walk", "with_path"]
@@ -24,9 +24,7 @@ def blocks(node: Node) -> tuple[Block, ...]:
         return (*(case.block for case in node.cases), node.otherwise)
     if isinstance(node, Loop):
         return (node.test, node.body)
-    if isinstance(node, Try):
-        return (node.body, *(h.block for h in node.handlers), *((node.final,) if node.final is not None else ()))
-    return ()
+    return (node.body, *(h.block for h in node.handlers), *((node.final,) if node.final is not None else ()))
 
 
 def dims_added(node: Node) -> int:

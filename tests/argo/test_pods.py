@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import owned
 import pytest
 import yaml
 from hera.workflows.models import Workflow
@@ -300,6 +301,27 @@ def test_a_wrong_option_is_refused(flow: Any, options: dict[str, Any], told: str
     found = _refused(flow("trained"), **options)
     assert {one.code for one in found} == {"E720"}
     assert told in found[0].what
+
+
+@pytest.mark.parametrize("name", ["score", "{module}:score"])
+def test_a_target_may_name_a_task_that_another_pipeline_calls(flow: Any, name: str) -> None:
+    program = flow("trained")
+    named = name.format(module=program.pipeline.tasks[0].function.module)
+    assert _compiled(program, tasks={named: {"memory": "1Gi"}}) == _compiled(program)
+    found = _refused(program, tasks={named: {"memory": "1"}})
+    assert [one.code for one in found] == ["E720"]
+
+
+@pytest.mark.parametrize("name", ["os:path", "nowhere:train", "trained", "os:"])
+def test_what_is_no_task_is_refused(flow: Any, name: str) -> None:
+    found = _refused(flow("trained"), tasks={name: {"memory": "1Gi"}})
+    assert [one.code for one in found] == ["E720"]
+
+
+def test_options_of_what_argo_has_of_its_own_are_refused() -> None:
+    program = trace(owned.kinds, {}).program
+    (found,) = _refused(program, tasks={"measure": {"memory": "1Gi"}})
+    assert (found.code, "`tasks.measure`" in found.what) == ("E720", True)
 
 
 def test_options_may_have_been_typed(flow: Any) -> None:

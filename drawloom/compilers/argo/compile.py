@@ -30,7 +30,7 @@ from drawloom.compilers.argo.patches import PATCH_FIX, Patch, patched, read_patc
 from drawloom.compilers.argo.pods import container_part
 from drawloom.compilers.argo.rules import OBJECT_LIMIT_BYTES, problems_of
 from drawloom.compilers.argo.templates import ENTRYPOINT, EXIT, Pods, Templates
-from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Support, refuse_unsupported
+from drawloom.compilers.base import Bundle, Compiler, EncodedValue, Lowered, Native, Support, refuse_unsupported
 from drawloom.compilers.bundle import code_bundle, project_root
 from drawloom.compilers.by_steps import BY_STEPS
 from drawloom.compilers.emit.yaml import yaml_text
@@ -255,11 +255,13 @@ def _asked(program: Program, params: Mapping[str, object], times: Mapping[str, J
 
 
 def _tree(name: str, value: object, where: Span | None) -> Json:
+    if isinstance(value, EncodedValue):
+        return value.tree
     try:
         return encode(value)
     except NotEncodable as error:
         what = f"the parameter `{name}` can't be put into a Workflow: {error}"
-        fix = "submit the Workflow with `drawloom.runtimes.argo.submit`, which stores such values first"
+        fix = "use `drawloom deploy`, which stores such values first"
         raise CompileError(Diagnostic("E721", what, where, fix)) from error
 
 

@@ -20,6 +20,7 @@ from drawloom.compilers.argo.pods import (
     template_part,
 )
 from drawloom.errors import CompileError, Diagnostic, Span, did_you_mean
+from drawloom.ir.envelope import class_by_ref
 from drawloom.ir.nodes import Call
 from drawloom.ir.pods import Misfit, env_pairs, image_text, items_of, pod_policy, resources_policy, toleration_policy
 from drawloom.ir.policies import Policies, TolerationPolicy
@@ -154,14 +155,20 @@ def _typed(name: str, value: Any) -> Any:
 def _task_problems(program: Program, name: object, own: object) -> Iterator[Diagnostic]:
     known = [task.name for task in program.pipeline.tasks]
     found = _tasks_named(program, str(name))
-    if not found:
+    if not found and not _is_task_elsewhere(program, str(name)):
         short = [task.rpartition(":")[2] for task in known]
         what = f"the option `tasks` of the argo compiler names `{name}`, which `{program.pipeline.name}` doesn't call"
         hint = did_you_mean(str(name), [*short, *known])
-        yield Diagnostic("E720", f"{what}{hint}", None, f"name one of {', '.join(short) or 'no tasks'}")
+        fix = f"name one of {', '.join(short) or 'no tasks'}; one of another module as `module:task`"
+        yield Diagnostic("E720", f"{what}{hint}", None, fix)
     elif len(found) > 1:
         what = f"the option `tasks.{name}` of the argo compiler means {len(found)} tasks"
         yield Diagnostic("E720", what, None, f"name one in full: {', '.join(found)}")
+    elif found and any(task.name == found[0] and task.engine is not None for task in program.pipeline.tasks):
+        what = (
+            f"the option `tasks.{name}` of the argo compiler is for what Argo has of its own: how it runs is said there"
+        )
+        yield Diagnostic("E720", what, None, "leave it out, and say it in the template")
     if not isinstance(own, Mapping):
         yield _wrong(f"tasks.{name}", own, f"a mapping of {', '.join(OF_PODS)}")
         return
@@ -174,6 +181,21 @@ def _task_problems(program: Program, name: object, own: object) -> Iterator[Diag
 def _tasks_named(program: Program, name: str) -> list[str]:
     known = [task.name for task in program.pipeline.tasks]
     return [task for task in known if name == task] or [task for task in known if task.rpartition(":")[2] == name]
+
+
+def _is_task_elsewhere(program: Program, name: str) -> bool:
+    """Whether another pipeline may call a task: a target is for all of a project."""
+    module, _, qualname = name.rpartition(":")
+    modules = {module} if module else {task.function.module for task in program.pipeline.tasks}
+    return any(_is_task(f"{one}:{qualname}") for one in modules)
+
+
+def _is_task(ref: str) -> bool:
+    try:
+        found = class_by_ref(ref)
+    except Exception:  # noqa: BLE001  # importing a user's module may raise anything
+        return False
+    return type(found).__module__ == "drawloom.dsl.task"  # compilers don't import the front end
 
 
 def _templates_in(tree: Any, path: str = "") -> Iterator[Diagnostic]:

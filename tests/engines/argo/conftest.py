@@ -28,7 +28,19 @@ CONFORMANCE = Path(__file__).parents[2] / "conformance"
 FOLDERS = (CONFORMANCE, CONFORMANCE / "programs", Path(__file__).parent / "flows")
 sys.path[:0] = [str(path) for path in FOLDERS if str(path) not in sys.path]
 FACTS = os.environ.get("TEST_ARGO", "")
+DEADLINE = float(os.environ.get("TEST_ARGO_DEADLINE", "inf"))  # seconds since 1970: where a run of all has a limit
 collect_ignore_glob = [] if FACTS else ["test_*.py"]  # `make test-argo` starts one
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The programs last: there are many of them, and each alone tells least."""
+    items.sort(key=lambda item: "test_conformance" in item.nodeid)
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skips what can't begin any more."""
+    if time.time() > DEADLINE:
+        pytest.skip("the time for tests on Argo is over (TEST_ARGO_DEADLINE)")
 
 
 @pytest.fixture(scope="session")

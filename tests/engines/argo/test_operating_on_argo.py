@@ -23,7 +23,7 @@ from drawloom.catalog.outcomes import read_run
 FLOW = """
 import os
 import time
-from drawloom import File, Retry, pipeline, task
+from drawloom import File, Retry, Schedule, pipeline, task
 
 @task
 def rows(csv: File) -> list[int]:
@@ -49,6 +49,10 @@ def churn(csv: File, depth: int = 2, minimum: int = 3) -> int | None:
         publish(winner)
         return winner
     return None
+
+@pipeline(schedule=Schedule("* * * * *", zone="UTC", overlap="allow"))
+def minutely(csv: File) -> list[int]:
+    return rows(csv)
 
 @task
 def slow(seconds: float) -> float:
@@ -220,6 +224,18 @@ def test_a_pipeline_is_deployed_watched_and_looked_at(place: Place) -> None:
     assert document["counts"]["cached"] >= 3
     assert document["deployment"]["target"] == "prod"
     assert document["run"] != run.id
+
+
+def test_a_schedules_runs_have_the_file_that_was_deployed(place: Place) -> None:
+    place.run("deploy", "flow_on_argo.py:minutely", "--target", "prod", "--csv", "numbers.csv")
+    facts, ended = place.facts, ("succeeded", "failed", "cancelled")
+    kubectl = [facts["kubectl"], "--kubeconfig", facts["kubeconfig"], "-n", facts["namespace"]]
+    try:
+        place.until(lambda: [run for run in place.catalog.runs() if run.state in ended], "a run of the schedule")
+    finally:
+        subprocess.run([*kubectl, "delete", "cronworkflow", "minutely"], check=True, capture_output=True)
+    ended_runs = [run for run in place.catalog.runs() if run.state in ended]
+    assert [run.result for run in ended_runs] == [[1, 5, 3]] * len(ended_runs)
 
 
 def test_output_is_followed_and_watching_ended_without_the_run(place: Place) -> None:
