@@ -17,14 +17,14 @@ from drawloom.catalog.records import AttemptStarted, Index
 from drawloom.errors import Diagnostic, DrawloomError, NodeFailed
 from drawloom.ir.container import result_fields, result_kind
 from drawloom.ir.envelope import class_by_ref
-from drawloom.ir.protocol import parse_indices
+from drawloom.ir.protocol import FAILED_FINAL, parse_indices
 from drawloom.ir.tasks import TaskSpec
 from drawloom.ir.types import Type
 from drawloom.runtimes.attempt import AttemptResult, describe_failure, encoded_result
 from drawloom.runtimes.call import Instance, adopted, prepared
 from drawloom.runtimes.context import StepContext
 from drawloom.runtimes.plain_text import plain_value
-from drawloom.runtimes.step import LOST, opened, read_options
+from drawloom.runtimes.step import LOST, is_started_late, opened, out_of_time, read_options
 from drawloom.storage.base import KeyMissing
 
 __all__ = ["main"]
@@ -51,6 +51,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _take(step: StepContext, index: Index, status: str, told: str) -> int:
+    if is_started_late(step, (index,)):
+        return FAILED_FINAL
+    late = out_of_time(step)
+    if late is not None:
+        return late
     if step.outcomes.commit(step.slice.node, index) is not None:  # the step before had nothing to run
         return adopted(step, index)
     found = prepared(step, index)

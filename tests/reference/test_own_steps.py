@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from base64 import b64encode
 from pathlib import Path
 
@@ -147,6 +148,26 @@ def test_a_contained_one_tells_the_engine_to_go_on(begun, tmp_path):
     assert [ending.give(), ending.take("Failed")] == [DONE, DONE]
     assert [twice.give(), twice.wanted, twice.take("Skipped")] == [DONE, False, DONE]
     assert commit_of(flow, twice.node, (0,)).outcome == "skipped"
+
+
+def test_a_step_that_comes_after_the_end_of_the_run_changes_nothing(begun, tmp_path):
+    flow = begun(owned.behind, text="a")
+    own = Own(flow, "twice", tmp_path)
+    assert [flow.step("fall"), own.give(), flow.step(":end")] == [DONE, DONE, FAILED_FINAL]
+    ended = flow.run.state
+    assert [own.take(result="aa"), Own(flow, "twice", tmp_path, attempt=2).give()] == [FAILED_FINAL, FAILED_FINAL]
+    assert flow.run.state == ended
+    assert commit_of(flow, "twice").outcome == "failed"
+
+
+def test_a_step_that_comes_after_the_time_of_the_run_gives_up(begun, tmp_path):
+    flow = begun(owned.limited, text="a")
+    own = Own(flow, "twice", tmp_path)
+    assert own.give() == DONE
+    time.sleep(1.2)
+    assert own.take(result="aa") == FAILED_FINAL
+    flow.step(":end")
+    assert (flow.run.state, commit_of(flow, "twice")) == ("failed", None)
 
 
 def test_a_second_start_of_either_step_adopts_what_is_there(begun, tmp_path):

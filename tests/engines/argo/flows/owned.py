@@ -163,6 +163,12 @@ def behind(text: str) -> str:
     return twice(fall(text))
 
 
+@pipeline(run_timeout_seconds=1)
+def limited(text: str) -> str:
+    """Has no time."""
+    return twice(text)
+
+
 @pipeline
 def no_number() -> int:
     """What a template gives isn't what the task is declared to return."""
