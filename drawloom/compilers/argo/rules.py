@@ -52,7 +52,7 @@ def _problems(made: Mapping[str, Any]) -> Iterator[str]:
             yield "it has templates, and refers to a WorkflowTemplate"
         return
     spec = spec.get("workflowSpec", spec)
-    templates = {template["name"]: template for template in spec["templates"]}
+    templates = {template["name"]: _Ports(template) for template in spec["templates"]}
     if len(templates) < len(spec["templates"]):
         yield "two templates have one name"
     if spec["entrypoint"] not in templates:
@@ -67,7 +67,17 @@ def _problems(made: Mapping[str, Any]) -> Iterator[str]:
         yield from (f"template `{template['name']}`: {text}" for text in _template(template, templates, given))
 
 
-def _template(template: Mapping[str, Any], templates: Mapping[str, Any], given: set[str]) -> Iterator[str]:
+class _Ports:
+    """The names that a template takes and gives; thousands of tasks may ask for them."""
+
+    __slots__ = ("inputs", "outputs")
+
+    def __init__(self, template: Mapping[str, Any]) -> None:
+        self.inputs = frozenset(_names(template, "inputs"))
+        self.outputs = frozenset(_names(template, "outputs"))
+
+
+def _template(template: Mapping[str, Any], templates: Mapping[str, _Ports], given: set[str]) -> Iterator[str]:
     if not _NAME.match(template["name"]):
         yield "its name can't be one"
     inputs = _names(template, "inputs")
@@ -87,7 +97,7 @@ def _template(template: Mapping[str, Any], templates: Mapping[str, Any], given: 
         yield from _tags(template, known, "", _nothing)
 
 
-def _dag(template: Mapping[str, Any], templates: Mapping[str, Any], known: set[str]) -> Iterator[str]:
+def _dag(template: Mapping[str, Any], templates: Mapping[str, _Ports], known: set[str]) -> Iterator[str]:
     tasks = {task["name"]: task for task in template["dag"]["tasks"]}
     if not tasks:
         yield "its DAG has no task"
@@ -115,7 +125,7 @@ def _depends(name: str, found: list[tuple[str, str]], before: Container[str]) ->
 def _task(
     task: Mapping[str, Any],
     tasks: Mapping[str, Any],
-    templates: Mapping[str, Any],
+    templates: Mapping[str, _Ports],
     known: set[str],
     waits: Mapping[str, list[str]],
 ) -> Iterator[str]:
@@ -125,8 +135,7 @@ def _task(
         if called is None:
             yield f"task `{name}` runs `{task['template']}`, which is no template"
             return
-        given = _names(task, "arguments")
-        for wanted in sorted(set(_names(called, "inputs")) ^ set(given)):
+        for wanted in sorted(called.inputs.symmetric_difference(_names(task, "arguments"))):
             yield f"task `{name}` and template `{task['template']}` disagree on the input `{wanted}`"
     loops = [loop for loop in _LOOPS if loop in task]
     if len(loops) > 1:
@@ -151,7 +160,7 @@ def _comes_before(task: str, other: str, waits: Mapping[str, list[str]]) -> bool
     return False
 
 
-def _gives(tag: str, tasks: Mapping[str, Any], templates: Mapping[str, Any]) -> bool:
+def _gives(tag: str, tasks: Mapping[str, Any], templates: Mapping[str, _Ports]) -> bool:
     """Whether a tag is an output of a task, or how it ended, whenever that is."""
     status = _STATUS.match(tag)
     if status:
@@ -160,7 +169,10 @@ def _gives(tag: str, tasks: Mapping[str, Any], templates: Mapping[str, Any]) -> 
     task = tasks.get(found[1]) if found else None
     if found is None or task is None:
         return False
-    return "templateRef" in task or found[2] in _names(templates.get(task["template"], {}), "outputs")
+    if "templateRef" in task:
+        return True
+    called = templates.get(task["template"])
+    return called is not None and found[2] in called.outputs
 
 
 def _names(holder: Mapping[str, Any], part: str) -> list[str]:
