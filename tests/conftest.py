@@ -25,7 +25,7 @@ settings.register_profile("patient", suppress_health_check=[HealthCheck.too_slow
 settings.load_profile("patient")
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: what is started here hears Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
-if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by `nohup`: what is started here hears that a terminal is closed
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by `nohup`: what is started here hears a closed terminal
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
