@@ -59,13 +59,13 @@ class StepSlice:
 
     Args:
         id: the step's id, unique in the program.
-        does: `begin`, `call`, `map`, `branch`, `loop`, `try` (the deciding step of such a node), `results`, `settle`,
-            `end`.
+        does: `begin`, `call`, `give` and `take` (around what an engine has of its own in the place of a call), `map`,
+            `branch`, `loop`, `try` (the deciding step of such a node), `results`, `settle`, `end`.
         node: the node it runs, decides or settles; "" for begin and end, which stand for the pipeline. A `results` step
             is a node of its own here: its failure has a place in program order, the end of its block.
         depth: how many numbers its index vectors have.
         pipeline: the pipeline's name.
-        task: the task with the policies that hold for this call, for a call.
+        task: the task with the policies that hold for this call, for a call, `give` and `take`.
         inputs: (name, operand) pairs. call: the parameters; map: `items`; branch: a test per case, named by its output;
             loop: `test`; try, results, end: the results of the block.
         sources: the sources that the operands can lead to.

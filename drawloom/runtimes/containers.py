@@ -15,10 +15,9 @@ from typing import Any, Final
 
 from drawloom.errors import Diagnostic, NodeFailed
 from drawloom.ir.container import ROOT, input_kind, result_fields, result_kind
-from drawloom.ir.envelope import class_by_ref
 from drawloom.ir.tasks import Container, InputPath, InputText, OutputPath, TaskSpec
 from drawloom.ir.types import Type
-from drawloom.runtimes.plain_text import plain_text, plain_value
+from drawloom.runtimes.plain_text import plain_text, plain_value, result_of
 
 __all__ = [
     "command_line",
@@ -202,10 +201,7 @@ def read_result(spec: TaskSpec, folder: str) -> Any:
     Raises:
         NodeFailed: R561, a result is missing, or is none of its type.
     """
-    found = {name: _read(spec, folder, name, type_) for name, type_ in result_fields(spec.result)}
-    if "" in found:
-        return found[""]
-    return class_by_ref(spec.result.ref)(**found) if found else None
+    return result_of(spec.result, lambda name, type_: _read(spec, folder, name, type_))
 
 
 def _read(spec: TaskSpec, folder: str, name: str, type_: Type) -> Any:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sys
 from base64 import b64decode
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from time import time
 from typing import Any
 
@@ -15,15 +15,14 @@ from drawloom.catalog.keys import attempt_key
 from drawloom.catalog.outcomes import decode_record
 from drawloom.catalog.records import AttemptStarted, Index
 from drawloom.errors import Diagnostic, DrawloomError, NodeFailed
-from drawloom.ir.container import result_fields, result_kind
-from drawloom.ir.envelope import class_by_ref
+from drawloom.ir.container import result_kind
 from drawloom.ir.protocol import FAILED_FINAL, parse_indices
 from drawloom.ir.tasks import TaskSpec
 from drawloom.ir.types import Type
 from drawloom.runtimes.attempt import AttemptResult, describe_failure, encoded_result
 from drawloom.runtimes.call import Instance, adopted, prepared
 from drawloom.runtimes.context import StepContext
-from drawloom.runtimes.plain_text import plain_value
+from drawloom.runtimes.plain_text import plain_value, result_of
 from drawloom.runtimes.step import LOST, is_started_late, opened, out_of_time, read_options
 from drawloom.storage.base import KeyMissing
 
@@ -85,7 +84,9 @@ def _result(instance: Instance, status: str, told: str, seconds: float) -> Attem
     try:
         if status != _WELL:
             raise _ended_badly(spec, status)
-        output = encoded_result(spec, _read(spec, _texts(told)), instance.step.values)
+        texts = _texts(told)
+        result = result_of(spec.result, lambda name, type_: _value(spec, name, type_, texts[name or "result"]))
+        output = encoded_result(spec, result, instance.step.values)
     except Exception as exception:  # noqa: BLE001  # what the engine gave may be anything
         return AttemptResult("failed", None, describe_failure(exception), exception, seconds)
     return AttemptResult("succeeded", output, seconds=seconds)
@@ -94,14 +95,6 @@ def _result(instance: Instance, status: str, told: str, seconds: float) -> Attem
 def _texts(told: str) -> dict[str, str]:
     pairs = (part.partition("=") for part in told.split(",") if part)
     return {name: b64decode(text).decode("utf-8", "surrogateescape") for name, _, text in pairs}
-
-
-def _read(spec: TaskSpec, texts: Mapping[str, str]) -> Any:
-    fields = result_fields(spec.result)
-    found = {name: _value(spec, name, type_, texts[name or "result"]) for name, type_ in fields}
-    if "" in found:
-        return found[""]
-    return class_by_ref(spec.result.ref)(**found) if found else None
 
 
 def _value(spec: TaskSpec, name: str, type_: Type, text: str) -> Any:

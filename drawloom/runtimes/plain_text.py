@@ -6,12 +6,15 @@ Standard library alone: a step loads this module.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from drawloom.ir.canonical import Json
+from drawloom.ir.container import result_fields
+from drawloom.ir.envelope import class_by_ref
 from drawloom.ir.types import Type
 
-__all__ = ["plain_text", "plain_value"]
+__all__ = ["plain_text", "plain_value", "result_of"]
 
 # Any: values of the user's
 
@@ -53,6 +56,19 @@ def plain_value(text: str, type_: Type, kind: str) -> Any:
     if type_.name == "bool":
         return _boolean(text.strip().lower())
     return text
+
+
+def result_of(type_: Type, read: Callable[[str, Type], Any]) -> Any:
+    """A task's result, put together of what a program gave.
+
+    Args:
+        type_: the type of the result.
+        read: gives the value of a field, by its name and type; the name is "" for a result without fields.
+    """
+    found = {name: read(name, field) for name, field in result_fields(type_)}
+    if "" in found:
+        return found[""]
+    return class_by_ref(type_.ref)(**found) if found else None
 
 
 def _no_constant(text: str) -> Json:

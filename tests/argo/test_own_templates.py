@@ -11,7 +11,7 @@ import yaml
 from hera.workflows.models import Workflow
 from workflow_checks import SCHEMA, assert_golden, validator_of
 
-from drawloom import DefinitionError, Pipeline, engine_node, pipeline, run_on_engine
+from drawloom import Pipeline, engine_node, pipeline, run_on_engine
 from drawloom.compilers.argo.rules import problems_of
 from drawloom.compilers.base import compiler_of
 from drawloom.compilers.emit.yaml import yaml_text
@@ -107,5 +107,5 @@ def test_the_pods_of_a_template_are_shown_with_the_node() -> None:
 
 
 def test_engines_beside_argo_refuse_it() -> None:
-    with pytest.raises((CompileError, DefinitionError), match=r"E701.*the node is argo's own"):
+    with pytest.raises(CompileError, match=r"E701.*the node is argo's own"):
         compiler_of("reference").compile(trace(owned.kinds, {}).program)

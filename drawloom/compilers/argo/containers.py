@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from drawloom.compilers.argo.pods import StepPod
+from drawloom.compilers.argo.tags import input_tag
 from drawloom.errors import CompileError, Diagnostic
 from drawloom.ir.container import ROOT
 from drawloom.ir.nodes import Call
@@ -38,7 +39,7 @@ def container_template(
         base: the keys of the containers of all pods: the image gets none of their variables, which open the store.
         stage: makes a container of a module below `drawloom.runtimes` and its arguments.
     """
-    arguments = [part for given in _INPUTS for part in (f"--{given}", f"{{{{inputs.parameters.{given}}}}}")]
+    arguments = [part for given in _INPUTS for part in (f"--{given}", input_tag(given))]
     arguments += ["--attempt", "1+{{retries}}", "--root", ROOT]
     mount = {"name": _VOLUME, "mountPath": ROOT}
     run = {**own.container, **_variables(own, base), "image": image, "command": ["/bin/sh", f"{ROOT}/run.sh"]}

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from drawloom.compilers.argo.tags import arguments_of, input_tag, output_tag
 from drawloom.compilers.passes.plan import Own
 from drawloom.errors import CompileError, Diagnostic
 from drawloom.ir.container import result_fields
@@ -41,15 +42,14 @@ def asking_template(name: str, entry: Own) -> dict[str, Any]:
         name: the template's name.
         entry: of the step plan.
     """
-    given = [{"name": one, "value": f"{{{{inputs.parameters.{one}}}}}"} for one in entry.inputs]
     step: dict[str, Any] = {"name": "call", "templateRef": json.loads(entry.spec)["templateRef"]}
-    if given:
-        step["arguments"] = {"parameters": given}
-    step["when"] = f"{{{{inputs.parameters.{WANTED}}}}} == {TRUE_TEXT[True]}"
+    if entry.inputs:
+        step["arguments"] = arguments_of(**{one: input_tag(one) for one in entry.inputs})
+    step["when"] = f"{input_tag(WANTED)} == {TRUE_TEXT[True]}"
     step["continueOn"] = {"failed": True, "error": True}
     outputs = [{"name": STATUS, "valueFrom": {"parameter": "{{steps.call.status}}", "default": ""}}]
     outputs += [
-        {"name": one, "valueFrom": {"parameter": f"{{{{steps.call.outputs.parameters.{one}}}}}", "default": ""}}
+        {"name": one, "valueFrom": {"parameter": output_tag("call", one, "steps"), "default": ""}}
         for one in entry.results
     ]
     return {

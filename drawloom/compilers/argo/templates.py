@@ -23,6 +23,7 @@ from drawloom.compilers.argo.containers import container_template
 from drawloom.compilers.argo.names import Names
 from drawloom.compilers.argo.own import STATUS, TOLD, asking_template, told_text
 from drawloom.compilers.argo.pods import StepPod
+from drawloom.compilers.argo.tags import arguments_of, input_tag, output_tag
 from drawloom.compilers.passes.plan import Each, Entry, Group, Own, Run, StepPlan, When, While
 from drawloom.ir.canonical import Json, canonical_json
 from drawloom.ir.protocol import (
@@ -113,13 +114,13 @@ class Templates:
         main, exit_ = self._reserve(ENTRYPOINT), self._reserve(EXIT)  # before a node can have their names
         begin = self._begin(program)
         tasks: list[dict[str, Any]] = [
-            {"name": "begin", "template": begin, "arguments": _arguments(run="{{workflow.parameters.run}}")}
+            {"name": "begin", "template": begin, "arguments": arguments_of(run="{{workflow.parameters.run}}")}
         ]
-        run = {"run": _output("begin", RUN)}
+        run = {"run": output_tag("begin", RUN)}
         waits = ["begin.Succeeded"]
         if not all(map(_is_empty, plan.body)):
             body = self._dag("body", plan.body, 0)
-            tasks.append({"name": "body", "template": body, "depends": "begin", "arguments": _arguments(**run)})
+            tasks.append({"name": "body", "template": body, "depends": "begin", "arguments": arguments_of(**run)})
             waits.append(f"({_ended('body')})")
         end = self._pod(Run(END, lost_retries=_LOST_RETRIES))
         tasks.append(
@@ -127,7 +128,7 @@ class Templates:
                 "name": "end",
                 "template": end,
                 "depends": " && ".join(waits),
-                "arguments": _arguments(**run, step=END, index="-"),
+                "arguments": arguments_of(**run, step=END, index="-"),
             }
         )
         self._dags.insert(0, {"name": main, "dag": {"failFast": False, "tasks": tasks}})
@@ -197,7 +198,7 @@ class Templates:
             case Group():
                 return self._inside(entry.id, entry.body, depth)
             case When():
-                told = _output(known[entry.step], entry.output)
+                told = output_tag(known[entry.step], entry.output)
                 return {**self._inside(entry.id, entry.body, depth), "when": f"{told} {_IS_TRUE}"}
             case Each():
                 return self._each(entry, known[entry.step], depth)
@@ -207,34 +208,34 @@ class Templates:
                 return self._own(entry, depth)
 
     def _start(self, entry: Run, depth: int, index: str = "") -> dict[str, Any]:
-        given = {"run": _input("run"), "step": entry.id, "index": index or _index(depth)}
-        return {"template": self._pod(entry), "arguments": _arguments(**given)}
+        given = {"run": input_tag("run"), "step": entry.id, "index": index or _index(depth)}
+        return {"template": self._pod(entry), "arguments": arguments_of(**given)}
 
     def _inside(self, text: str, body: Sequence[Entry], depth: int, index: str = "") -> dict[str, Any]:
         """A task that runs a body: by a pod template if it is one step, else by a DAG of its own."""
         first, *others = _without_empty(body)
         if not others and isinstance(first, Run):
             return self._start(first, depth, index)
-        return {"template": self._dag(text, body, depth), "arguments": _arguments(**_handed_on(depth, index))}
+        return {"template": self._dag(text, body, depth), "arguments": arguments_of(**_handed_on(depth, index))}
 
     def _each(self, entry: Each, step: str, depth: int) -> dict[str, Any]:
         if entry.parallelism:
             return self._limited(entry, step, depth)
-        return self._fan_out(entry, _output(step, _counted(entry)), depth)
+        return self._fan_out(entry, output_tag(step, _counted(entry)), depth)
 
     def _limited(self, entry: Each, step: str, depth: int) -> dict[str, Any]:
         """A fan-out in a DAG of its own: it is a template's pods that Argo can limit."""
         name = self._reserve(f"{entry.id}-limited")
         place = len(self._dags)
         counted = _counted(entry)
-        task = {"name": "each", **self._fan_out(entry, _input(counted), depth)}
+        task = {"name": "each", **self._fan_out(entry, input_tag(counted), depth)}
         made = _dag_template(name, [task], [*_inputs(depth), counted])
         self._dags.insert(place, {**made, "parallelism": entry.parallelism})
-        given = {**_handed_on(depth), counted: _output(step, counted)}
-        return {"template": name, "arguments": _arguments(**given)}
+        given = {**_handed_on(depth), counted: output_tag(step, counted)}
+        return {"template": name, "arguments": arguments_of(**given)}
 
     def _fan_out(self, entry: Each, counted: str, depth: int) -> dict[str, Any]:
-        item = f"{_input('index')},{{{{item}}}}" if depth else "{{item}}"
+        item = f"{input_tag('index')},{{{{item}}}}" if depth else "{{item}}"
         over = {"withParam": counted} if entry.batch_size > 1 else {"withSequence": {"count": counted}}
         return {**self._inside(entry.id, entry.body, depth + 1, item), **over}
 
@@ -243,17 +244,17 @@ class Templates:
         name, asking = self._reserve(_local(entry.id)), self._reserve(f"{_local(entry.id)}-own")
         place = len(self._dags)
         give = {"name": "give", **self._start(Run(entry.give, lost_retries=_LOST_RETRIES), depth)}
-        given = {one: _output("give", one) for one in (WANTED, *entry.inputs)}
-        own = {"name": "own", "template": asking, "depends": "give", "arguments": _arguments(**given)}
+        given = {one: output_tag("give", one) for one in (WANTED, *entry.inputs)}
+        own = {"name": "own", "template": asking, "depends": "give", "arguments": arguments_of(**given)}
         step = self._start(Run(entry.take, lost_retries=_LOST_RETRIES), depth)
         step["arguments"]["parameters"] += [
-            {"name": STATUS, "value": _output("own", STATUS)},
+            {"name": STATUS, "value": output_tag("own", STATUS)},
             {"name": TOLD, "value": told_text(entry, "own")},
         ]
         take = {"name": "take", **step, "depends": "own"}
         self._dags.insert(place, _dag_template(name, [give, own, take], _inputs(depth)))
         self._dags.insert(place + 1, asking_template(asking, entry))
-        return {"template": name, "arguments": _arguments(**_handed_on(depth))}
+        return {"template": name, "arguments": arguments_of(**_handed_on(depth))}
 
     # loops
 
@@ -266,22 +267,22 @@ class Templates:
         rest = ""
         for doubled, turn in reversed(list(enumerate(turns))):
             rest = self._then(f"{entry.id}-from-{2**doubled - 1}", turn, rest, depth)
-        return {"template": rest, "arguments": _arguments(**_handed_on(depth), k="0")}
+        return {"template": rest, "arguments": arguments_of(**_handed_on(depth), k="0")}
 
     def _turn(self, entry: While, depth: int) -> str:
         """One iteration: its test and, if that says so, its body; tells whether another is wanted, and its number."""
         name = self._reserve(f"{entry.id}-turn")
         place = len(self._dags)
-        index = f"{_input('index')},{_input('k')}" if depth else _input("k")
+        index = f"{input_tag('index')},{input_tag('k')}" if depth else input_tag("k")
         tested = self._inside_test(entry, depth, index)
         step = tested[-1]["name"]
-        told = _output(step, arm_output(0))
+        told = output_tag(step, arm_output(0))
         tasks = tested
         if not all(map(_is_empty, entry.body)):
             body = self._inside(f"{entry.id}-body", entry.body, depth + 1, index)
             tasks = [*tested, {"name": "turn-body", **body, "depends": step, "when": f"{told} {_IS_TRUE}"}]
         made = _dag_template(name, tasks, [*_inputs(depth), "k"])
-        made["outputs"] = _passed_on({_GO: told, NEXT: _output(step, NEXT)})
+        made["outputs"] = _passed_on({_GO: told, NEXT: output_tag(step, NEXT)})
         self._dags.insert(place, made)
         return name
 
@@ -299,17 +300,17 @@ class Templates:
         """Twice as many iterations as `half` runs."""
         name = self._reserve(f"{entry.id}-turns-{count}")
         given = _handed_on(depth)
-        first = {"name": "first", "template": half, "arguments": _arguments(**given, k=_input("k"))}
+        first = {"name": "first", "template": half, "arguments": arguments_of(**given, k=input_tag("k"))}
         second = {
             "name": "second",
             "template": half,
             "depends": "first",
-            "when": f"{_output('first', _GO)} {_IS_TRUE}",
-            "arguments": _arguments(**given, k=_output("first", NEXT)),
+            "when": f"{output_tag('first', _GO)} {_IS_TRUE}",
+            "arguments": arguments_of(**given, k=output_tag("first", NEXT)),
         }
         made = _dag_template(name, [first, second], [*_inputs(depth), "k"])
         # if the second half isn't run, the first has said that no other is wanted
-        told = {out: _output("second", out) for out in (_GO, NEXT)}
+        told = {out: output_tag("second", out) for out in (_GO, NEXT)}
         made["outputs"] = _passed_on(told, {_GO: TRUE_TEXT[False], NEXT: "0"})
         self._dags.append(made)
         return name
@@ -318,11 +319,11 @@ class Templates:
         """So many iterations, then the rest if another one is wanted."""
         name = self._reserve(text)
         given = _handed_on(depth)
-        tasks = [{"name": "turns", "template": turn, "arguments": _arguments(**given, k=_input("k"))}]
+        tasks = [{"name": "turns", "template": turn, "arguments": arguments_of(**given, k=input_tag("k"))}]
         if rest:
             more: dict[str, Any] = {"name": "more", "template": rest, "depends": "turns"}
-            more["when"] = f"{_output('turns', _GO)} {_IS_TRUE}"
-            more["arguments"] = _arguments(**given, k=_output("turns", NEXT))
+            more["when"] = f"{output_tag('turns', _GO)} {_IS_TRUE}"
+            more["arguments"] = arguments_of(**given, k=output_tag("turns", NEXT))
             tasks.append(more)
         self._dags.append(_dag_template(name, tasks, [*_inputs(depth), "k"]))
         return name
@@ -343,7 +344,7 @@ class Templates:
         if key not in self._shared:
             label = [own.label] if own is not None else []
             name = self._shared[key] = self._reserve("-".join([_TITLES[module], *label, *_shown(module, outputs)]))
-            arguments = ["--run", _input("run"), "--step", _input("step"), "--index", _input("index")]
+            arguments = ["--run", input_tag("run"), "--step", input_tag("step"), "--index", input_tag("index")]
             arguments += ["--attempt", "1+{{retries}}", *_more_arguments(module)]
             inputs = ["run", "step", "index", *((STATUS, TOLD) if module == _TAKE else ())]
             made: dict[str, Any] = {
@@ -383,7 +384,7 @@ def _shown(module: str, outputs: Sequence[str]) -> Sequence[str]:
 
 
 def _more_arguments(module: str) -> list[str]:
-    return ["--status", _input(STATUS), "--told", _input(TOLD)] if module == _TAKE else ["--out", _OUT]
+    return ["--status", input_tag(STATUS), "--told", input_tag(TOLD)] if module == _TAKE else ["--out", _OUT]
 
 
 def _is_empty(entry: Entry) -> bool:
@@ -467,24 +468,12 @@ def _inputs(depth: int) -> list[str]:
 
 
 def _index(depth: int) -> str:
-    return _input("index") if depth else "-"
-
-
-def _input(name: str) -> str:
-    return f"{{{{inputs.parameters.{name}}}}}"
-
-
-def _output(task: str, name: str) -> str:
-    return f"{{{{tasks.{task}.outputs.parameters.{name}}}}}"
+    return input_tag("index") if depth else "-"
 
 
 def _handed_on(depth: int, index: str = "") -> dict[str, str]:
     """What a DAG hands on to one inside it: the run and, inside a map or a loop, the index vector."""
-    return {"run": _input("run")} | ({"index": index or _index(depth)} if depth else {})
-
-
-def _arguments(**given: str) -> dict[str, Any]:
-    return {"parameters": [{"name": name, "value": value} for name, value in given.items()]}
+    return {"run": input_tag("run")} | ({"index": index or _index(depth)} if depth else {})
 
 
 def _outputs(names: Sequence[str]) -> dict[str, Any]:

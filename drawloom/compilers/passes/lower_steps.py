@@ -350,7 +350,7 @@ class _Lowering:
                 found.add(operand.node)
                 continue
             for reference in references(operand):
-                name = reference.node if isinstance(reference, Output) else _around(reference)
+                name = reference.node if isinstance(reference, Output) else _holder(reference)
                 if not name or name in found:
                     continue
                 found.add(name)
@@ -375,7 +375,7 @@ class _Lowering:
         return tuple(sorted(found))
 
 
-def _around(reference: Reference) -> str:
+def _holder(reference: Reference) -> str:
     """The node whose item, carried value or failure is referred to, "" if none is."""
     name: str = getattr(reference, "map", "") or getattr(reference, "loop", "") or getattr(reference, "node", "")
     return name

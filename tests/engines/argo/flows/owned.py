@@ -1,4 +1,4 @@
-"""Pipelines that run templates of a WorkflowTemplate (`TEMPLATES`): what Argo has of its own."""
+"""Pipelines that run templates of a WorkflowTemplate (`templates`): what Argo has of its own."""
 
 from __future__ import annotations
 
