@@ -217,7 +217,8 @@ def pod_name(workflow: str, node: Mapping[str, Any]) -> str:
     """The name of a node's pod, as Argo makes it (workflow/util/pod_name.go)."""
     if node["name"] == workflow:
         return workflow
-    prefix = f"{workflow}-{node['templateName']}" if node.get("templateName") else workflow
+    template = (node.get("templateRef") or {}).get("template") or node.get("templateName")  # one of another object
+    prefix = f"{workflow}-{template}" if template else workflow
     return f"{prefix[: _LONGEST_PREFIX - 1]}-{_fnv32a(node['name'].encode('utf-8'))}"
 
 

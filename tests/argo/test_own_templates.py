@@ -102,7 +102,10 @@ def test_the_pods_of_a_template_are_shown_with_the_node() -> None:
     nodes |= {"steps": {"id": "steps", "type": "Steps", "boundaryID": "dag"}}
     nodes |= {"inner": {"id": "inner", "type": "DAG", "boundaryID": "steps"}}
     nodes |= {one["id"]: one for one in (pod("theirs", "inner"), pod("other", "elsewhere"))}
-    assert [title for title, _, _ in node_pods(nodes, "flow", "send", (0,))] == ["give", "take", "theirs"]
+    nodes["theirs"]["templateRef"] = {"name": "mail", "template": "letter"}
+    found = node_pods(nodes, "flow", "send", (0,))
+    assert [title for title, _, _ in found] == ["give", "take", "theirs"]
+    assert found[2][1].startswith("flow-letter-")  # a pod is named after its template, whatever object that lies in
     assert node_pods(nodes, "flow", "send", (1,)) == []
 
 

@@ -15,6 +15,7 @@ from drawloom.catalog.run import Run
 from drawloom.compilers.base import compiler_of
 from drawloom.dsl.tracing import trace
 from drawloom.runtimes.argo import submit
+from drawloom.runtimes.argo_nodes import node_pods, nodes_of
 
 LONGEST_SECONDS = 600.0
 pytestmark = pytest.mark.timeout(LONGEST_SECONDS + 60)
@@ -68,6 +69,27 @@ def test_texts_arrive_unchanged_and_what_argo_would_read_is_refused(run_it: Any)
     refused = run_it(owned.texts, texts=["{{workflow.name}}"])
     assert refused.state == "failed"
     assert "R564" in refused.details.failure.info.message
+
+
+def test_the_pods_of_a_template_are_found_by_the_node(
+    facts: dict[str, Any], api: Any, run_it: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from kubernetes import client
+
+    seen: list[tuple[set[str], set[str]]] = []
+
+    def look(namespace: str, name: str, **where: Any) -> None:
+        workflow = api.get_namespaced_custom_object(namespace=namespace, name=name, **where)
+        selector = f"workflows.argoproj.io/workflow={name}"
+        pods = client.CoreV1Api().list_namespaced_pod(namespace, label_selector=selector).items
+        found = node_pods(nodes_of(workflow["status"]), name, "measure", ())
+        seen.append(({pod for _, pod, _ in found}, {pod.metadata.name for pod in pods}))
+
+    monkeypatch.setattr(api, "delete_namespaced_custom_object", look)  # where the others remove it
+    run_it(owned.kinds, text="abc", numbers=[1])
+    ((found, there),) = seen
+    assert len(found) == 3
+    assert found < there
 
 
 def test_numbers_lists_truth_values_and_fields(run_it: Any) -> None:
