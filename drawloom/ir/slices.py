@@ -60,7 +60,8 @@ class StepSlice:
     Args:
         id: the step's id, unique in the program.
         does: `begin`, `call`, `give` and `take` (around what an engine has of its own in the place of a call), `map`,
-            `branch`, `loop`, `try` (the deciding step of such a node), `results`, `settle`, `end`.
+            `branch`, `loop`, `try` (the deciding step of such a node), `follow` (a whole loop, for an engine that has
+            none), `results`, `settle`, `end`.
         node: the node it runs, decides or settles; "" for begin and end, which stand for the pipeline. A `results` step
             is a node of its own here: its failure has a place in program order, the end of its block.
         depth: how many numbers its index vectors have.
@@ -69,8 +70,11 @@ class StepSlice:
         inputs: (name, operand) pairs. call: the parameters; map: `items`; branch: a test per case, named by its output;
             loop: `test`; try, results, end: the results of the block.
         sources: the sources that the operands can lead to.
-        guards: the nodes that must not have failed, for a contained step (elsewhere the engine's order sees to it).
-        loops: for a contained step, the loops in whose test it lies: none may have failed in an earlier iteration.
+        guards: the nodes that must not have failed; asked where the engine's order doesn't see to it: of a contained
+            step, and of one that is started whichever way those before it have ended.
+        loops: the loops in whose test it lies: none may have failed in an earlier iteration; asked as `guards` are.
+        arms: (node, arm, depth) of the branches and handlers around it, up to the next loop: what must have been
+            decided, of the instance with so many numbers; asked where the engine starts the steps of every arm.
         contained: a final failure is committed, but the engine goes on: a `try` around the node looks at it.
         limit: a loop's `max_iterations`; of a map, how many items one start is given, 0 for one; for results, how many
             numbers the index vector of the nodes in `covers` has.
@@ -82,6 +86,7 @@ class StepSlice:
         run_timeout_seconds: the longest the run may take; None for no limit.
         asks: begin: the facts about the run that the pipeline asks for (`operands.RunInfo`), its id left out.
         schedule: begin: when runs are started, for the interval that one is for.
+        entry: follow: the loop's entry of the step plan (`compilers.passes.plan.While`), as JSON.
     """
 
     id: str
@@ -94,6 +99,7 @@ class StepSlice:
     sources: tuple[Source, ...] = ()
     guards: tuple[str, ...] = ()
     loops: tuple[str, ...] = ()
+    arms: tuple[tuple[str, int, int], ...] = ()
     contained: bool = False
     limit: int = 0
     on_limit: str = "fail"
@@ -104,6 +110,7 @@ class StepSlice:
     run_timeout_seconds: float | None = None
     asks: tuple[str, ...] = ()
     schedule: SchedulePolicy | None = None
+    entry: str = ""
 
 
 @dataclass(frozen=True, slots=True)

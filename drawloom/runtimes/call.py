@@ -51,7 +51,7 @@ def prepared(step: StepContext, index: Index) -> int | Instance:
 def adopted(step: StepContext, index: Index) -> int:
     """The exit code of a step whose instance has a commit already, or of one whose attempt has just made it."""
     outcome = step.outcomes.outcome(step.slice.node, index)
-    if step.slice.contained or outcome not in ("failed", "skipped"):
+    if step.hides_failure or outcome not in ("failed", "skipped"):
         return DONE
     return FAILED_FINAL if outcome == "failed" else SKIPPED
 

@@ -6,6 +6,7 @@ Standard library alone: a step loads this module.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from drawloom.catalog import keys
@@ -14,7 +15,7 @@ from drawloom.catalog.records import Commit, Decision, Index, RunStarted, ValueR
 from drawloom.errors import Diagnostic, Span, StoreError
 from drawloom.ir.canonical import Json
 from drawloom.ir.operands import Operand
-from drawloom.ir.protocol import TRUE_TEXT
+from drawloom.ir.protocol import TRUE_TEXT, index_text
 from drawloom.ir.slices import LAYOUT, BrokenSeal, Place, StepSlice, read_layout, read_slice
 from drawloom.ir.sources import Source
 from drawloom.runtimes.resolve import Resolver, UpstreamFailed
@@ -136,13 +137,27 @@ class StepContext:
         step: the step's id.
         attempt: the engine's number of this start, from 1.
         out: the folder for what the engine reads; "" for none.
+        after: how those before this step have ended, `done` or `ended` in whichever way, where the engine starts the
+            steps of every arm; "" where it follows the whole plan.
+        where: the options that every step of the run is given first.
     """
 
-    def __init__(self, storage: Storage, run: RunStarted, step: str, attempt: int = 1, out: str = "") -> None:
+    def __init__(
+        self,
+        storage: Storage,
+        run: RunStarted,
+        step: str,
+        attempt: int = 1,
+        out: str = "",
+        after: str = "",
+        where: Sequence[str] = (),
+    ) -> None:
         self.storage = storage
         self.run = run
         self.attempt = attempt
-        self.out = out
+        self.out = self._all_out = out
+        self.after = after
+        self.where = where
         self.slice: StepSlice = self._read_slice(step)
         self.objects = Objects(storage)
         self.values = Values(self.objects, allow_pickle=self.slice.allow_pickle)
@@ -203,13 +218,32 @@ class StepContext:
         if not self.out:
             return
         path = os.path.join(self.out, name)
+        if self.out != self._all_out:
+            os.makedirs(self.out, exist_ok=True)
         with open(f"{path}.part", "w", encoding="utf-8", newline="") as file:
             file.write(text)
         os.replace(f"{path}.part", path)  # a doubled step never shows half a text
 
+    def choose_folder(self, index: Index) -> None:
+        """What the step tells from now on is of this instance, of several that were asked for."""
+        self.out = os.path.join(self._all_out, index_text(index))
+
     def write_flag(self, name: str, value: bool) -> None:
         """A boolean for the engine."""
         self.write_output(name, TRUE_TEXT[value])
+
+    # what the engine doesn't see to
+
+    @property
+    def hides_failure(self) -> bool:
+        """Whether a failure is told the engine as done, because it would else not start what comes after."""
+        return self.slice.contained and self.after != "ended"
+
+    def is_wanted(self, index: Index) -> bool:
+        """Whether the arms that this step lies in were chosen."""
+        if not self.after:
+            return True
+        return all(self.outcomes.decided(node, index[:depth]) == arm for node, arm, depth in self.slice.arms)
 
     # failures
 
@@ -235,7 +269,8 @@ class StepContext:
 
     def is_behind(self, index: Index) -> bool:
         """Whether something this step needs has failed, was skipped, or never began because of a failure."""
-        failed = self.failed_nodes() if self.slice.guards or self.slice.loops else None
+        asked = self.slice.contained or self.after == "ended"
+        failed = self.failed_nodes() if asked and (self.slice.guards or self.slice.loops) else None
         if failed is None:
             return False
         for loop in self.slice.loops:

@@ -25,21 +25,23 @@ __all__ = ["DECIDERS", "close", "fail", "skip"]
 def fail(step: StepContext, node: str, index: Index, failure: FailureInfo) -> int:
     """Commits a final failure."""
     won = step.commit(node, index, "failed", failure=failure)
-    return DONE if step.slice.contained or won.outcome not in ("failed", "skipped") else FAILED_FINAL
+    return DONE if step.hides_failure or won.outcome not in ("failed", "skipped") else FAILED_FINAL
 
 
 def skip(step: StepContext, node: str, index: Index, cause: UpstreamFailed | None = None) -> int:
-    """Commits that an input failed.
+    """Commits that an input failed; nothing if it was lost, which is for the step to say that closes what it lies in.
 
     Raises:
         StoreError: E712, the input is missing though nothing has failed: the engine didn't keep the order.
     """
     if cause is not None and not step.outcomes.ended_badly(cause.node, cause.index) and step.failed_nodes() is None:
+        if step.after == "ended":
+            return SKIPPED
         from drawloom.runtimes.step_errors import missing_input
 
         raise missing_input(step, index, cause) from None
     step.commit(node, index, "skipped")
-    return DONE if step.slice.contained else SKIPPED
+    return DONE if step.hides_failure else SKIPPED
 
 
 def _failure(exception: BaseException) -> FailureInfo:
@@ -177,12 +179,14 @@ def _handler(handlers: tuple[tuple[str, ...], ...], failure: FailureInfo) -> int
 def compute_results(step: StepContext, index: Index) -> int:
     """Computes the results of a block for their failure alone: who needs them computes them again."""
     try:
-        if not step.is_behind(index):
-            for _, operand in step.slice.inputs:
-                step.tree(operand, index)
+        if step.is_behind(index):
+            return DONE if step.hides_failure else SKIPPED
+        for _, operand in step.slice.inputs:
+            step.tree(operand, index)
     except UpstreamFailed as cause:
         if not step.slice.contained:
             return skip(step, step.slice.node, index, cause)
+        return DONE if step.hides_failure else SKIPPED
     except Exception as exception:  # noqa: BLE001  # an expression of the user's may raise anything
         failure = _failure(exception)
         code = fail(step, step.slice.node, index, failure)
@@ -199,7 +203,7 @@ def settle(step: StepContext, index: Index) -> int:
         return FAILED_FINAL if bad else DONE
     node = step.slice.node
     if step.outcomes.outcome(node, index) == "skipped":
-        return DONE if step.slice.contained else SKIPPED
+        return DONE if step.hides_failure else SKIPPED
     close(step, node, index)
     failed = step.failed_nodes()
     first = failed.first_in(node, index) if failed is not None else None

@@ -31,7 +31,7 @@ from drawloom.ir.protocol import (
 from drawloom.runtimes.engine_faults import Faults
 from drawloom.runtimes.engine_process import Ended, Starter
 
-__all__ = ["Follower"]
+__all__ = ["Follower", "Observe"]
 
 Index = tuple[int, ...]
 Observe = Callable[[str, Index, int, str, str], None]

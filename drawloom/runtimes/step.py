@@ -1,8 +1,11 @@
 """A step of a compiled program: the process an engine starts, and the only place where a compiled run does its work.
 
-    --store URL --project P --run REF --step ID --index 0,3[;0,4...] --attempt N --out DIR
+    --store URL --project P --run REF --step ID --index 0,3[;0,4...] --attempt N --out DIR [--after done|ended]
 
-`--attempt` counts from 1; an engine that counts from 0 writes a sum, `1+0`.
+`--attempt` counts from 1; an engine that counts from 0 writes a sum, `1+0`. An engine that can't leave out the steps
+of an arm that wasn't chosen starts all of them, and says with `--after` how those before this one have ended: all of
+them well (`done`; the steps of a `try` as far as they tell), or in whichever way (`ended`). Then the step finds out by
+itself whether it is wanted; and after `ended`, steps of a `try` tell the engine of their failures.
 
 It reads its slice of the program and the outcomes of the steps before it, does its part for each index vector,
 commits, and answers with an exit code of `ir.protocol` and the decisions in `--out`. Standard library alone until a
@@ -46,11 +49,11 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _main(arguments: Sequence[str]) -> int:
-    options = read_options(arguments, STEP_OPTIONS)
+    options = read_options(arguments, STEP_OPTIONS, optional=("after",))
     step, indices = opened(options), parse_indices(options["index"])
     if is_started_late(step, indices):
         return FAILED_FINAL
-    codes = {_run_one(step, index) for index in indices}
+    codes = {_run_one(step, index, several=len(indices) > 1) for index in indices}
     return next(code for code in _RANK if code in codes)
 
 
@@ -58,7 +61,7 @@ def opened(options: Mapping[str, str]) -> StepContext:
     """The step that a command line asks for.
 
     Args:
-        options: `store`, `project`, `run`, `step`, `attempt`, and `out`, if the engine reads anything.
+        options: `store`, `project`, `run`, `step`, `attempt`, `out`, if the engine reads anything, and `after`.
 
     Raises:
         StoreError: E710, E711, E718.
@@ -72,7 +75,8 @@ def opened(options: Mapping[str, str]) -> StepContext:
     run = read_started(storage, options["run"])
     check_bundle(run)
     attempt = sum(map(int, options["attempt"].split("+")))
-    return StepContext(storage, run, options["step"], attempt, options.get("out", ""))
+    where = ("--store", options["store"], "--project", options["project"])
+    return StepContext(storage, run, options["step"], attempt, options.get("out", ""), options.get("after", ""), where)
 
 
 def is_started_late(step: StepContext, indices: Sequence[Index]) -> bool:
@@ -94,10 +98,14 @@ def out_of_time(step: StepContext) -> int | None:
     return give_up(step) if run_seconds_left(step) <= 0 else None
 
 
-def _run_one(step: StepContext, index: Index) -> int:
+def _run_one(step: StepContext, index: Index, *, several: bool) -> int:
     late = out_of_time(step)
     if late is not None:
         return late
+    if not step.is_wanted(index):
+        return SKIPPED
+    if several and step.out:
+        step.choose_folder(index)
     does = step.slice.does
     if does == "call":
         from drawloom.runtimes.call import run_call
@@ -107,6 +115,10 @@ def _run_one(step: StepContext, index: Index) -> int:
         from drawloom.runtimes.end import run_end
 
         return run_end(step)
+    if does == "follow":
+        from drawloom.runtimes.follow import follow_loop
+
+        return follow_loop(step, index)
     from drawloom.runtimes.decide import DECIDERS
 
     code: int = DECIDERS[does](step, index)

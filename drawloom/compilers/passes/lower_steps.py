@@ -20,7 +20,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from drawloom.compilers.features import is_batched
-from drawloom.compilers.passes.plan import Each, Entry, Group, Own, Run, StepPlan, When, While
+from drawloom.compilers.passes.plan import Each, Entry, Group, Own, Run, StepPlan, When, While, entry_json
+from drawloom.ir.canonical import canonical_json
 from drawloom.ir.container import result_fields
 from drawloom.ir.layout import layout
 from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, Pipeline, PipelineCall, Try
@@ -40,11 +41,25 @@ LAST = 1 << 40  # in a position: after everything an index vector or a block can
 
 @dataclass(frozen=True, slots=True)
 class _Around:
-    """What surrounds a node: whether a try contains it, the guards of groups and tries, the loops it is tested in."""
+    """What surrounds a node.
+
+    Args:
+        contained: whether a try does.
+        guards: those of groups and tries.
+        loops: those it is tested in.
+        arms: the branches and handlers it is in, up to the next loop (`StepSlice.arms`).
+        followed: whether a loop does.
+    """
 
     contained: bool = False
     guards: frozenset[str] = frozenset()
     loops: tuple[str, ...] = ()
+    arms: tuple[tuple[str, int, int], ...] = ()
+    followed: bool = False
+
+    def inside(self, **changed: object) -> _Around:
+        """What surrounds the nodes of a block that is begun only if its node is not behind a failure."""
+        return replace(self, **{"guards": frozenset(), "loops": (), **changed})  # type: ignore[arg-type]  # of this class
 
 
 def lower_steps(pipeline: Pipeline, *, allow_pickle: bool = False) -> StepPlan:
@@ -156,10 +171,8 @@ class _Lowering:
             depth=self.sources[node.id].depth,
             task=spec,
             inputs=node.inputs,
-            guards=self.guards(node, around),
-            loops=around.loops if around.contained else (),
-            contained=around.contained,
             ports=(Port("result", spec.result),),
+            **self.within(node, around),
         )
 
     def spec(self, task: str, policies: Policies) -> TaskSpec:
@@ -180,11 +193,11 @@ class _Lowering:
         size = {"limit": node.batch_size} if batched else {}
         decide = self.decide(node, "map", (("items", node.items),), around, **size)
         settled = batched and len(node.body.nodes) > 1 and not around.contained
-        inner = _Around(around.contained or settled)
+        inner = around.inside(contained=around.contained or settled)
         body = self.block(node.body, inner)
         body += self.results_step(node, 0, node.body, body, inner)
         if settled:
-            body += (self.settle_batch(node, body),)
+            body += (self.settle_batch(node, body, around),)
         each = Each(
             id=f"{node.id}:each",
             step=decide,
@@ -195,11 +208,12 @@ class _Lowering:
         )
         return [_run(decide, after), each], (each.id,)
 
-    def settle_batch(self, node: Map, body: tuple[Entry, ...]) -> Entry:
+    def settle_batch(self, node: Map, body: tuple[Entry, ...], around: _Around) -> Entry:
         """In a batch one item's failure must not stop the others, so its steps are contained up to here."""
         inside = tuple(inner.id for inner in node.body.nodes) + tuple(r.id for r in self.results if r.parent == node.id)
         step = f"{node.id}:settle"
-        self.add(id=step, does="settle", node=node.id, depth=self.sources[node.id].depth + 1, covers=inside)
+        depth = self.sources[node.id].depth + 1
+        self.add(id=step, does="settle", node=node.id, depth=depth, covers=inside, arms=around.arms)
         return Run(step, tuple(entry.id for entry in body), finished=True, lost_retries=_FREE)
 
     def branch(self, node: Branch, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
@@ -207,7 +221,7 @@ class _Lowering:
         decide = self.decide(node, "branch", tests, around)
         entries: list[Entry] = [_run(decide, after)]
         for arm, inner in enumerate(blocks(node)):
-            within = _Around(around.contained)
+            within = around.inside(arms=(*around.arms, (node.id, arm, self.sources[node.id].depth)))
             body = self.block(inner, within)
             body += self.results_step(node, arm, inner, body, within)
             if body:
@@ -217,15 +231,24 @@ class _Lowering:
     def loop(self, node: Loop, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
         first = self.initial_step(node, after, around) if node.test.nodes else ()
         guards = around.guards | self.needs[node.id] | {entry.id for entry in first}
-        test = self.block(node.test, _Around(around.contained, guards, (*around.loops, node.id)))
+        within = around.inside(guards=guards, loops=(*around.loops, node.id), arms=(), followed=True)
+        test = self.block(node.test, within)
         decide = self.decide(node, "loop", node.test.results, around, limit=node.max_iterations, on_limit=node.on_limit)
         test += (Run(decide, tuple(entry.id for entry in test), lost_retries=_FREE),)
-        inside = _Around(around.contained)
+        inside = around.inside(arms=(), followed=True)
         body = self.block(node.body, inside)
         if node.test.nodes:  # they read the carried values before the deciding step does
             body += self.results_step(node, 1, node.body, body, inside)
         each = While(f"{node.id}:while", test, decide, body, tuple(entry.id for entry in first) or after)
+        if not around.followed:
+            self.follow_step(node, each, around)
         return [*first, each], (each.id,)
+
+    def follow_step(self, node: Loop, entry: While, around: _Around) -> None:
+        """A step that does all the loop is, for an engine that can't go back."""
+        text = canonical_json(entry_json(replace(entry, after=())))
+        depth = self.sources[node.id].depth
+        self.add(id=entry.id, does="follow", node=node.id, depth=depth, entry=text, **self.within(node, around))
 
     def initial_step(self, node: Loop, after: tuple[str, ...], around: _Around) -> tuple[Entry, ...]:
         """A step that computes what a loop begins with, where that can fail."""
@@ -239,7 +262,7 @@ class _Lowering:
         return (self.compute(place, operands, after, (node.id,), source.depth, guards, around),)
 
     def try_(self, node: Try, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
-        within = _Around(True, around.guards | self.needs[node.id], around.loops)
+        within = replace(around, contained=True, guards=around.guards | self.needs[node.id])
         body = Group(f"{node.id}:body", self.block(node.body, within), after)
         decide = self.decide(
             node,
@@ -251,8 +274,9 @@ class _Lowering:
         self.results_place(node, 0, node.body)  # it is the deciding step that computes these
         entries: list[Entry] = [body, Run(decide, (body.id,), finished=True, lost_retries=_FREE)]
         for arm, handler in enumerate(node.handlers, start=1):
-            inner = self.block(handler.block, within)
-            inner += self.results_step(node, arm, handler.block, inner, within)
+            handled = replace(within, arms=(*within.arms, (node.id, arm, self.sources[node.id].depth)))
+            inner = self.block(handler.block, handled)
+            inner += self.results_step(node, arm, handler.block, inner, handled)
             if inner:
                 entries.append(When(f"{node.id}:{arm_output(arm)}", decide, arm_output(arm), inner, (decide,)))
         if node.final is not None:
@@ -265,6 +289,7 @@ class _Lowering:
             node=node.id,
             depth=self.sources[node.id].depth,
             covers=(node.id,),
+            arms=around.arms,
             contained=around.contained,
         )
         waits = tuple(entry.id for entry in entries[1:])
@@ -279,12 +304,9 @@ class _Lowering:
         source = self.sources[node.id]
         depth = source.depth + (1 if does == "loop" else 0)
         also = [Carried(node.id, name) for name, _ in source.results[0]] if does == "loop" else []
-        fields: dict[str, object] = {
-            "guards": self.guards(node, around),
-            "loops": around.loops if around.contained else (),
-            "contained": around.contained,
-            **more,
-        }
+        fields = {**self.within(node, around), **more}
+        if does == "loop":  # it is started if the loop goes on
+            fields["arms"] = ()
         self.add(id=step, does=does, node=node.id, depth=depth, inputs=inputs, also=also, **fields)
         return step
 
@@ -295,7 +317,7 @@ class _Lowering:
         if not any(_can_fail(operand) for _, operand in block.results):
             return ()
         place = self.results_place(node, arm, block)
-        guards = tuple(sorted(around.guards | set(place.deps))) if around.contained else ()
+        guards = tuple(sorted(around.guards | set(place.deps)))
         covers = () if isinstance(node, Try) else (node.id,)
         after = tuple(entry.id for entry in body)
         owner_depth = self.sources[node.id].depth
@@ -319,7 +341,8 @@ class _Lowering:
             depth=place.depth,
             inputs=operands,
             guards=guards,
-            loops=around.loops if around.contained else (),
+            loops=around.loops,
+            arms=around.arms,
             contained=around.contained,
             covers=covers,
             limit=owner_depth,
@@ -360,10 +383,17 @@ class _Lowering:
         names = sorted(found, key=self.order.__getitem__) if len(found) > 1 else found
         return tuple(self.sources[name] for name in names)
 
+    def within(self, node: Node, around: _Around) -> dict[str, object]:
+        """The fields of a slice that tell what is around its node."""
+        return {
+            "guards": self.guards(node, around),
+            "loops": around.loops,
+            "arms": around.arms,
+            "contained": around.contained,
+        }
+
     def guards(self, node: Node, around: _Around) -> tuple[str, ...]:
-        """What must not have failed before a contained node; a group has no commit, so its needs count too."""
-        if not around.contained:
-            return ()
+        """What must not have failed before a node; a group has no commit, so its needs count too."""
         found: set[str] = set()
         waiting = list(self.needs[node.id] | around.guards)
         while waiting:

@@ -77,7 +77,12 @@ def faults(facts: dict[str, Any], lake: dict[str, str], api: Any, tmp_path: Path
 
 def test_a_pod_that_was_deleted_is_made_again_if_the_task_says_so(faults: Faults) -> None:
     started = faults.start(faulty.lost)
-    faults.kubectl("delete", "pod", faults.pod_of(started, "slow"), "--grace-period=0", "--force")
+    pod = faults.pod_of(started, "slow")
+    deadline = time.monotonic() + LONGEST_SECONDS
+    while not any(key.endswith("manifest.json") for key in started.catalog.storage.keys("checkpoints/")):
+        assert time.monotonic() < deadline, "the first attempt has left its checkpoint, which the second one finds"
+        time.sleep(0.2)
+    faults.kubectl("delete", "pod", pod, "--grace-period=0", "--force")
     run = faults.end(started)
     assert run.result == 4
     assert sorted(run.facts.attempts["slow", ()]) == [1, 2]

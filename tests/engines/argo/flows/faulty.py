@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import time
 
-from drawloom import Retry, for_each, pipeline, task
+from drawloom import Checkpoint, Retry, for_each, pipeline, task
 
 __all__ = ["lost", "outgrown", "restarted", "wide"]
 
 
 @task(retry=Retry(max_attempts=3, on="infra"))
 def slow(n: int) -> int:
-    """Long enough to be found running."""
-    time.sleep(20)
+    """Never ends the first time, so that it is sure to be found running; a second time it only says so."""
+    checkpoint = Checkpoint()
+    if not checkpoint.load("begun", default=False):
+        checkpoint.save("begun", value=True)
+        checkpoint.commit()
+        time.sleep(3_600)
     return n + 1
 
 
