@@ -131,6 +131,7 @@ class Compiler:
 
 
 _BUILTIN: Final[dict[str, str]] = {
+    "airflow": "drawloom.compilers.airflow.compile",
     "argo": "drawloom.compilers.argo.compile",
     "reference": "drawloom.compilers.reference",
 }

@@ -28,7 +28,7 @@ from drawloom.ir.tasks import TaskSpec
 from drawloom.ir.types import Type
 from drawloom.ir.walk import blocks, operands, references
 
-__all__ = ["ENGINE_NODE", "FEATURES", "LONG_LOOP", "Use", "features_used", "is_batched"]
+__all__ = ["ENGINE_NODE", "FEATURES", "LONG_LOOP", "Use", "features_used", "has_several_steps", "is_batched"]
 
 ENGINE_NODE: Final = "node.engine@1"
 LONG_LOOP: Final = 100  # Argo guards the depth of its recursion at about this; other engines unroll what is short
@@ -176,12 +176,17 @@ def _kind(node: Node, tasks: Mapping[str, TaskSpec]) -> str:
     return _KINDS[type(node)]
 
 
+def has_several_steps(node: Map) -> bool:
+    """Whether an item of a map takes several steps."""
+    return len(node.body.nodes) > 1 or any(blocks(inner) for inner in node.body.nodes)
+
+
 def _map_features(node: Map, tasks: Mapping[str, TaskSpec]) -> Iterator[str]:
     if node.batch_size > 1:
         yield "control.map.batch@1" if is_batched(node, tasks) else "control.map.batch_control@1"
     if node.parallelism is not None:
         yield "control.map.parallelism@1"
-        if len(node.body.nodes) > 1 or any(blocks(inner) for inner in node.body.nodes):
+        if has_several_steps(node):
             yield "control.map.parallelism_steps@1"
 
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BATCHES",
     "BEGIN",
+    "BEGUN",
     "COUNT",
     "DONE",
     "END",
@@ -45,6 +46,7 @@ END: Final = ":end"
 
 # Names of the files in `--out`.
 RUN: Final = "run"  # written by the begin step: the run reference
+BEGUN: Final = "begun"  # and the parts of it, with the bundle that its steps have, as JSON
 COUNT: Final = "count"  # a map's number of items, in decimal
 BATCHES: Final = "batches"  # a JSON list of the batches of a map's items: `["0:20", "20:35"]`
 NEXT: Final = "next"  # a loop's next iteration, in decimal

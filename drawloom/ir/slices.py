@@ -60,8 +60,8 @@ class StepSlice:
     Args:
         id: the step's id, unique in the program.
         does: `begin`, `call`, `give` and `take` (around what an engine has of its own in the place of a call), `map`,
-            `branch`, `loop`, `try` (the deciding step of such a node), `follow` (a whole loop, for an engine that has
-            none), `results`, `settle`, `end`.
+            `branch`, `loop`, `try` (the deciding step of such a node), `follow` (all that a loop is, or a map, for an
+            engine that can't follow it), `results`, `settle`, `end`.
         node: the node it runs, decides or settles; "" for begin and end, which stand for the pipeline. A `results` step
             is a node of its own here: its failure has a place in program order, the end of its block.
         depth: how many numbers its index vectors have.
@@ -86,7 +86,7 @@ class StepSlice:
         run_timeout_seconds: the longest the run may take; None for no limit.
         asks: begin: the facts about the run that the pipeline asks for (`operands.RunInfo`), its id left out.
         schedule: begin: when runs are started, for the interval that one is for.
-        entry: follow: the loop's entry of the step plan (`compilers.passes.plan.While`), as JSON.
+        entries: follow: the node's entries of the step plan (`compilers.passes.plan`), as JSON.
     """
 
     id: str
@@ -110,7 +110,7 @@ class StepSlice:
     run_timeout_seconds: float | None = None
     asks: tuple[str, ...] = ()
     schedule: SchedulePolicy | None = None
-    entry: str = ""
+    entries: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,11 @@
 
     {"engine": "reference", "ids": [["run", "17"]], "generation": 0, "logical_time": "", "interval": [],
      "params": {"depth": {"tree": 3}, "table": {"object": "<sha256>", "digest": "<sha256>", "size_bytes": 5000000}},
+     "plain": {"ratio": 0.5},
      "target": "flows/churn.py:churn", "static": [[name, digest, size, tree, object, type], ...],
      "deployed_to": "prod", "resumed": "argo-1f"}
+
+`plain` has parameters as an engine's own form gives them, in plain JSON (`ir.plain`); those in `params` go before.
 
 `--ids` are an engine's names of its own run that are known only once it runs; they come after those in `--run`.
 `--scheduled` is the time that an engine started the run for by the pipeline's schedule; the run's logical time and its
@@ -30,7 +33,7 @@ from drawloom.catalog.outcomes import decode_record, write_run
 from drawloom.catalog.records import RunStarted, ValueRef, record_to_json
 from drawloom.errors import Diagnostic, DrawloomError, RunRefused, did_you_mean
 from drawloom.ir.canonical import Json, canonical_json, digest_json
-from drawloom.ir.protocol import BEGIN, DONE, FAILED_FINAL, RUN
+from drawloom.ir.protocol import BEGIN, BEGUN, DONE, FAILED_FINAL, RUN
 from drawloom.ir.slices import StepSlice
 from drawloom.ir.tasks import Port
 from drawloom.runtimes.context import StepContext, check_bundle, open_project, run_reference, started_key
@@ -100,10 +103,12 @@ def begin_run(storage: Storage, program: str, asked: Json, out: str = "") -> Run
     )
     step = StepContext(storage, run, BEGIN, out=out)
     run = _with_times(run, step.slice, asked.get("scheduled", ""))
-    params = _take_params(step, asked.get("params", {}))
+    params = _take_params(step, asked.get("params", {}), asked.get("plain", {}))
     won = _write(storage, replace(run, pipeline=step.slice.pipeline, params=params))
     check_bundle(won)
     step.write_output(RUN, run_reference(won.run, won.generation))
+    begun = {"run": won.run, "generation": won.generation, "bundle": won.bundle, "clears": 0}
+    step.write_output(BEGUN, canonical_json(begun))
     return won
 
 
@@ -158,16 +163,18 @@ def _write(storage: Storage, run: RunStarted) -> RunStarted:
     return found
 
 
-def _take_params(step: StepContext, given: Json) -> tuple[tuple[str, ValueRef], ...]:
+def _take_params(step: StepContext, given: Json, plain: Json) -> tuple[tuple[str, ValueRef], ...]:
     ports = {port.name: port for port in step.slice.ports}
     problems = [
         _refusal(step.slice, f"has no parameter `{name}`{did_you_mean(name, ports)}", "leave it out")
-        for name in sorted(set(given) - set(ports))
+        for name in sorted({*given, *plain} - set(ports))
     ]
     taken = []
     for port in step.slice.ports:
         if port.name in given:
             taken.append((port.name, _reference(step, port, given[port.name], problems)))
+        elif port.name in plain:
+            taken += _from_plain(step, port, plain[port.name], problems)
         elif port.default is not None:
             taken.append((port.name, step.values.ref(json.loads(port.default), str(port.type))))
         else:
@@ -175,6 +182,22 @@ def _take_params(step: StepContext, given: Json) -> tuple[tuple[str, ValueRef], 
     if problems:
         raise RunRefused(problems)
     return tuple(taken)
+
+
+def _from_plain(
+    step: StepContext, port: Port, tree: Json, problems: list[Diagnostic]
+) -> list[tuple[str, ValueRef]]:
+    from drawloom.ir.plain import Misread, from_plain, has_plain_form
+
+    try:
+        if not has_plain_form(port.type):
+            raise Misread(f"plain JSON can't say what a {port.type} is")
+        value = from_plain(tree, port.type)
+    except Misread as problem:
+        fix = f"give it a value of type {port.type}"
+        problems.append(_refusal(step.slice, f"parameter `{port.name}`: {problem}", fix))
+        return []
+    return [(port.name, step.values.ref(step.values.encode(value, port.type), str(port.type)))]
 
 
 def _reference(step: StepContext, port: Port, given: Json, problems: list[Diagnostic]) -> ValueRef:

@@ -1,6 +1,7 @@
-"""A whole loop in one step, for an engine that can't go back: this step is a small engine, which starts the loop's own.
+"""A whole loop or map in one step, for an engine that can't follow it: the step is a small engine itself.
 
-Each of these is a process of its own and commits as on any engine; started again, the loop goes on where it was.
+It starts the steps of every iteration or item, each a process of its own that commits as on any engine; started again,
+it goes on where it was.
 """
 
 from __future__ import annotations
@@ -26,24 +27,24 @@ from drawloom.runtimes.engine_faults import Faults
 from drawloom.runtimes.engine_follow import Follower, Observe
 from drawloom.runtimes.engine_process import Starter
 
-__all__ = ["follow_loop"]
+__all__ = ["run_follow"]
 
 _GRACE_SECONDS: Final = 5.0
 
 
-def follow_loop(step: StepContext, index: Index) -> int:
-    """Runs a loop to its end; returns an exit code of `ir.protocol`."""
+def run_follow(step: StepContext, index: Index) -> int:
+    """Runs a node to its end; returns an exit code of `ir.protocol`."""
     node = step.slice.node
     if step.is_behind(index):
         return skip(step, node, index)
     sha = step.run.bundle
     bundle = (f"{step.storage.url}/{keys.bundle_key(sha)}", sha)
-    with tempfile.TemporaryDirectory(prefix="drawloom-loop-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="drawloom-follow-") as scratch:
         starter = Starter(bundle, scratch, os.cpu_count() or 2, bare=False, environment=dict(os.environ))
         follower = Follower(starter, step.where, Faults(lost_retries=0), _observing(step))
         follower.reference = run_reference(step.run.run, step.run.generation)
         with _ended_with(starter):
-            status = follower.follow([json.loads(step.slice.entry)], [index])
+            status = follower.follow(json.loads(step.slice.entries), [index])
     return _exit_code(step, node, index, status)
 
 

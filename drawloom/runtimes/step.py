@@ -116,9 +116,9 @@ def _run_one(step: StepContext, index: Index, *, several: bool) -> int:
 
         return run_end(step)
     if does == "follow":
-        from drawloom.runtimes.follow import follow_loop
+        from drawloom.runtimes.follow import run_follow
 
-        return follow_loop(step, index)
+        return run_follow(step, index)
     from drawloom.runtimes.decide import DECIDERS
 
     code: int = DECIDERS[does](step, index)

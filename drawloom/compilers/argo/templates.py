@@ -16,7 +16,7 @@ Sources: Argo Workflows' docs "DAG", "Loops", "Retries", "Enhanced Depends Logic
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from drawloom.compilers.argo.containers import container_template
@@ -24,6 +24,7 @@ from drawloom.compilers.argo.names import Names
 from drawloom.compilers.argo.own import STATUS, TOLD, asking_template, told_text
 from drawloom.compilers.argo.pods import StepPod
 from drawloom.compilers.argo.tags import arguments_of, input_tag, output_tag
+from drawloom.compilers.passes.empty_entries import is_empty, without_empty
 from drawloom.compilers.passes.plan import Each, Entry, Group, Own, Run, StepPlan, When, While
 from drawloom.ir.canonical import Json, canonical_json
 from drawloom.ir.protocol import (
@@ -118,7 +119,7 @@ class Templates:
         ]
         run = {"run": output_tag("begin", RUN)}
         waits = ["begin.Succeeded"]
-        if not all(map(_is_empty, plan.body)):
+        if not all(map(is_empty, plan.body)):
             body = self._dag("body", plan.body, 0)
             tasks.append({"name": "body", "template": body, "depends": "begin", "arguments": arguments_of(**run)})
             waits.append(f"({_ended('body')})")
@@ -175,9 +176,9 @@ class Templates:
 
     def _tasks(self, template: str, entries: Sequence[Entry], depth: int) -> list[dict[str, Any]]:
         taken = Names()
-        known = {entry.id: taken.new(_local(entry.id)) for entry in entries if not _is_empty(entry)}
+        known = {entry.id: taken.new(_local(entry.id)) for entry in entries if not is_empty(entry)}
         tasks = []
-        for entry in _without_empty(entries):
+        for entry in without_empty(entries):
             task = {"name": known[entry.id], **self._task(entry, known, depth)}
             waits = self._waits(entry, known)
             if waits:
@@ -213,7 +214,7 @@ class Templates:
 
     def _inside(self, text: str, body: Sequence[Entry], depth: int, index: str = "") -> dict[str, Any]:
         """A task that runs a body: by a pod template if it is one step, else by a DAG of its own."""
-        first, *others = _without_empty(body)
+        first, *others = without_empty(body)
         if not others and isinstance(first, Run):
             return self._start(first, depth, index)
         return {"template": self._dag(text, body, depth), "arguments": arguments_of(**_handed_on(depth, index))}
@@ -278,7 +279,7 @@ class Templates:
         step = tested[-1]["name"]
         told = output_tag(step, arm_output(0))
         tasks = tested
-        if not all(map(_is_empty, entry.body)):
+        if not all(map(is_empty, entry.body)):
             body = self._inside(f"{entry.id}-body", entry.body, depth + 1, index)
             tasks = [*tested, {"name": "turn-body", **body, "depends": step, "when": f"{told} {_IS_TRUE}"}]
         made = _dag_template(name, tasks, [*_inputs(depth), "k"])
@@ -288,7 +289,7 @@ class Templates:
 
     def _inside_test(self, entry: While, depth: int, index: str) -> list[dict[str, Any]]:
         """The tasks of a test, the deciding step last; what comes before it is a task of its own."""
-        *before, decide = _without_empty(entry.test)
+        *before, decide = without_empty(entry.test)
         assert isinstance(decide, Run), "the deciding step ends a loop's test"
         tasks = []
         if before:
@@ -385,26 +386,6 @@ def _shown(module: str, outputs: Sequence[str]) -> Sequence[str]:
 
 def _more_arguments(module: str) -> list[str]:
     return ["--status", input_tag(STATUS), "--told", input_tag(TOLD)] if module == _TAKE else ["--out", _OUT]
-
-
-def _is_empty(entry: Entry) -> bool:
-    """Whether nothing is run in an entry: a map of an expression, say. Argo has no empty DAGs."""
-    return not isinstance(entry, (Run, While, Own)) and all(map(_is_empty, entry.body))
-
-
-def _without_empty(entries: Sequence[Entry]) -> list[Entry]:
-    """The entries that run something; who comes after an empty one comes after what that comes after."""
-    instead: dict[str, tuple[str, ...]] = {}
-    kept = []
-    for entry in entries:
-        after = entry.after
-        if instead:
-            after = tuple(dict.fromkeys(other for one in after for other in instead.get(one, (one,))))
-        if _is_empty(entry):
-            instead[entry.id] = after
-        else:
-            kept.append(entry if after == entry.after else replace(entry, after=after))
-    return kept
 
 
 def _local(entry: str) -> str:

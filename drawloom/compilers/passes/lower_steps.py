@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from drawloom.compilers.features import is_batched
+from drawloom.compilers.features import has_several_steps, is_batched
 from drawloom.compilers.passes.plan import Each, Entry, Group, Own, Run, StepPlan, When, While, entry_json
 from drawloom.ir.canonical import canonical_json
 from drawloom.ir.container import result_fields
@@ -193,7 +193,8 @@ class _Lowering:
         size = {"limit": node.batch_size} if batched else {}
         decide = self.decide(node, "map", (("items", node.items),), around, **size)
         settled = batched and len(node.body.nodes) > 1 and not around.contained
-        inner = around.inside(contained=around.contained or settled)
+        limited = node.parallelism is not None and has_several_steps(node)
+        inner = around.inside(contained=around.contained or settled, followed=around.followed or limited)
         body = self.block(node.body, inner)
         body += self.results_step(node, 0, node.body, body, inner)
         if settled:
@@ -206,6 +207,8 @@ class _Lowering:
             batch_size=node.batch_size if batched else 1,
             parallelism=node.parallelism.limit if node.parallelism else 0,
         )
+        if limited and not around.followed:
+            self.follow_step(node, (_run(decide, ()), each), around)
         return [_run(decide, after), each], (each.id,)
 
     def settle_batch(self, node: Map, body: tuple[Entry, ...], around: _Around) -> Entry:
@@ -241,14 +244,13 @@ class _Lowering:
             body += self.results_step(node, 1, node.body, body, inside)
         each = While(f"{node.id}:while", test, decide, body, tuple(entry.id for entry in first) or after)
         if not around.followed:
-            self.follow_step(node, each, around)
+            self.follow_step(node, (replace(each, after=()),), around)
         return [*first, each], (each.id,)
 
-    def follow_step(self, node: Loop, entry: While, around: _Around) -> None:
-        """A step that does all the loop is, for an engine that can't go back."""
-        text = canonical_json(entry_json(replace(entry, after=())))
-        depth = self.sources[node.id].depth
-        self.add(id=entry.id, does="follow", node=node.id, depth=depth, entry=text, **self.within(node, around))
+    def follow_step(self, node: Node, entries: tuple[Entry, ...], around: _Around) -> None:
+        """A step that does all the entries of a node are, for an engine that can't follow them."""
+        depth, text = self.sources[node.id].depth, canonical_json(entry_json(entries))
+        self.add(id=entries[-1].id, does="follow", node=node.id, depth=depth, entries=text, **self.within(node, around))
 
     def initial_step(self, node: Loop, after: tuple[str, ...], around: _Around) -> tuple[Entry, ...]:
         """A step that computes what a loop begins with, where that can fail."""

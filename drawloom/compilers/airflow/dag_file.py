@@ -1,0 +1,262 @@
+"""The tasks of a DAG as a Python file that Airflow parses: it imports Airflow and the standard library, and reads nothing.
+
+What stands in it is data: every text of the user's is a literal, and no field of the operators that holds one is
+rendered by Airflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any, Final
+
+from drawloom.compilers.airflow.names import Variables
+from drawloom.compilers.airflow.tasks import DagTask
+from drawloom.compilers.emit.python import WIDTH, Source, call, literal
+from drawloom.errors import CompileError, Diagnostic
+
+__all__ = ["DagText", "dag_text"]
+
+# Any: values of Airflow's arguments, and jinja2's objects
+
+_RESERVED: Final = (
+    *("AirflowException", "AirflowFailException", "AirflowSkipException", "BaseOperator", "Begin", "DAG", "End", "Param"),
+    *("DownstreamTasksSkipped", "Spread", "Step", "TaskGroup", "annotations", "batches", "read_texts", "times_of", "base64", "dag", "index", "json", "os"),
+    *("signal", "subprocess", "task_group", "tempfile", "timedelta", "CronDataIntervalTimetable", "datetime", "timezone"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DagText:
+    """What is printed.
+
+    Args:
+        dag: the arguments of the DAG.
+        tasks: its tasks, `begin` first.
+        arguments: task id -> further arguments of its operator.
+        settings: what the operators' code is given: NAME -> value.
+        imports: further lines of imports, by what the operators need.
+        stub: the text of the bootstrap stub.
+        doc: the pipeline's docstring.
+        title: what the file is, in its first line.
+        profile: `3` or `2.11`.
+    """
+
+    dag: Mapping[str, Any]
+    tasks: Sequence[DagTask]
+    settings: Mapping[str, Any]
+    stub: str
+    title: str
+    arguments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    imports: Sequence[str] = ()
+    profile: str = "3"
+
+
+def dag_text(given: DagText) -> str:
+    """The text of the file.
+
+    Raises:
+        CompileError: E750, jinja2 isn't installed.
+    """
+    body = _Body(given.tasks, given.arguments)
+    sdk = {
+        "DAG": True,
+        "BaseOperator": True,
+        "CronDataIntervalTimetable": "CronDataIntervalTimetable" in str(given.dag.get("schedule", "")),
+        "Param": "params" in given.dag,
+        "TaskGroup": any(task.group and task.group != task.mapped_group for task in given.tasks),
+        "task_group": any(task.mapped_group for task in given.tasks),
+    }
+    text: str = _template().render(
+        title=given.title,
+        sdk=", ".join(name for name, used in sdk.items() if used),
+        profile=given.profile,
+        imports=given.imports,
+        settings={name: literal(value, 0, len(name) + 3) for name, value in given.settings.items()},
+        dag=call("DAG", given.dag, 0, len("with ") + len(" as dag:")),
+        body="\n".join(body.lines()),
+        has_groups=sdk["task_group"],
+        has_spread=any(task.kind == "Spread" for task in given.tasks),
+        has_task_groups=sdk["TaskGroup"],
+        has_params=sdk["Param"],
+        has_timetable=sdk["CronDataIntervalTimetable"],
+        stub=_stub_literal(given.stub),
+    )
+    return text
+
+
+def _stub_literal(stub: str) -> str:
+    """A text of many lines as a literal of as many."""
+    escaped = stub.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    return f'"""\\\n{escaped}"""'
+
+
+@cache
+def _template() -> Any:
+    try:
+        import jinja2  # an extra
+    except ImportError as error:
+        fix = "`pip install 'drawloom[airflow]'`"
+        raise CompileError(Diagnostic("E750", "writing a DAG file needs jinja2", None, fix)) from error
+    source = files("drawloom.compilers.airflow").joinpath("dag.py.j2").read_text("utf-8")
+    made = jinja2.Environment(  # noqa: S701  # no HTML
+        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True, autoescape=False
+    )
+    return made.from_string(source)
+
+
+class _Group:
+    """A task group, or the DAG itself: tasks and groups in the order in which they come first."""
+
+    def __init__(self, path: tuple[str, ...]) -> None:
+        self.path = path
+        self.parts: list[DagTask | _Group] = []
+
+    def inner(self, path: tuple[str, ...]) -> _Group:
+        if self.path == path:
+            return self
+        step = path[: len(self.path) + 1]
+        for part in self.parts:
+            if isinstance(part, _Group) and part.path == step:
+                return part.inner(path)
+        made = _Group(step)
+        self.parts.append(made)
+        return made.inner(path)
+
+
+class _Body:
+    """The statements within `with DAG(...)`."""
+
+    def __init__(self, tasks: Sequence[DagTask], arguments: Mapping[str, Mapping[str, Any]]) -> None:
+        self._tasks = {task.id: task for task in tasks}
+        self._arguments = arguments
+        self._whole = _Group(())
+        for task in tasks:
+            self._whole.inner(task.group).parts.append(task)
+        variables = Variables(_RESERVED)
+        self._names = {task.id: variables.new(task.id) for task in tasks}
+        self._functions = {task.mapped_group: "" for task in tasks if task.mapped_group}
+        for path in self._functions:
+            self._functions[path] = variables.new("_".join(path))
+
+    def lines(self) -> Iterator[str]:
+        yield from self._group(self._whole, 4)
+        yield ""
+        yield from self._order([task for task in self._tasks.values() if not task.mapped_group], 4)
+
+    def _group(self, group: _Group, indent: int) -> Iterator[str]:
+        for part in group.parts:
+            if isinstance(part, DagTask):
+                yield self._task(part, indent)
+            elif part.path in self._functions:
+                yield from self._mapped_group(part, indent)
+            else:
+                yield from self._open_group(part, indent)
+
+    def _open_group(self, group: _Group, indent: int) -> Iterator[str]:
+        yield f"{' ' * indent}with {call('TaskGroup', {'group_id': group.path[-1]})}:"
+        yield from self._group(group, indent + 4)
+
+    def _mapped_group(self, group: _Group, indent: int) -> Iterator[str]:
+        name = self._functions[group.path]
+        inside = [task for task in self._tasks.values() if task.mapped_group == group.path]
+        over = self._names[self._over(inside)]
+        space = " " * indent
+        yield ""
+        yield f"{space}@task_group(group_id={literal(group.path[-1])})"
+        yield f"{space}def {name}(index):"
+        yield from self._group(group, indent + 4)
+        order = list(self._order(inside, indent + 4, within=True))
+        if order:
+            yield ""
+            yield from order
+        yield ""
+        yield f"{space}{name}.expand(index={over}.output)"
+
+    def _over(self, inside: Sequence[DagTask]) -> str:
+        """The task that counts the items of a mapped group: what its first steps come after."""
+        ids = {task.id for task in inside}
+        return next(one for task in inside for one in task.after if one not in ids)
+
+    def _task(self, task: DagTask, indent: int) -> str:
+        given = _operator_arguments(task) | dict(self._arguments.get(task.id, {}))
+        name = self._names[task.id]
+        used = indent + len(name) + 3
+        if not task.over:
+            return f"{' ' * indent}{name} = {call(task.kind, given, indent, used)}"
+        partial = call(f"{task.kind}.partial", given, indent, used)
+        expand = f".expand(index={self._names[task.over]}.output)"
+        one_line = f"{' ' * indent}{name} = {partial}{expand}"
+        if len(one_line) > WIDTH and "\n" not in one_line:
+            inner = call(f"{task.kind}.partial", given, indent, WIDTH)
+            return f"{' ' * indent}{name} = {inner}{expand}"
+        return one_line
+
+    def _order(self, tasks: Sequence[DagTask], indent: int, *, within: bool = False) -> Iterator[str]:
+        """`a >> b`, `a >> [b, c]`, `[a, b] >> c`."""
+        single: dict[str, list[str]] = {}
+        joined: list[tuple[list[str], str]] = []
+        for task in tasks:
+            # `expand` says the order, too
+            after = [one for one in task.after if one != task.over]
+            if task.mapped_group:
+                after = [one for one in after if self._tasks[one].mapped_group == task.mapped_group]
+            if len(after) == 1:
+                single.setdefault(after[0], []).append(task.id)
+            elif after:
+                joined.append((after, task.id))
+        for one, targets in single.items():
+            yield self._arrow([one], targets, indent, within=within)
+        for after, target in joined:
+            yield self._arrow(after, [target], indent, within=within)
+
+    def _arrow(self, sources: Sequence[str], targets: Sequence[str], indent: int, *, within: bool) -> str:
+        left, right = (self._refer(ids, within=within) for ids in (sources, targets))
+        space = " " * indent
+        if len(sources) == 1:
+            begin = f"{space}{left[0]} >> "
+            end = right[0] if len(right) == 1 else literal(list(map(Source, right)), indent, len(begin))
+            return begin + end
+        return f"{space}{literal(list(map(Source, left)), indent, indent + 4 + len(right[0]))} >> {right[0]}"
+
+    def _refer(self, ids: Sequence[str], *, within: bool) -> list[str]:
+        """How tasks are named: those of a mapped group are no variables outside it."""
+        found = []
+        for one in ids:
+            outside = bool(self._tasks[one].mapped_group) and not within
+            found.append(f"dag.get_task({literal(one)})" if outside else self._names[one])
+        return found
+
+
+def _operator_arguments(task: DagTask) -> dict[str, Any]:
+    made: dict[str, Any] = {"task_id": task.local}
+    if task.kind == "Spread":
+        return made | {"of": task.step, "batch_size": task.counts}
+    if task.kind == "Step":
+        made["step"] = task.step
+    if task.mapped_group:
+        made["index"] = Source("index")
+    if task.ended and task.kind == "Step":
+        made["ended"] = True
+    if task.counts is not None:
+        made["batch_size"] = task.counts
+    if task.skips:
+        made["skips"] = task.skips
+    return made | _retry_arguments(task)
+
+
+def _retry_arguments(task: DagTask) -> dict[str, Any]:
+    entry = task.entry
+    made: dict[str, Any] = {}
+    if entry.retries + entry.lost_retries:
+        made["retries"] = entry.retries + entry.lost_retries
+    if entry.delay_seconds and entry.retries:
+        made["retry_delay"] = Source(f"timedelta(seconds={entry.delay_seconds!r})")
+        if entry.factor > 1:
+            made["retry_exponential_backoff"] = entry.factor
+            made["max_retry_delay"] = Source(f"timedelta(seconds={entry.max_delay_seconds!r})")
+    if task.at_once and (task.over or task.mapped_group):
+        made["max_active_tis_per_dagrun"] = task.at_once
+    return made
