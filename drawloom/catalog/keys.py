@@ -14,6 +14,7 @@
     runs/<run>/<generation>/attempts/<40 hex>-<n>-started.json, -finished.json
     runs/<run>/<generation>/observations/<40 hex>-<n>-<event>.json
     runs/<run>/<generation>/finished.json               RunFinished
+    runs/<run>/<generation>/run.json, restarts/         where the run was cleared and run again
     checkpoints/<40 hex>/...                            what the attempts at a node instance leave to the next one
     tags/<40 hex of the artifact>/<40 hex of the tag>/<time>-<random>.json
     deployments/<40 hex of the target>/<time>-<random>.json
@@ -51,12 +52,14 @@ __all__ = [
     "pipeline_key",
     "project_prefix",
     "quarantine_key",
+    "restart_key",
     "run_key",
     "run_prefix",
     "segment_key",
     "segments_prefix",
     "slice_key",
     "spans_key",
+    "started_key",
     "tag_key",
     "tag_prefix",
 ]
@@ -166,6 +169,16 @@ def failures_prefix(run: str, generation: int) -> str:
 def failure_key(run: str, generation: int, node: str, index: Index) -> str:
     """The key of the mark of a failed node instance."""
     return f"runs/{run}/{generation}/failures/{instance_digest(node, index)}.json"
+
+
+def started_key(run: str, generation: int) -> str:
+    """The key of a generation's `RunStarted`; the first one is the run's own."""
+    return f"runs/{run}/{generation}/run.json" if generation else run_key(run)
+
+
+def restart_key(run: str, generation: int, node: str, index: Index) -> str:
+    """The key of the mark of a node instance that was begun anew after its run was cleared."""
+    return f"runs/{run}/{generation}/restarts/{instance_digest(node, index)}.json"
 
 
 def attempts_prefix(run: str, generation: int) -> str:

@@ -42,8 +42,10 @@ __all__ = [
     "read_commit",
     "read_decision",
     "read_run",
+    "read_started",
     "start_attempt",
     "write_run",
+    "write_started",
 ]
 
 _R = TypeVar("_R", RunStarted, RunFinished, AttemptFinished, EngineObservation, Commit, Decision)
@@ -69,6 +71,17 @@ def read_run(storage: Storage, run: str) -> RunStarted | None:
     """The record that a run began, None if there is no such run."""
     found = _read(storage, keys.run_key(run))
     return found if isinstance(found, RunStarted) else None
+
+
+def read_started(storage: Storage, run: str, generation: int) -> RunStarted | None:
+    """The record that a generation of a run began, None if it has none."""
+    found = _read(storage, keys.started_key(run, generation))
+    return found if isinstance(found, RunStarted) else None
+
+
+def write_started(storage: Storage, run: RunStarted) -> RunStarted:
+    """Writes the record that a generation of a run began, unless it is there; returns the one that counts."""
+    return _create(storage, keys.started_key(run.run, run.generation), run)
 
 
 def finish_run(storage: Storage, finished: RunFinished) -> RunFinished:

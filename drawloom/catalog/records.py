@@ -74,6 +74,8 @@ class RunStarted:
     `target` says where the pipeline is found again: `file.py:name`, relative to the project, or `module:name`; "" where
     nobody told. `static` has the compile-time parameters it was traced with. `resumed` is the run that this one goes on
     with, "" for a run of its own; `deployed_to` the target of the project file that it was deployed to.
+    `continues` is the generation whose outcomes count where this one has none of its own, None for none; `clears` how
+    often the engine had cleared something of its run when the generation began.
     """
 
     run: str
@@ -94,6 +96,8 @@ class RunStarted:
     static: tuple[tuple[str, ValueRef], ...] = ()
     resumed: str = ""
     deployed_to: str = ""
+    continues: int | None = None
+    clears: int = 0
     must_understand: tuple[str, ...] = ()
 
 

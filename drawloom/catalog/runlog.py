@@ -267,11 +267,11 @@ def read_records(storage: Storage, run_id: str, sift: Callable[[bytes], bool] | 
     segments_start = keys.segments_prefix(run_id)
     found = list(storage.keys(keys.run_prefix(run_id)))
     segments = [key for key in found if key.startswith(segments_start) and key.endswith(".seg")]
-    failures_part = "/failures/"  # marks, not records: what they mark is a commit
+    marks = ("/failures/", "/restarts/")  # no records: what they mark is a commit, and an instance
     others = [
         key
         for key in found
-        if key.endswith(".json") and not key.startswith(segments_start) and failures_part not in key and key != start
+        if key.endswith(".json") and key != start and not any(part in key for part in (segments_start, *marks))
     ]
     _check_numbers(segments, storage)
     records: list[Record] = []

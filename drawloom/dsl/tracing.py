@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 from drawloom.dsl.current import CURRENT
@@ -89,7 +90,9 @@ def trace(pipeline: Pipeline[..., Any], static: Mapping[str, object] | None = No
     own = function_span(pipeline.function)
     spans = Spans(tracer.sites, {"": own} if own else {})
     functions = {spec.function.digest: tracer.tasks[spec.name].function for spec in made.tasks if spec.function.digest}
-    return Trace(Program(made, spans, Sources(functions)), tracer.tasks)
+    documented = {"": pipeline.function, **{name: task.function for name, task in tracer.tasks.items()}}
+    docs = {name: cleandoc(one.__doc__) for name, one in documented.items() if one.__doc__}
+    return Trace(Program(made, spans, Sources(functions), docs), tracer.tasks)
 
 
 def _result(tracer: Tracer, pipeline: Pipeline[..., Any], returned: Any) -> tuple[Operand | None, Type]:

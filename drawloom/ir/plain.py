@@ -100,17 +100,25 @@ def from_plain(tree: Json, type_: Type) -> Any:
         case "dict":
             if isinstance(tree, dict):
                 return {key: from_plain(item, type_.args[1]) for key, item in tree.items()}
-        case "tuple":
-            if isinstance(tree, list) and len(tree) == len(type_.args):
-                return tuple(from_plain(one, inner) for one, inner in zip(tree, type_.args, strict=True))
-        case "list" | "tuple_of" | "set" | "frozenset":
-            if isinstance(tree, list):
-                made = (from_plain(one, type_.args[0]) for one in tree)
-                return {"list": list, "tuple_of": tuple, "set": set, "frozenset": frozenset}[type_.name](made)
+        case "tuple" | "list" | "tuple_of" | "set" | "frozenset":
+            if isinstance(tree, list) and (type_.name != "tuple" or len(tree) == len(type_.args)):
+                return _items(tree, type_)
     raise Misread(f"{json.dumps(tree)[:80]} is no {type_}")
 
 
+_MADE: Final[dict[str, Any]] = {
+    "tuple": tuple,
+    "list": list,
+    "tuple_of": tuple,
+    "set": set,
+    "frozenset": frozenset,
+}
 _CLASSES: Final = {"bool": bool, "str": str, "none": type(None), "int": int}
+
+
+def _items(trees: list[Json], type_: Type) -> Any:
+    types = type_.args if type_.name == "tuple" else type_.args * len(trees)
+    return _MADE[type_.name](from_plain(one, inner) for one, inner in zip(trees, types, strict=True))
 
 
 def _is_same(one: Json, other: Json) -> bool:
@@ -131,7 +139,7 @@ def _first(tree: Json, type_: Type) -> Any:
 def _time(text: str, name: str) -> Any:
     from datetime import date, datetime, time
 
-    made = {"datetime": datetime, "date": date, "time": time}[name]
+    made: Any = {"datetime": datetime, "date": date, "time": time}[name]
     try:
         return made.fromisoformat(text)
     except ValueError:

@@ -19,6 +19,7 @@ __all__ = ["Program", "load_pipeline", "pipeline_digest", "pipeline_json"]
 
 _NOWHERE: Final[Mapping[str, Span]] = {}
 _NO_SOURCES: Final[Mapping[str, Json]] = {}
+_NO_DOCS: Final[Mapping[str, str]] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +30,13 @@ class Program:
         pipeline: the IR.
         spans: node id -> where the user wrote it; `""` is the pipeline itself.
         sources: the digest of a task's function -> what it is made of (`dsl.manifest`); empty where nobody knows.
+        docs: task name -> its docstring; `""` is the pipeline itself. No part of what the program is.
     """
 
     pipeline: Pipeline
     spans: Mapping[str, Span] = _NOWHERE
     sources: Mapping[str, Json] = _NO_SOURCES
+    docs: Mapping[str, str] = _NO_DOCS
 
     def __eq__(self, other: object) -> bool:
         """Whether the pipelines are equal and stand in the same places; sources follow from the functions."""

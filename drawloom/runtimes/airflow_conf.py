@@ -1,4 +1,4 @@
-"""The parameters of a run as the `conf` of a DAG run: in plain JSON, as Airflow's form gives them, where JSON can hold them.
+"""The parameters of a run as the `conf` of a DAG run: in plain JSON, as Airflow's form gives them, where that can be.
 
 The others stand as envelopes below `drawloom`, and go before what the form says; a form that asks for one of them gets
 an empty value of its type.

@@ -6,7 +6,7 @@
 
     {"engine": "reference", "ids": [["run", "17"]], "generation": 0, "logical_time": "", "interval": [],
      "params": {"depth": {"tree": 3}, "table": {"object": "<sha256>", "digest": "<sha256>", "size_bytes": 5000000}},
-     "plain": {"ratio": 0.5},
+     "plain": {"ratio": 0.5}, "clears": 0, "first": true,
      "target": "flows/churn.py:churn", "static": [[name, digest, size, tree, object, type], ...],
      "deployed_to": "prod", "resumed": "argo-1f"}
 
@@ -17,6 +17,8 @@
 interval are made of it. What isn't a time (a template that the engine has left as it was) counts as none.
 
 A doubled begin of the same engine run makes the same run: its id is made of the identity, and the first record counts.
+An engine that can clear a run counts how often it did (`clears`), and says whether it starts this step for the `first`
+time; then the run is begun again, in its next generation (`generations`).
 """
 
 from __future__ import annotations
@@ -29,14 +31,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from time import time
 
-from drawloom.catalog.outcomes import decode_record, write_run
-from drawloom.catalog.records import RunStarted, ValueRef, record_to_json
+from drawloom.catalog.outcomes import write_started
+from drawloom.catalog.records import RunStarted, ValueRef
 from drawloom.errors import Diagnostic, DrawloomError, RunRefused, did_you_mean
 from drawloom.ir.canonical import Json, canonical_json, digest_json
 from drawloom.ir.protocol import BEGIN, BEGUN, DONE, FAILED_FINAL, RUN
 from drawloom.ir.slices import StepSlice
 from drawloom.ir.tasks import Port
-from drawloom.runtimes.context import StepContext, check_bundle, open_project, run_reference, started_key
+from drawloom.runtimes.context import StepContext, check_bundle, open_project, run_reference
 from drawloom.runtimes.step import LOST, read_options
 from drawloom.storage.base import Storage
 from drawloom.values.conform import conform
@@ -100,14 +102,18 @@ def begin_run(storage: Storage, program: str, asked: Json, out: str = "") -> Run
         deployed_to=asked.get("deployed_to", ""),
         resumed=asked.get("resumed", ""),
         static=tuple((name, ValueRef(*fields)) for name, *fields in asked.get("static", ())),
+        clears=asked.get("clears", 0),
     )
     step = StepContext(storage, run, BEGIN, out=out)
     run = _with_times(run, step.slice, asked.get("scheduled", ""))
     params = _take_params(step, asked.get("params", {}), asked.get("plain", {}))
-    won = _write(storage, replace(run, pipeline=step.slice.pipeline, params=params))
+    run = replace(run, pipeline=step.slice.pipeline, params=params)
+    won = write_started(storage, run)
+    if won.at != run.at and "first" in asked:
+        won = _begun_again(storage, run, first=asked["first"])
     check_bundle(won)
     step.write_output(RUN, run_reference(won.run, won.generation))
-    begun = {"run": won.run, "generation": won.generation, "bundle": won.bundle, "clears": 0}
+    begun = {"run": won.run, "generation": won.generation, "bundle": won.bundle, "clears": won.clears}
     step.write_output(BEGUN, canonical_json(begun))
     return won
 
@@ -152,15 +158,12 @@ def run_name(engine: str, ids: Sequence[Sequence[str]]) -> str:
     return f"{engine}-{digest_json([engine, sorted(map(list, ids))])[:20]}"
 
 
-def _write(storage: Storage, run: RunStarted) -> RunStarted:
-    if not run.generation:
-        return write_run(storage, run)
-    key = started_key(run.run, run.generation)
-    if storage.create(key, canonical_json(record_to_json(run)).encode("ascii")):
-        return run
-    found = decode_record(storage.read(key), key)
-    assert isinstance(found, RunStarted), f"{key} holds the record of a run"
-    return found
+def _begun_again(storage: Storage, run: RunStarted, *, first: bool) -> RunStarted:
+    from drawloom.runtimes.generations import begin_again, latest_started
+
+    latest = latest_started(storage, run.run)
+    assert latest is not None, "the run has a record"
+    return write_started(storage, begin_again(latest, run, first=first))
 
 
 def _take_params(step: StepContext, given: Json, plain: Json) -> tuple[tuple[str, ValueRef], ...]:
@@ -184,9 +187,7 @@ def _take_params(step: StepContext, given: Json, plain: Json) -> tuple[tuple[str
     return tuple(taken)
 
 
-def _from_plain(
-    step: StepContext, port: Port, tree: Json, problems: list[Diagnostic]
-) -> list[tuple[str, ValueRef]]:
+def _from_plain(step: StepContext, port: Port, tree: Json, problems: list[Diagnostic]) -> list[tuple[str, ValueRef]]:
     from drawloom.ir.plain import Misread, from_plain, has_plain_form
 
     try:

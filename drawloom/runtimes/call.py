@@ -78,7 +78,7 @@ class Instance:
 
     def begin(self) -> int | AttemptStarted:
         """Writes that the attempt begins; gives an exit code instead if the cache or a commit answers the call."""
-        if self._is_adopted() or self._is_cached():
+        if not self.step.was_done(self.index) and (self._is_adopted() or self._is_cached()):
             return adopted(self.step, self.index)
         run = self.step.run
         started = start_attempt(

@@ -35,7 +35,6 @@ __all__ = [
     "read_started",
     "run_reference",
     "split_reference",
-    "started_key",
 ]
 
 
@@ -59,11 +58,6 @@ def split_reference(reference: str) -> tuple[str, int]:
     return run, int(generation)
 
 
-def started_key(run: str, generation: int) -> str:
-    """The key of a generation's `RunStarted`; the first one is the run's own."""
-    return f"{keys.run_prefix(run)}{generation}/run.json" if generation else keys.run_key(run)
-
-
 def open_project(url: str, project: str, faults: str = "") -> Storage:
     """A project's part of the store at `url`, as a step opens it."""
     from drawloom.storage.open import open_storage
@@ -84,11 +78,15 @@ def read_started(storage: Storage, reference: str) -> RunStarted:
         StoreError: E711, there is no such run.
     """
     run, generation = split_reference(reference)
-    key = started_key(run, generation)
+    key = keys.started_key(run, generation)
     try:
-        found = decode_record(storage.read(key), f"{storage.url}/{key}")
+        found: object = decode_record(storage.read(key), f"{storage.url}/{key}")
     except KeyMissing:
         found = None
+    if found is None and generation:
+        from drawloom.runtimes.generations import opened_generation
+
+        found = opened_generation(storage, run, generation)
     if not isinstance(found, RunStarted):
         raise StoreError(
             Diagnostic(
@@ -239,6 +237,20 @@ class StepContext:
         """Whether a failure is told the engine as done, because it would else not start what comes after."""
         return self.slice.contained and self.after != "ended"
 
+    def begin_anew(self, index: Index) -> None:
+        """Takes note that an instance is begun in a generation that goes on with another one."""
+        if self.run.continues is not None and self.slice.node:
+            from drawloom.runtimes.generations import mark_begun
+
+            mark_begun(self.storage, self.run, self.slice.node, index)
+
+    def was_done(self, index: Index) -> bool:
+        """Whether an instance was run in an earlier generation, and cleared: then it is to be run, not looked up."""
+        if self.run.continues is None:
+            return False
+        found = read_commit(self.storage, self.run.run, self.run.continues, self.slice.node, index)
+        return found is not None and found.outcome in ("succeeded", "cached", "failed")
+
     def is_wanted(self, index: Index) -> bool:
         """Whether the arms that this step lies in were chosen."""
         if not self.after:
@@ -250,7 +262,12 @@ class StepContext:
     def failed_nodes(self) -> FailedNodes | None:
         """What has failed (`failures.FailedNodes`), or None if nothing has."""
         if self._failed is None:
-            self._failed = failures(self.storage, self.run.run, self.run.generation)
+            if self.run.continues is None:
+                self._failed = failures(self.storage, self.run.run, self.run.generation)
+            else:
+                from drawloom.runtimes.generations import failures_of_all
+
+                self._failed = failures_of_all(self.storage, self.run)
         return self.all_failed_nodes() if self._failed else None
 
     def all_failed_nodes(self) -> FailedNodes:
@@ -312,6 +329,17 @@ class StoredOutcomes:
 
     def commit(self, node: str, index: Index) -> Commit | None:
         """The commit of a node instance, None if it has none yet."""
+        found = self.written(node, index)
+        if found is None and self._run.continues is not None:
+            from drawloom.runtimes.generations import earlier_commit
+
+            found = earlier_commit(self._context.storage, self._run, node, index)
+            if found is not None:
+                self._commits[node, index] = found
+        return found
+
+    def written(self, node: str, index: Index) -> Commit | None:
+        """The commit of a node instance in this generation of the run, None if it has none there."""
         found = self._commits.get((node, index))
         if found is None:
             found = read_commit(self._context.storage, self._run.run, self._run.generation, node, index)
@@ -333,6 +361,10 @@ class StoredOutcomes:
         found = self._decisions.get((node, index))
         if found is None:
             found = read_decision(self._context.storage, self._run.run, self._run.generation, node, index)
+            if found is None and self._run.continues is not None:
+                from drawloom.runtimes.generations import earlier_decision
+
+                found = earlier_decision(self._context.storage, self._run, node, index)
             if found is None:
                 return None
             self._decisions[node, index] = found
@@ -407,7 +439,7 @@ class StepResolver(Resolver):
     def _control(self, source: Source, index: Index, port: str) -> Json:
         if source.kind != "map":
             return super()._control(source, index, port)
-        manifest = self._stored.commit(source.id, index) or self._collect(source, index)
+        manifest = self._stored.written(source.id, index) or self._collect(source, index)
         if manifest.outcome in ("failed", "skipped"):
             raise UpstreamFailed(source.id, index)
         tree = self._stored.load(dict(manifest.outputs)[port])
@@ -417,14 +449,14 @@ class StepResolver(Resolver):
     def keep_lists(self, node: str, index: Index) -> None:
         """Write the manifest of a map that no step has read: its lists are artifacts as others are."""
         source = self._sources.get(node)
-        if source is not None and self._stored.commit(node, index) is None:
+        if source is not None and self._stored.written(node, index) is None:
             self._collect(source, index)
 
     def _carry(self, source: Source, name: str, index: Index) -> Json:
         levels = self._carried.setdefault((source.id, index[:-1]), {})
         for k in (index[-1], index[-1] - 1):
             if k >= 0 and not levels:
-                kept = self._stored.commit(carried_node(source.id), (*index[:-1], k))
+                kept = self._stored.written(carried_node(source.id), (*index[:-1], k))
                 if kept is not None:
                     levels[k] = {port: self._stored.load(ref) for port, ref in kept.outputs}
         return super()._carry(source, name, index)

@@ -45,6 +45,7 @@ def _give(step: StepContext, index: Index) -> int:
     if is_started_late(step, (index,)):
         code = FAILED_FINAL
     else:
+        step.begin_anew(index)
         late = out_of_time(step)
         found = prepared(step, index) if late is None else late
         begun = _begun(found, texts) if isinstance(found, Instance) else found

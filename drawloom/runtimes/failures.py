@@ -130,8 +130,10 @@ class Closing:
         return fine
 
     def _look(self, place: Place, index: Index) -> bool:
+        if self._is_behind(place, index):  # asked first: what an earlier generation has of it doesn't count
+            return False
         outcome = self._outcome(place.id, index)
-        if outcome in ("failed", "skipped") or self._is_behind(place, index):
+        if outcome in ("failed", "skipped"):
             return False
         if place.role == "call":
             return bool(outcome) or self._lose(place, index)

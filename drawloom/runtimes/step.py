@@ -102,6 +102,7 @@ def _run_one(step: StepContext, index: Index, *, several: bool) -> int:
     late = out_of_time(step)
     if late is not None:
         return late
+    step.begin_anew(index)
     if not step.is_wanted(index):
         return SKIPPED
     if several and step.out:

@@ -15,9 +15,20 @@ from typing import Any, Final
 from drawloom.catalog import keys
 from drawloom.compilers.airflow.dag_file import DagText, dag_text
 from drawloom.compilers.airflow.names import dag_key
+from drawloom.compilers.airflow.options import check_options, notifiers, task_arguments
 from drawloom.compilers.airflow.params import param_sources
+from drawloom.compilers.airflow.schedules import SCHEDULES, schedule_arguments, schedule_rules
 from drawloom.compilers.airflow.tasks import DagTask, dag_tasks
-from drawloom.compilers.base import Bundle, Compiler, EncodedValue, Lowered, Native, Refused, Support, refuse_unsupported
+from drawloom.compilers.base import (
+    Bundle,
+    Compiler,
+    EncodedValue,
+    Lowered,
+    Native,
+    Refused,
+    Support,
+    refuse_unsupported,
+)
 from drawloom.compilers.bundle import code_bundle, project_root
 from drawloom.compilers.by_steps import BY_STEPS
 from drawloom.compilers.emit.python import Source
@@ -35,7 +46,6 @@ __all__ = ["COMPILER", "compile_airflow"]
 
 _FORMAT: Final = 0
 _GRACE_SECONDS: Final = 600  # beyond a run's limit: for its first step to begin, and its last to end
-_PROFILES: Final = ("3", "2.11")
 
 
 def compile_airflow(
@@ -44,13 +54,22 @@ def compile_airflow(
     store: str = "",
     project: str = "default",
     dag_id: str = "",
-    python: str = "python3",
     airflow: str = "3",
+    runner: str = "python",
+    python: str = "python3",
+    image: str = "",
+    env: Mapping[str, str] | None = None,
     tags: Sequence[str] = (),
     owner: str = "",
-    env: Mapping[str, str] | None = None,
-    params: Mapping[str, object] | None = None,
+    pool: str = "",
+    priority_weight: int | None = None,
+    queue: str = "",
+    tasks: Mapping[str, Mapping[str, object]] | None = None,
+    start_date: str = "",
+    on_failure: Sequence[Mapping[str, object]] = (),
+    on_success: Sequence[Mapping[str, object]] = (),
     max_map_length: int = 1024,
+    params: Mapping[str, object] | None = None,
     root: str | None = None,
     allow_pickle: bool = False,
 ) -> Bundle:
@@ -61,54 +80,42 @@ def compile_airflow(
         store: the URL of the store that the workers reach: `s3://bucket/prefix`, or the path of a folder they all have.
         project: the project in the store.
         dag_id: the DAG's id; "" for the pipeline's name.
-        python: the interpreter of the steps on the workers, 3.11 or later, with the packages of the tasks: a path, or a
-            name that is looked for in the worker's PATH. It shares nothing with Airflow's own.
         airflow: which Airflow the file is for: `3` or `2.11`.
+        runner: how a worker runs a step: `python`, an interpreter that shares nothing with Airflow's own; `docker`, a
+            container of `image`; `inprocess`, a fork of the worker's own process, which has Airflow's packages.
+        python: the interpreter, 3.11 or later, with the packages of the tasks: a path, or a name that is looked for in
+            the PATH of the worker, or of the image.
+        image: the image of `docker`.
+        env: variables of the steps' processes.
         tags: of the DAG, beside `drawloom`.
         owner: of the tasks; "" for Airflow's own default.
-        env: variables of the steps' processes.
-        params: parameter name -> value, where it isn't the default.
+        pool, priority_weight, queue: of all tasks; "" and None for Airflow's own defaults.
+        tasks: task name -> `pool`, `pool_slots`, `priority_weight`, `queue` of that task alone.
+        start_date: the time from which on a schedule makes up for runs, ISO 8601 with its zone.
+        on_failure, on_success: notifiers that are told how a run ended: tables of `class` and the class's arguments.
         max_map_length: how many instances of a task Airflow maps at most (its option of the same name).
+        params: parameter name -> value, where it isn't the default.
         root: the project's folder; None to find it by the modules of the program's tasks.
         allow_pickle: whether the project allows the codec `pickle`.
 
     Raises:
         CompileError: E701, a feature Airflow doesn't have; E703, E704, the bundle can't be made; E706, a task can't be
-            imported by a step; E720, an option is wrong; E721, the parameters don't fit; E750, jinja2 isn't installed.
+            imported by a step; E720, an option is wrong; E721, the parameters don't fit; E731, a scheduled pipeline has
+            a parameter without a value; E750, jinja2 isn't installed; E751, a schedule needs a start.
     """
+    given = dict(locals())
     refuse_unsupported(program, COMPILER)
     refuse_unimportable(program)
-    _check_options(store, airflow, dag_id, max_map_length)
+    check_options(program, given)
     modules = sorted({task.function.module for task in program.pipeline.tasks})
     if root is None and modules:
         root = project_root(modules)
     code = code_bundle(root, modules)
     sha, digest = digest_bytes(code), pipeline_digest(program.pipeline)
     plan = lower_steps(program.pipeline, allow_pickle=allow_pickle)
-    tasks = dag_tasks(plan)
-    dag_id = dag_id or dag_key(program.pipeline.name)
-    forms = param_sources(program.pipeline.params, _given(program, params or {}))
-    bundles = f"{store.rstrip('/')}/{keys.project_prefix(project)}{keys.bundle_key(sha)}".removesuffix(f"/{sha}.zip")
-    text = dag_text(
-        DagText(
-            dag=_dag_arguments(program, dag_id, forms, tags, owner),
-            tasks=tasks,
-            settings={
-                "PROGRAM": digest,
-                "BUNDLE": sha,
-                "BUNDLES": bundles,
-                "WHERE": ["--store", store, "--project", project],
-                "PYTHON": python,
-                "ENVIRONMENT": dict(env or {}),
-                "MAX_MAP_LENGTH": max_map_length,
-                "PARAMS": list(forms),
-                "RUN": {"engine": "airflow", "ids": []},
-            },
-            stub=stub_text(),
-            title=f"The pipeline `{program.pipeline.name}`.",
-            profile=airflow,
-        )
-    )
+    given["dag_id"] = dag_id or dag_key(program.pipeline.name)
+    made = dag_tasks(plan)
+    text = dag_text(_dag_text_of(program, made, given, digest, sha))
     engine: Json = {
         "format": _FORMAT,
         "engine": "airflow",
@@ -117,36 +124,70 @@ def compile_airflow(
         "bundle": sha,
         "store": store,
         "project": project,
-        "dag_id": dag_id,
+        "dag_id": given["dag_id"],
     }
     files: dict[str, str | bytes] = {
         "dag.py": text,
-        "names.json": readable_json(_names(tasks)),
+        "names.json": readable_json(_names(made)),
         "engine.json": readable_json(engine),
         "bundle.zip": code,
     }
     return Bundle(files | program_files(program, plan))
 
 
+def _dag_text_of(
+    program: Program, tasks: Sequence[DagTask], given: Mapping[str, Any], digest: str, sha: str
+) -> DagText:
+    values = _given(program, given["params"] or {})
+    forms = param_sources(program.pipeline.params, values)
+    imports, callbacks = notifiers({name: given[name] for name in ("on_failure", "on_success")})
+    others = {name: {"tree": tree} for name, tree in values.items() if name not in forms}
+    project = f"{given['store'].rstrip('/')}/{keys.project_prefix(given['project'])}"
+    return DagText(
+        dag=_dag_arguments(program, given, forms) | callbacks,
+        tasks=tasks,
+        arguments=task_arguments(program, tasks, given["tasks"] or {}),
+        settings={
+            "PROGRAM": digest,
+            "BUNDLE": sha,
+            "BUNDLES": (project + keys.bundle_key(sha)).removesuffix(f"/{sha}.zip"),
+            "WHERE": ["--store", given["store"], "--project", given["project"]],
+            "PYTHON": given["python"],
+            **({"IMAGE": given["image"]} if given["runner"] == "docker" else {}),
+            "ENVIRONMENT": dict(given["env"] or {}),
+            "MAX_MAP_LENGTH": given["max_map_length"],
+            "PARAMS": list(forms),
+            "RUN": {"engine": "airflow", "ids": [], **({"params": others} if others else {})},
+        },
+        imports=imports,
+        rules=schedule_rules(program.pipeline.policies.schedule),
+        stub=stub_text(),
+        title=f"The pipeline `{program.pipeline.name}`.",
+        profile=given["airflow"],
+        runner=given["runner"],
+    )
+
+
 def _names(tasks: Sequence[DagTask]) -> dict[str, str]:
     return {task.step: task.id for task in tasks if task.kind != "Spread"}
 
 
-def _dag_arguments(
-    program: Program, dag_id: str, forms: Mapping[str, Source], tags: Sequence[str], owner: str
-) -> dict[str, Any]:
+def _dag_arguments(program: Program, given: Mapping[str, Any], forms: Mapping[str, Source]) -> dict[str, Any]:
     pipeline = program.pipeline
-    made: dict[str, Any] = {"dag_id": dag_id, "schedule": None, "catchup": False}
+    made: dict[str, Any] = {"dag_id": given["dag_id"]}
+    where = program.spans.get("")
+    made |= schedule_arguments(pipeline, given["params"] or {}, given["start_date"], given["airflow"], where)
     if forms:
         made["params"] = dict(forms)
     defaults: dict[str, Any] = {"retries": 0, "retry_delay": Source("timedelta(0)")}
-    if owner:
-        defaults["owner"] = owner
+    defaults |= {name: given[name] for name in ("owner", "pool", "priority_weight", "queue") if given[name]}
     made["default_args"] = defaults
     if pipeline.policies.run_timeout_seconds is not None:  # the steps keep it; this is for tasks that can't start
         limit = ceil(pipeline.policies.run_timeout_seconds) + _GRACE_SECONDS
         made["dagrun_timeout"] = Source(f"timedelta(seconds={limit})")
-    made["tags"] = sorted({"drawloom", *tags})
+    made["tags"] = sorted({"drawloom", *given["tags"]})
+    if program.docs.get(""):
+        made["doc_md"] = program.docs[""]
     return made
 
 
@@ -183,23 +224,6 @@ def _tree(name: str, value: object, where: Span | None) -> Json:
         raise CompileError(Diagnostic("E721", what, where, fix)) from error
 
 
-def _check_options(store: str, airflow: str, dag_id: str, max_map_length: int) -> None:
-    problems = []
-    if not store or not ("://" in store or store.startswith("/")):
-        problems.append(("store", store, "the store that the workers reach: s3://bucket/prefix, or a whole path"))
-    if airflow not in _PROFILES:
-        problems.append(("airflow", airflow, f"one of {', '.join(_PROFILES)}"))
-    if dag_id and dag_key(dag_id) != dag_id:
-        problems.append(("dag_id", dag_id, "letters of ASCII, digits, _ and -, 190 at most"))
-    if max_map_length < 1:
-        problems.append(("max_map_length", max_map_length, "a whole number above 0"))
-    if problems:
-        raise CompileError(
-            Diagnostic("E720", f"the option `{name}` of the airflow compiler is {value!r}", None, f"give it {expected}")
-            for name, value, expected in problems
-        )
-
-
 _SUPPORT: Final[dict[str, Support]] = {
     **dict.fromkeys(FEATURES, Native()),
     **BY_STEPS,
@@ -216,7 +240,7 @@ _SUPPORT: Final[dict[str, Support]] = {
     "control.loop.nested@1": Lowered("as any loop"),
     "control.loop.long@1": Lowered("as any loop"),
     "policy.retry.backoff@1": Lowered("`retry_exponential_backoff`, which adds up to as much again"),
-    **dict.fromkeys((name for name in FEATURES if name.startswith("policy.schedule")), Refused("not yet")),
+    **SCHEDULES,
     "policy.packages@1": Lowered("the packages of the interpreter"),
     "policy.resources@1": Lowered("a worker, of which nothing is kept for a step"),
     "policy.resources.gpu@1": Lowered("whatever devices a worker has"),
@@ -229,6 +253,6 @@ _SUPPORT: Final[dict[str, Support]] = {
     "value.interval@1": Lowered("the run's data interval"),
     "value.file@1": Lowered("who triggers the run stores them first"),
 }
-_STAND_INS: Final = {"store": "s3://bucket/prefix"}
-_OF_PIPELINES: Final = frozenset({"dag_id", "params"})
+_STAND_INS: Final = {"store": "s3://bucket/prefix", "start_date": "2026-01-01T00:00:00Z"}
+_OF_PIPELINES: Final = frozenset({"dag_id", "params", "tasks"})
 COMPILER: Final = Compiler("airflow", _SUPPORT, compile_airflow, _STAND_INS, _OF_PIPELINES)

@@ -1,4 +1,4 @@
-"""The tasks of a DAG as a Python file that Airflow parses: it imports Airflow and the standard library, and reads nothing.
+"""The tasks of a DAG as a Python file that Airflow parses: it imports Airflow and the standard library, reads nothing.
 
 What stands in it is data: every text of the user's is a literal, and no field of the operators that holds one is
 rendered by Airflow.
@@ -15,16 +15,18 @@ from typing import Any, Final
 from drawloom.compilers.airflow.names import Variables
 from drawloom.compilers.airflow.tasks import DagTask
 from drawloom.compilers.emit.python import WIDTH, Source, call, literal
-from drawloom.errors import CompileError, Diagnostic
+from drawloom.compilers.emit.templates import template
+from drawloom.errors import Diagnostic
 
 __all__ = ["DagText", "dag_text"]
 
 # Any: values of Airflow's arguments, and jinja2's objects
 
-_RESERVED: Final = (
-    *("AirflowException", "AirflowFailException", "AirflowSkipException", "BaseOperator", "Begin", "DAG", "End", "Param"),
-    *("DownstreamTasksSkipped", "Spread", "Step", "TaskGroup", "annotations", "batches", "read_texts", "times_of", "base64", "dag", "index", "json", "os"),
-    *("signal", "subprocess", "task_group", "tempfile", "timedelta", "CronDataIntervalTimetable", "datetime", "timezone"),
+_RESERVED: Final = (  # what means something else in the file
+    *("AirflowException", "AirflowFailException", "AirflowSkipException", "BaseOperator", "Begin", "DAG", "End"),
+    *("CronDataIntervalTimetable", "DownstreamTasksSkipped", "Param", "Spread", "Step", "TaskGroup", "annotations"),
+    *("base64", "batches", "dag", "index", "json", "os", "read_texts", "signal", "subprocess", "task_group"),
+    *("tempfile", "timedelta", "times_of", "numbers", "environment", "run_here", "reason_to_skip", "sys", "uuid"),
 )
 
 
@@ -38,10 +40,11 @@ class DagText:
         arguments: task id -> further arguments of its operator.
         settings: what the operators' code is given: NAME -> value.
         imports: further lines of imports, by what the operators need.
+        rules: what the begin step of a scheduled run looks at (`schedules.schedule_rules`).
         stub: the text of the bootstrap stub.
-        doc: the pipeline's docstring.
         title: what the file is, in its first line.
         profile: `3` or `2.11`.
+        runner: `python`, `docker` or `inprocess`.
     """
 
     dag: Mapping[str, Any]
@@ -51,7 +54,9 @@ class DagText:
     title: str
     arguments: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     imports: Sequence[str] = ()
+    rules: Mapping[str, str] = field(default_factory=dict)
     profile: str = "3"
+    runner: str = "python"
 
 
 def dag_text(given: DagText) -> str:
@@ -70,7 +75,10 @@ def dag_text(given: DagText) -> str:
         "task_group": any(task.mapped_group for task in given.tasks),
     }
     text: str = _template().render(
-        title=given.title,
+        title=_docstring(f"{given.title}\n\nWritten by drawloom: change the pipeline and deploy it, not this file.\n"),
+        rules=given.rules,
+        runner=given.runner,
+        has_dates="start_date" in given.dag or "catch_up" in given.rules,
         sdk=", ".join(name for name, used in sdk.items() if used),
         profile=given.profile,
         imports=given.imports,
@@ -82,29 +90,22 @@ def dag_text(given: DagText) -> str:
         has_task_groups=sdk["TaskGroup"],
         has_params=sdk["Param"],
         has_timetable=sdk["CronDataIntervalTimetable"],
-        stub=_stub_literal(given.stub),
+        stub=_docstring("\\\n", given.stub),
     )
     return text
 
 
-def _stub_literal(stub: str) -> str:
-    """A text of many lines as a literal of as many."""
-    escaped = stub.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    return f'"""\\\n{escaped}"""'
+def _docstring(*texts: str) -> str:
+    """Texts as one literal of many lines, the first one as it is if there are two."""
+    *raw, text = texts
+    escaped = text.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+    return f'"""{"".join(raw)}{escaped}"""'
 
 
 @cache
 def _template() -> Any:
-    try:
-        import jinja2  # an extra
-    except ImportError as error:
-        fix = "`pip install 'drawloom[airflow]'`"
-        raise CompileError(Diagnostic("E750", "writing a DAG file needs jinja2", None, fix)) from error
-    source = files("drawloom.compilers.airflow").joinpath("dag.py.j2").read_text("utf-8")
-    made = jinja2.Environment(  # noqa: S701  # no HTML
-        undefined=jinja2.StrictUndefined, keep_trailing_newline=True, trim_blocks=True, lstrip_blocks=True, autoescape=False
-    )
-    return made.from_string(source)
+    missing = Diagnostic("E750", "writing a DAG file needs jinja2", None, "`pip install 'drawloom[airflow]'`")
+    return template(files("drawloom.compilers.airflow").joinpath("dag.py.j2").read_text("utf-8"), missing, trim=True)
 
 
 class _Group:

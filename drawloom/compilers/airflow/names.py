@@ -1,11 +1,12 @@
 """Names that Airflow takes, made of the IR's: readable, unique, and the same for the same program.
 
-Rules: keys are `[\\w.-]+` of at most 250 characters, those of task groups of at most 200 and without a dot; a task's id is
-that of its group, a dot, and its own (`validate_key` and `validate_group_key` of Airflow's task SDK).
+Rules: keys are `[\\w.-]+` of at most 250 characters, those of task groups of at most 200 and without a dot; a task's id
+is that of its group, a dot, and its own (`validate_key` and `validate_group_key` of Airflow's task SDK).
 """
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 from collections.abc import Iterable
@@ -68,7 +69,7 @@ class Variables:
     """
 
     def __init__(self, taken: Iterable[str]) -> None:
-        self._taken = set(taken)
+        self._taken = {*taken, *dir(builtins)}
 
     def new(self, text: str) -> str:
         """A name for a task's id."""

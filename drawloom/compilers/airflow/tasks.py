@@ -34,6 +34,9 @@ END_TASK: Final = "end"
 _FREE: Final = 2  # what runs no code of the user's can be started again at will
 
 
+_NO_RETRIES: Final = Run("")
+
+
 @dataclass(slots=True)
 class DagTask:
     """A task of a DAG.
@@ -66,7 +69,7 @@ class DagTask:
     counts: int | None = None
     over: str = ""
     mapped_group: tuple[str, ...] = ()
-    entry: Run = Run("")
+    entry: Run = _NO_RETRIES
     at_once: int = 0
     after: list[str] = field(default_factory=list)
     skips: dict[str, list[str]] = field(default_factory=dict)

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from drawloom.compilers.emit.templates import template
 from drawloom.errors import CompileError, Diagnostic, Span
 from drawloom.ir.nodes import Call
 from drawloom.ir.pods import Misfit, image_text
@@ -150,14 +151,8 @@ def image_files(environments: Sequence[Environment], base: str) -> dict[str, str
 
 
 def _templates() -> tuple[Any, Any]:
-    try:
-        import jinja2  # an extra
-    except ImportError as error:
-        raise CompileError(
-            Diagnostic("E726", "writing Dockerfiles needs jinja2", None, "`pip install 'drawloom[argo]'`")
-        ) from error
-    made = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)  # noqa: S701  # no HTML
-    return made.from_string(_DOCKERFILE), made.from_string(_LOCK)
+    missing = Diagnostic("E726", "writing Dockerfiles needs jinja2", None, "`pip install 'drawloom[argo]'`")
+    return template(_DOCKERFILE, missing), template(_LOCK, missing)
 
 
 class _Lock:

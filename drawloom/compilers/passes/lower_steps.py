@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from drawloom.compilers.features import has_several_steps, is_batched
 from drawloom.compilers.passes.plan import Each, Entry, Group, Own, Run, StepPlan, When, While, entry_json
@@ -306,7 +307,7 @@ class _Lowering:
         source = self.sources[node.id]
         depth = source.depth + (1 if does == "loop" else 0)
         also = [Carried(node.id, name) for name, _ in source.results[0]] if does == "loop" else []
-        fields = {**self.within(node, around), **more}
+        fields: dict[str, Any] = {**self.within(node, around), **more}
         if does == "loop":  # it is started if the loop goes on
             fields["arms"] = ()
         self.add(id=step, does=does, node=node.id, depth=depth, inputs=inputs, also=also, **fields)
@@ -385,7 +386,7 @@ class _Lowering:
         names = sorted(found, key=self.order.__getitem__) if len(found) > 1 else found
         return tuple(self.sources[name] for name in names)
 
-    def within(self, node: Node, around: _Around) -> dict[str, object]:
+    def within(self, node: Node, around: _Around) -> dict[str, Any]:
         """The fields of a slice that tell what is around its node."""
         return {
             "guards": self.guards(node, around),

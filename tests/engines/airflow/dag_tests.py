@@ -24,7 +24,7 @@ try:
 except ImportError:
     from airflow.models.dagbag import DagBag
 
-logging.disable(logging.WARNING)
+logging.disable(int(os.environ.get("TEST_AIRFLOW_LOG", logging.WARNING)))
 DAGS = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
 
 
