@@ -59,6 +59,10 @@ def connect_target(target: Target) -> EngineClient:
         token=target.token(),
         ca_file=how.ca_file,
         insecure_skip_verify=how.insecure_skip_verify,
+        username=how.username or "",
+        password=target.password(),
+        dags=how.dags or "",
+        dags_git=how.dags_git,
         options=target.options,
     )
     return connect(target.engine, connection)

@@ -57,7 +57,7 @@ class DeployTarget:
     """A configured place that pipelines are deployed to (`[targets.<name>]`).
 
     Args:
-        engine: the kind of engine that is there: `argo`.
+        engine: the kind of engine that is there: `argo`, `airflow`.
         catalog: the store that the engine's steps reach, as it is reached from here; None for the same URL.
         kubeconfig: the file that says how a Kubernetes is reached, relative to the project file.
         context: which context of it.
@@ -65,6 +65,9 @@ class DeployTarget:
         token_env: the name of the variable that holds the token for `server`.
         ca_file: the certificates that `server` is held against, relative to the project file.
         insecure_skip_verify: whether `server` isn't held against any.
+        username, password_env: who logs in to `server`, and the name of the variable that holds the password.
+        dags: where Airflow finds DAG files, as it is reached from here: a folder (relative to the project file), a URL.
+        dags_git: whether that is a checkout of git, whose changes are committed and pushed.
         options: what the engine's compiler is given.
     """
 
@@ -76,6 +79,10 @@ class DeployTarget:
     token_env: str | None = None
     ca_file: str | None = None
     insecure_skip_verify: bool = False
+    username: str | None = None
+    password_env: str | None = None
+    dags: str | None = None
+    dags_git: bool = False
     options: Mapping[str, Any] = MappingProxyType({})  # whatever TOML can say
 
 
@@ -184,6 +191,10 @@ _DEPLOY_TARGET: Final[Mapping[str, Any]] = {
     "token_env": _is_text,
     "ca_file": _is_text,
     "insecure_skip_verify": _is_bool,
+    "username": _is_text,
+    "password_env": _is_text,
+    "dags": _is_text,
+    "dags_git": _is_bool,
 }
 _PROFILE: Final = {
     "catalog": _is_text,

@@ -43,6 +43,10 @@ class DeployTargetSchema(_Strict):
     token_env: Text | None = None
     ca_file: Text | None = None
     insecure_skip_verify: bool = False
+    username: Text | None = None
+    password_env: Text | None = None
+    dags: Text | None = None
+    dags_git: bool = False
 
 
 class ProjectSchema(_Strict):

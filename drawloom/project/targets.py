@@ -15,7 +15,7 @@ from drawloom.project.settings import Settings
 __all__ = ["Target", "find_target"]
 
 _TOKENS: Final = ("token", "bearer_token", "password", "api_key")
-_SERVER_ONLY: Final = ("token_env", "ca_file", "insecure_skip_verify")
+_SERVER_ONLY: Final = ("token_env", "username", "password_env", "ca_file", "insecure_skip_verify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +48,25 @@ class Target:
         Raises:
             ProjectError: P672, the variable that should hold it isn't set.
         """
-        variable = self.connection.token_env
+        hint = " (`argo auth token` tells it)" if self.engine == "argo" else ""
+        return self._secret(self.connection.token_env, "token", hint).removeprefix("Bearer ").strip()
+
+    def password(self) -> str:
+        """The password for the engine's server, "" for none.
+
+        Raises:
+            ProjectError: P672, the variable that should hold it isn't set.
+        """
+        return self._secret(self.connection.password_env, "password")
+
+    def _secret(self, variable: str | None, what: str, hint: str = "") -> str:
         if variable is None:
             return ""
         found = os.environ.get(variable, "").strip()
         if not found:
-            what = f"the variable {variable}, which holds the token for target `{self.name}`, isn't set"
-            raise ProjectError(
-                Diagnostic("P672", what, self.where, f"export {variable}=... (`argo auth token` tells it)")
-            )
-        return found.removeprefix("Bearer ").strip()
+            told = f"the variable {variable}, which holds the {what} for target `{self.name}`, isn't set"
+            raise ProjectError(Diagnostic("P672", told, self.where, f"export {variable}=...{hint}"))
+        return found
 
 
 def find_target(name: str, settings: Settings) -> Target:
@@ -117,6 +126,9 @@ def _contradictions(found: DeployTarget) -> list[tuple[str, str]]:
         if both:
             text = f"has `server` and `{both[0]}`: it is reached by the one or by the other"
             problems.append((text, "leave out one of the two"))
+        if (found.username is None) != (found.password_env is None):
+            text = "has `username` without `password_env`, or the other way round"
+            problems.append((text, "give both, or a `token_env`"))
         if found.ca_file is not None and found.insecure_skip_verify:
             problems.append(("has `ca_file` and `insecure_skip_verify`", "leave out one of the two"))
     else:
@@ -124,6 +136,8 @@ def _contradictions(found: DeployTarget) -> list[tuple[str, str]]:
         if alone:
             fix = 'add `server = "https://..."`, or leave it out: a kubeconfig says the same of Kubernetes'
             problems.append((f"has `{alone[0]}`, which is for a `server`, and no `server`", fix))
+    if found.dags_git and (found.dags is None or "://" in found.dags):
+        problems.append(("has `dags_git`, and no folder as `dags`", 'name the checkout: `dags = "../dags"`'))
     return problems
 
 
@@ -148,6 +162,10 @@ def _connection(found: DeployTarget, root: str) -> DeployTarget:
         token_env=found.token_env,
         ca_file=_path(found.ca_file, root),
         insecure_skip_verify=found.insecure_skip_verify,
+        username=found.username,
+        password_env=found.password_env,
+        dags=_url(found.dags, root),
+        dags_git=found.dags_git,
     )
 
 

@@ -15,6 +15,7 @@ from drawloom.ir.types import Type
 
 __all__ = ["conf_of"]
 
+_TOLD = ("target", "static", "deployed_to", "resumed", "logical_time", "interval")
 _EMPTY: dict[str, Json] = {"int": 0, "float": 0.0, "bool": False, "str": "", "dict": {}}
 
 
@@ -37,7 +38,7 @@ def conf_of(asked: Mapping[str, Any], types: Mapping[str, Type]) -> dict[str, Js
         kept[name] = given
         if type_ is not None and has_form:
             conf[name] = _empty(type_)
-    told = {key: asked[key] for key in ("target", "static", "deployed_to", "resumed") if asked.get(key)}
+    told = {key: asked[key] for key in _TOLD if asked.get(key)}
     if kept:
         told["params"] = kept
     return conf | ({"drawloom": told} if told else {})

@@ -19,7 +19,8 @@ from drawloom.catalog.records import Index
 from drawloom.catalog.run import Run
 from drawloom.errors import ConnectionLost, Diagnostic, DrawloomError, EngineError, RunRefused
 from drawloom.ir.canonical import Json
-from drawloom.runtimes.argo_access import Access, ApiProblem, KubernetesAccess, access_to
+from drawloom.runtimes.api_problems import PASSING, ApiProblem
+from drawloom.runtimes.argo_access import Access, KubernetesAccess, access_to
 from drawloom.runtimes.argo_nodes import NodeWatch, held_pods, node_pods, nodes_of
 from drawloom.runtimes.argo_objects import anew, give_asked, in_place_of, is_same, read_objects
 from drawloom.runtimes.argo_output import without_argo
@@ -40,7 +41,6 @@ _ENGINE: Final = "argo"
 _ENDED: Final = ("Succeeded", "Failed", "Error")
 _ORDER: Final = ("WorkflowTemplate", "CronWorkflow", "Workflow")  # a run begins once all else is there
 _POLL_SECONDS: Final = 1.0
-_PASSING: Final = (0, 408, 429, 500, 502, 503, 504)  # what may be better in a moment
 
 
 def connect(connection: Connection) -> ArgoClient:
@@ -198,7 +198,7 @@ class ArgoClient:
                 if len(pods) > 1 and pod not in printed:
                     yield f"--- {title}\n"
                 stream = follow and not over and phase == "Running"
-                passing = (400, *(() if over else _PASSING)) if follow else ()  # 400: its container is about to start
+                passing = (400, *(() if over else PASSING)) if follow else ()  # 400: its container is about to start
                 if (yield from self._printed(run, pod, printed, stream, passing)):
                     ended.add(pod)
             late = any(phase in ("", "Pending") for _, _, phase in pods)  # Argo may learn of a short step after its end
@@ -309,7 +309,7 @@ class ArgoClient:
         if problem.status == 0 and "CERTIFICATE" in said.upper():
             fix = "name the authority of its certificate: `ca_file` of the target, or in the kubeconfig"
             return EngineError(Diagnostic("E740", f"{place} can't be trusted: {said}", None, fix))
-        if problem.status in _PASSING:
+        if problem.status in PASSING:
             said = f"{problem.status} {said}" if problem.status else said
             fix = "see that the address is right and that it can be reached from here: a network, a VPN, a proxy"
             return ConnectionLost(Diagnostic("E740", f"{place} can't be reached to {doing}: {said}", None, fix))

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from drawloom.errors import Diagnostic, EngineError
+from drawloom.runtimes.api_problems import ApiProblem, plainly
 from drawloom.runtimes.engines import Connection
 
 if TYPE_CHECKING:
@@ -33,20 +34,6 @@ _TIMEOUT: Final = (10.0, 60.0)  # seconds to connect, and to wait for an answer
 _LOG_TIMEOUT: Final = (10.0, 86_400.0)  # a task may print nothing for hours; then it is read again
 _SERVER_LOG_TIMEOUT: Final = (10.0, 15.0)  # its log goes on until the Workflow ends, not the pod
 _SERVICE_NAMESPACE: Final = "/var/run/secrets/kubernetes.io/serviceaccount/namespace"
-
-
-class ApiProblem(Exception):
-    """A request that failed.
-
-    Args:
-        status: the HTTP status; 0 where there was no answer.
-        message: what the other side said, or why there was no answer.
-    """
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(status, message)
-        self.status = status
-        self.message = message
 
 
 class Access(Protocol):
@@ -358,7 +345,7 @@ def _answered() -> Iterator[None]:
     except ApiProblem:
         raise
     except HTTPError as error:
-        raise ApiProblem(0, _plainly(error)) from error
+        raise ApiProblem(0, plainly(error)) from error
     except Exception as error:
         # each client has an ApiException of its own; where there was no answer Argo's trips over the missing text
         said: Any = next((e for e in (error, error.__context__) if hasattr(e, "status") and hasattr(e, "body")), None)
@@ -375,14 +362,6 @@ def _unless_denied() -> Iterator[None]:
     except ApiProblem as problem:
         if problem.status not in (401, 403):
             raise
-
-
-def _plainly(error: BaseException) -> str:
-    """The innermost reason of a connection that failed: urllib3 wraps it several times."""
-    reason = getattr(error, "reason", None)
-    while isinstance(reason, BaseException) and getattr(reason, "reason", None) is not None:
-        reason = reason.reason  # type: ignore[attr-defined]  # just looked for
-    return str(reason if reason is not None else error)
 
 
 def _message(error: Any) -> str:

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from drawloom.errors import DrawloomError, EngineError
 from drawloom.ir.protocol import stub_text
-from drawloom.runtimes.argo_access import ApiProblem, KubernetesAccess, ServerAccess
+from drawloom.runtimes.api_problems import ApiProblem
+from drawloom.runtimes.argo_access import KubernetesAccess, ServerAccess
 from drawloom.runtimes.argo_output import without_argo
 from drawloom.runtimes.engines import Finding
 from drawloom.storage.base import KeyMissing

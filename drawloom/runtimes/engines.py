@@ -208,7 +208,8 @@ class Connection:
 
     Args:
         target: the target's name, for messages.
-        kubeconfig, context, server, token, ca_file, insecure_skip_verify: as in the project file, the token itself.
+        kubeconfig, context, server, token, ca_file, insecure_skip_verify, username, password, dags, dags_git: as in the
+            project file, the token and the password themselves.
         options: those of the engine's compiler: `namespace` is where things are.
     """
 
@@ -219,10 +220,14 @@ class Connection:
     token: str = field(default="", repr=False)
     ca_file: str | None = None
     insecure_skip_verify: bool = False
+    username: str = ""
+    password: str = field(default="", repr=False)
+    dags: str = ""
+    dags_git: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
-_BUILTIN: Final[dict[str, str]] = {"argo": "drawloom.runtimes.argo"}
+_BUILTIN: Final[dict[str, str]] = {"airflow": "drawloom.runtimes.airflow", "argo": "drawloom.runtimes.argo"}
 _GROUP: Final = "drawloom.clients"
 
 

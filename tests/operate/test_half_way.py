@@ -18,7 +18,7 @@ from drawloom.deploying import Deployed
 from drawloom.errors import EngineError, RunRefused
 from drawloom.ir.protocol import asked_text
 from drawloom.runtimes.argo import ArgoClient
-from drawloom.runtimes.argo_access import ApiProblem
+from drawloom.runtimes.api_problems import ApiProblem
 from drawloom.runtimes.engines import EngineRun
 
 

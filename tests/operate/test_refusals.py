@@ -11,7 +11,8 @@ from operate_places import kubeconfig
 import drawloom
 from drawloom.errors import ConnectionLost, EngineError
 from drawloom.runtimes.argo import ArgoClient
-from drawloom.runtimes.argo_access import ApiProblem, KubernetesAccess, access_to
+from drawloom.runtimes.api_problems import ApiProblem
+from drawloom.runtimes.argo_access import KubernetesAccess, access_to
 from drawloom.runtimes.engines import Connection, EngineRun
 
 RUN = EngineRun("argo-1", (("workflow", "w"), ("uid", "u"), ("namespace", "flows")), "p", "prod")

@@ -75,6 +75,10 @@ DEPLOY_TARGETS = table(
         "server": TEXTS,
         "token_env": TEXTS,
         "insecure_skip_verify": st.booleans(),
+        "username": TEXTS,
+        "password_env": TEXTS,
+        "dags": TEXTS,
+        "dags_git": st.booleans(),
         "store": ANYTHING,
     }
 )

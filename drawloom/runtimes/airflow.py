@@ -1,0 +1,402 @@
+"""A live Airflow: puts DAG files where it finds them, triggers runs, tells how they are, and ends them
+(`runtimes.engines.EngineClient`)."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from drawloom.catalog.records import Index
+from drawloom.errors import ConnectionLost, Diagnostic, DrawloomError, EngineError
+from drawloom.ir.program import load_pipeline
+from drawloom.ir.protocol import index_text, parse_indices
+from drawloom.ir.types import Type
+from drawloom.runtimes.airflow_access import AirflowAccess, airflow_access
+from drawloom.runtimes.airflow_conf import conf_of
+from drawloom.runtimes.airflow_dags import DagsPlace
+from drawloom.runtimes.airflow_logs import printed_lines
+from drawloom.runtimes.api_problems import PASSING, ApiProblem
+from drawloom.runtimes.begin import run_name
+from drawloom.runtimes.engines import Applied, Connection, EngineRun, Finding, Status, Submission
+from drawloom.runtimes.publish import read_engine
+
+if TYPE_CHECKING:
+    from drawloom.catalog.catalog import Catalog
+
+__all__ = ["AirflowClient", "connect"]
+
+# Any: Airflow's objects as JSON trees
+
+_ENGINE: Final = "airflow"
+_OLDEST: Final = {3: (3, 0), 2: (2, 11)}  # the oldest of each that the files are for
+_ENDED: Final = ("success", "failed")
+_GOING: Final = ("queued", "running")
+_POLL_SECONDS: Final = 1.0
+_PROCESSOR_SECONDS: Final = 900.0  # Airflow looks for new files every 5 minutes, if nobody has said otherwise
+_CANCELLED: Final = "cancelled by drawloom"
+_BODY_BEGINS, _BODY_ENDS = "\nwith DAG(", "\n# how a step's process gets"
+
+
+def connect(connection: Connection) -> AirflowClient:
+    """A client of the Airflow that a target names."""
+    return AirflowClient(airflow_access(connection), connection)
+
+
+class AirflowClient:
+    """`EngineClient`, for Airflow.
+
+    Args:
+        access: how it is reached.
+        connection: what the target says.
+    """
+
+    def __init__(self, access: AirflowAccess, connection: Connection) -> None:
+        self.access = access
+        self.target = connection.target
+        self.place = DagsPlace(connection.dags, connection.target, git=connection.dags_git) if connection.dags else None
+
+    def preflight(self) -> None:
+        """Refuses what can't be reached, an Airflow that is too old, a token that isn't taken."""
+        with self._asking("list DAGs"):
+            self.access.connect()
+            oldest = _OLDEST.get(self.access.version[0], (3, 0))
+            if self.access.version < oldest:
+                version = ".".join(map(str, self.access.version))
+                what = f"{self.access.place} is Airflow {version}: it is too old"
+                raise EngineError(Diagnostic("E754", what, None, "DAG files are for Airflow 3, and for 2.11"))
+            self.access.ask("GET", "dags", limit=1)
+
+    # giving
+
+    def submit(self, folder: str | os.PathLike[str], asked: Mapping[str, Any], *, run: bool) -> Submission:
+        """Puts the DAG file there, waits until Airflow has read it, and triggers a run."""
+        engine = read_engine(folder, _ENGINE)
+        with open(os.path.join(folder, "dag.py"), encoding="utf-8") as file:
+            text = file.read()
+        done = self._put(engine["dag_id"], text, engine["pipeline"])
+        dag = Applied("DAG", engine["dag_id"], self.access.place, done)
+        if not run:
+            return Submission(None, (dag,))
+        with open(os.path.join(folder, "pipeline.json"), encoding="utf-8") as file:
+            pipeline = load_pipeline(json.load(file))
+        types = {port.name: port.type for port in pipeline.params}
+        made = self._trigger(engine["dag_id"], engine["pipeline"], asked, types)
+        return Submission(made, (dag, Applied("DAG run", made.id("run_id"), engine["dag_id"], "created")))
+
+    def again(self, run: EngineRun, asked: Mapping[str, Any]) -> Submission:
+        """A run of the DAG as it is now, with the parameters there were."""
+        dag_id = run.id("dag_id")
+        self._dag(run)
+        made = self._trigger(dag_id, run.pipeline, asked, {})
+        return Submission(made, (Applied("DAG run", made.id("run_id"), dag_id, "created"),))
+
+    def _put(self, dag_id: str, text: str, pipeline: str) -> str:
+        """What was done to the DAG file: `created`, `replaced`, or `unchanged`."""
+        if self.place is None:
+            what = f"target `{self.target}` doesn't say where its Airflow finds DAG files"
+            raise EngineError(
+                Diagnostic("E755", what, None, 'add `dags = "/opt/airflow/dags"`, as it is reached from here')
+            )
+        name = f"{dag_id}.py"
+        there = self._source(dag_id)
+        kept = self.place.read(name)
+        self._refuse_taken(dag_id, there if there is not None else kept, text)
+        if kept == text and there == text:
+            done = "unchanged"
+        else:
+            if there is not None:
+                self._refuse_changed(dag_id, there, text)
+            if kept != text:
+                self.place.write(name, text, f"drawloom: deploy {pipeline}")
+            self._wait_for(dag_id, name, text)
+            done = "created" if kept is None else "replaced"
+        with self._asking(f"unpause the DAG {dag_id}", giving=True):
+            self.access.ask("PATCH", "dags", dag_id, body={"is_paused": False})
+        return done
+
+    def _source(self, dag_id: str) -> str | None:
+        """The text of the file of a DAG, as Airflow has read it; None if it has none."""
+        with self._asking(f"read the DAG {dag_id}"):
+            dag = self.access.get("dags", dag_id)
+            if dag is None:
+                return None
+            if self.access.version[0] == 2:
+                found = self.access.get("dagSources", dag["file_token"])
+            else:
+                found = self.access.get("dagSources", dag_id)
+        return found["content"] if found is not None else None
+
+    def _refuse_taken(self, dag_id: str, there: str | None, text: str) -> None:
+        """Refuses to take the place of a DAG that was written by hand, or for another pipeline."""
+        if there is None or _owner(there) == _owner(text):
+            return
+        whose = "another pipeline of drawloom's" if _owner(there) else "not drawloom's"
+        what = f"{self.access.place} has a DAG {dag_id} already, and it is {whose}"
+        fix = 'name yours otherwise: `dag_id = "..."` of the target, or `--option dag_id=...`'
+        raise EngineError(Diagnostic("E752", what, None, fix))
+
+    def _refuse_changed(self, dag_id: str, there: str, text: str) -> None:
+        """Refuses to change the tasks of runs that go on, where Airflow would start the new ones in them."""
+        assert self.place is not None, "it was looked at"
+        if self.place.is_versioned or _body(there) == _body(text):
+            return
+        with self._asking(f"list the runs of the DAG {dag_id}"):
+            going = list(self.access.pages("dag_runs", "dags", dag_id, "dagRuns", state=list(_GOING)))
+        if going:
+            names = ", ".join(one["dag_run_id"] for one in going[:3]) + (", ..." if len(going) > 3 else "")
+            what = f"the DAG {dag_id} has other tasks now, and {len(going)} runs of it go on: {names}"
+            fix = "wait for them or cancel them; or keep DAG files in git (`dags_git`): there a run keeps its own"
+            raise EngineError(Diagnostic("E753", what, None, fix))
+
+    def _wait_for(self, dag_id: str, name: str, text: str) -> None:
+        """Waits until Airflow has read a file."""
+        deadline = time.monotonic() + _PROCESSOR_SECONDS
+        asked = False
+        while self._source(dag_id) != text:
+            self._refuse_broken(name)
+            if not asked:
+                asked = self._hurry(dag_id)
+            if time.monotonic() > deadline:
+                what = f"{self.access.place} hasn't read {name} for {_PROCESSOR_SECONDS:.0f} s"
+                fix = "see that its DAG processor runs, and reads where `dags` of the target points to"
+                raise EngineError(Diagnostic("E756", what, None, fix))
+            time.sleep(_POLL_SECONDS)
+
+    def _hurry(self, dag_id: str) -> bool:
+        """Asks Airflow to read a file that it knows; whether that could be done."""
+        try:
+            dag = self.access.get("dags", dag_id)
+            if dag is not None:
+                self.access.ask("PUT", "parseDagFile", dag["file_token"])
+        except ApiProblem as problem:
+            if problem.status not in (403, 404, 405, 409):
+                raise self.problem(problem, f"let the DAG {dag_id} be read", False) from problem
+        else:
+            return dag is not None
+        return True
+
+    def _refuse_broken(self, name: str) -> None:
+        with self._asking("list import errors"):
+            errors = list(self.access.pages("import_errors", "importErrors"))
+        found = [one for one in errors if os.path.basename(one["filename"]) == name]
+        if found:
+            trace = found[0]["stack_trace"].strip()
+            what = f"{self.access.place} can't import {name}: {trace.splitlines()[-1]}\n{_indented(trace)}"
+            fix = "see that the file is for its Airflow (the option `airflow`), and that it has what `on_failure` names"
+            raise EngineError(Diagnostic("E757", what, None, fix))
+
+    def _trigger(self, dag_id: str, pipeline: str, asked: Mapping[str, Any], types: Mapping[str, Type]) -> EngineRun:
+        run_id = f"drawloom__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}_{secrets.token_hex(4)}"
+        body: dict[str, Any] = {"dag_run_id": run_id, "conf": conf_of(asked, types)}
+        if self.access.version[0] > 2:
+            body["logical_date"] = asked.get("logical_time") or None
+        elif asked.get("logical_time"):
+            body["logical_date"] = asked["logical_time"]
+        with self._asking(f"trigger the DAG {dag_id}", giving=True):
+            try:
+                self.access.ask("POST", "dags", dag_id, "dagRuns", body=body)
+            except ApiProblem as problem:
+                if problem.status != 409 or not body.get("logical_date"):
+                    raise
+                # there is a run for that time: Airflow takes one alone under it, and ours needn't be
+                self.access.ask("POST", "dags", dag_id, "dagRuns", body=body | {"logical_date": None})
+        ids = (("dag_id", dag_id), ("run_id", run_id))
+        return EngineRun(run_name(_ENGINE, ids), ids, pipeline, self.target)
+
+    def remove(self, submission: Submission) -> None:
+        """Deletes the run that was triggered, and a DAG file that wasn't there before."""
+        for one in submission.objects:
+            if one.kind == "DAG run":
+                with self._asking(f"delete the DAG run {one.name}"):
+                    self.access.ask("DELETE", "dags", one.namespace, "dagRuns", one.name)
+            elif one.done == "created" and self.place is not None:
+                self.place.remove(f"{one.name}.py", f"drawloom: take {one.name} back")
+
+    def forget(self, dag_id: str) -> None:
+        """Deletes what Airflow keeps of a DAG; its file must be gone."""
+        with self._asking(f"delete the DAG {dag_id}"):
+            self.access.get("dags", dag_id) and self.access.ask("DELETE", "dags", dag_id)
+
+    # looking
+
+    def status(self, run: EngineRun) -> Status:
+        """How a DAG run is."""
+        found = self._run(run)
+        state = str(found["state"])
+        note = str(found.get("note") or "")
+        message = ""
+        if state == "failed":
+            message = self._failed_tasks(run) or "Airflow says no more"
+        return Status(phase=state, ended=state in _ENDED, stopped=note.startswith(_CANCELLED), message=message)
+
+    def _failed_tasks(self, run: EngineRun) -> str:
+        failed = [one for one in self._instances(run) if one["state"] == "failed" and one["task_id"] != "end"]
+        names = ", ".join(f"`{one['task_id']}`" for one in failed[:3])
+        return f"its tasks {names} failed" if names else ""
+
+    def _instances(self, run: EngineRun) -> list[dict[str, Any]]:
+        path = ("dags", run.id("dag_id"), "dagRuns", run.id("run_id"), "taskInstances")
+        with self._asking(f"list the tasks of {self.name_of(run)}"):
+            return list(self.access.pages("task_instances", *path))
+
+    def logs(
+        self, run: EngineRun, node: str, index: Index | None, *, follow: bool, settled: Callable[[], bool]
+    ) -> Iterator[str]:
+        """What the tasks of a node print; with `follow` until it is settled."""
+        printed: dict[tuple[str, int, int], int] = {}
+        while True:
+            over = settled()  # first: what is written after it is asked for is read below
+            known = [one for one in self._instances(run) if _is_of(one, node, index)]
+            for one in sorted(known, key=lambda one: (one["task_id"], one["map_index"])):
+                for number in range(1, one["try_number"] + 1):
+                    key = (one["task_id"], one["map_index"], number)
+                    lines = self._log(run, *key)
+                    if lines and key not in printed and len(known) + one["try_number"] > 2:
+                        yield f"--- {_title(one)}, try {number}\n"
+                    yield from lines[printed.get(key, 0) :]
+                    printed[key] = max(len(lines), printed.get(key, 0))
+            if not follow or over:
+                break
+            time.sleep(_POLL_SECONDS)
+        if not any(printed.values()):
+            what = f"Airflow has no output of `{node}` that could be read"
+            fix = f"`drawloom logs {run.run} {node}` prints what the catalog has; `drawloom watch {run.run}` tells more"
+            raise EngineError(Diagnostic("E749", what, None, fix))
+
+    def _log(self, run: EngineRun, task: str, map_index: int, number: int) -> list[str]:
+        path = ("dags", run.id("dag_id"), "dagRuns", run.id("run_id"), "taskInstances", task, "logs", number)
+        with self._asking(f"read the log of {task}"):
+            found = self.access.get(*path, map_index=map_index, full_content="true")
+        return printed_lines(found) if found is not None else []
+
+    def name_of(self, run: EngineRun) -> str:
+        """`DAG run churn/drawloom__2026-01-31T00:00:00_1f2e3d4c`."""
+        return f"DAG run {run.id('dag_id')}/{run.id('run_id')}"
+
+    # telling
+
+    def cancel(self, run: EngineRun, *, now: bool) -> None:  # noqa: ARG002  # Airflow ends tasks in one way
+        """Marks the DAG run as failed, which ends its tasks; a note says that it was cancelled."""
+        if str(self._run(run)["state"]) in _ENDED:
+            what = f"{self.name_of(run)} has ended: there is nothing to stop"
+            raise EngineError(Diagnostic("E748", what, None, f"`drawloom show {run.run}` tells how it went"))
+        path = ("dags", run.id("dag_id"), "dagRuns", run.id("run_id"))
+        with self._asking(f"end the {self.name_of(run)}"):
+            if self.access.version[0] == 2:
+                self.access.ask("PATCH", *path, "setNote", body={"note": _CANCELLED})
+                self.access.ask("PATCH", *path, body={"state": "failed"})
+            else:
+                self.access.ask("PATCH", *path, body={"state": "failed", "note": _CANCELLED})
+
+    def suspend(self, run: EngineRun) -> None:
+        """Refused: Airflow pauses a DAG, never one run of it."""
+        self._refuse_suspending(run, "suspend")
+
+    def unsuspend(self, run: EngineRun) -> None:
+        """Refused, as `suspend`."""
+        self._refuse_suspending(run, "let go on")
+
+    def _refuse_suspending(self, run: EngineRun, what: str) -> None:
+        told = f"Airflow can't {what} one run of a DAG: {self.name_of(run)}"
+        fix = f"pause the DAG {run.id('dag_id')} there, with all its runs; or cancel the run"
+        raise EngineError(Diagnostic("E758", told, None, fix))
+
+    # doctor
+
+    def findings(self, options: Mapping[str, Any]) -> Iterator[Finding]:
+        """See `runtimes.airflow_findings`."""
+        from drawloom.runtimes.airflow_findings import findings
+
+        return findings(self, options)
+
+    def probe(self, folder: str | os.PathLike[str], catalog: Catalog) -> Iterator[Finding]:
+        """See `runtimes.airflow_findings`."""
+        from drawloom.runtimes.airflow_findings import probe
+
+        return probe(self, folder, catalog)
+
+    # asking
+
+    def _dag(self, run: EngineRun) -> dict[str, Any]:
+        with self._asking(f"read the DAG {run.id('dag_id')}"):
+            found: dict[str, Any] | None = self.access.get("dags", run.id("dag_id"))
+        if found is None:
+            raise self._gone(run, f"the DAG {run.id('dag_id')}")
+        return found
+
+    def _run(self, run: EngineRun) -> dict[str, Any]:
+        with self._asking(f"read the {self.name_of(run)}"):
+            found: dict[str, Any] | None = self.access.get("dags", run.id("dag_id"), "dagRuns", run.id("run_id"))
+        if found is None:
+            raise self._gone(run, self.name_of(run))
+        return found
+
+    def _gone(self, run: EngineRun, what: str) -> EngineError:
+        fix = f"`drawloom show {run.run}` tells what the catalog has; deploy the pipeline anew to run it again"
+        return EngineError(Diagnostic("E747", f"{what} of run {run.run} isn't there: it was deleted", None, fix))
+
+    @contextmanager
+    def _asking(self, doing: str, *, giving: bool = False) -> Iterator[None]:
+        try:
+            yield
+        except ApiProblem as problem:
+            raise self.problem(problem, doing, giving) from problem
+
+    def problem(self, problem: ApiProblem, doing: str, giving: bool = False) -> DrawloomError:
+        """What a request that failed means, and what to do about it."""
+        place = f"{self.access.place}{f' (target `{self.target}`)' if self.target else ''}"
+        said = problem.message
+        if problem.status == 0 and "CERTIFICATE" in said.upper():
+            fix = "name the authority of its certificate: `ca_file` of the target"
+            return EngineError(Diagnostic("E740", f"{place} can't be trusted: {said}", None, fix))
+        if problem.status in PASSING:
+            said = f"{problem.status} {said}" if problem.status else said
+            fix = "see that the address is right and that it can be reached from here: a network, a VPN, a proxy"
+            return ConnectionLost(Diagnostic("E740", f"{place} can't be reached to {doing}: {said}", None, fix))
+        if problem.status == 401:
+            what = f"{place} doesn't take your token or password, to {doing}: it is wrong or expired: {said}"
+            return EngineError(
+                Diagnostic("E741", what, None, "get a new token (`POST /auth/token`), or see the password")
+            )
+        if problem.status in (403, 404):
+            may = "you may not" if problem.status == 403 else "there is nothing to"
+            fix = "see that it is an Airflow, and your rights there: `drawloom doctor --target NAME` looks"
+            return EngineError(Diagnostic("E742", f"{place} says that {may} {doing}: {said}", None, fix))
+        code = "E723" if giving else "E742"
+        fix = "mend what it says; `drawloom doctor --target` looks at what the DAG needs"
+        return EngineError(Diagnostic(code, f"{place} refuses to {doing}: {said}", None, fix))
+
+
+def _owner(text: str) -> str:
+    """Whose DAG file a text is: the pipeline, its store and its project; "" if it isn't drawloom's."""
+    if "\nWritten by drawloom: " not in text:
+        return ""
+    where = next((line for line in text.splitlines() if line.startswith("WHERE = ")), "")
+    return f"{text.partition(chr(10))[0]} {where}"
+
+
+def _body(text: str) -> str:
+    """The part of a DAG file that says which tasks there are."""
+    return text.partition(_BODY_BEGINS)[2].partition(_BODY_ENDS)[0]
+
+
+def _is_of(instance: Mapping[str, Any], node: str, index: Index | None) -> bool:
+    given = instance.get("rendered_fields") or {}
+    if str(given.get("step", "")).partition(":")[0] != node:
+        return False
+    return index is None or index in parse_indices(str(given.get("index", "-")))
+
+
+def _title(instance: Mapping[str, Any]) -> str:
+    index = str((instance.get("rendered_fields") or {}).get("index", "-"))
+    return instance["task_id"] + (f" [{index}]" if index != index_text(()) else "")
+
+
+def _indented(text: str) -> str:
+    return "\n".join(f"    {line}" for line in text.splitlines())

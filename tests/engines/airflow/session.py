@@ -1,0 +1,158 @@
+"""A real Airflow for tests: its own environment, a folder, free ports, and every process stopped by its pid."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).parents[3]
+USER, PASSWORD = "admin", "admin"
+COMPONENTS = ("api-server", "dag-processor", "scheduler", "triggerer")
+STOPPING = ("scheduler", "triggerer", "dag-processor", "api-server")  # the other way round the scheduler hangs
+SECRET = "0123456789abcdef" * 4
+STARTED_SECONDS = 180.0
+
+
+def environment_of(home: Path, dags: Path, *, database: str = "") -> dict[str, str]:
+    """The variables that an Airflow in a folder is told by; nothing of the ones around."""
+    kept = {name: text for name, text in os.environ.items() if not name.startswith(("AIRFLOW", "PYTHON"))}
+    made = {
+        "AIRFLOW_HOME": str(home),
+        "AIRFLOW__CORE__DAGS_FOLDER": str(dags),
+        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
+        "NO_PROXY": "127.0.0.1,localhost",
+    }
+    if database:
+        made["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"] = database
+    return {**kept, **made}
+
+
+class Session:
+    """An Airflow 3 with a LocalExecutor, on this machine.
+
+    Args:
+        binaries: the folder of its environment's programs.
+        folder: an empty folder of its own.
+        database: its URL; "" for SQLite in the folder.
+        workers: how many tasks at once.
+    """
+
+    def __init__(self, binaries: Path, folder: Path, *, database: str = "", workers: int = 4) -> None:
+        self.binaries = binaries
+        self.folder = folder
+        self.dags = folder / "dags"
+        self.dags.mkdir(parents=True)
+        ports = _free_ports(4)
+        self.url = f"http://127.0.0.1:{ports[0]}"
+        self.environment = environment_of(folder / "home", self.dags, database=database) | {
+            "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
+            "AIRFLOW__CORE__PARALLELISM": str(workers),
+            "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(workers),
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__API_AUTH__JWT_SECRET": SECRET,
+            "AIRFLOW__API__SECRET_KEY": SECRET,
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": str(ports[0]),
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__WORKERS": "1",
+            "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(ports[1]),
+            "AIRFLOW__TRIGGERER__TRIGGERER_LOG_SERVER_PORT": str(ports[2]),
+            "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports[2]),
+            "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(ports[3]),
+            "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "5",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
+            "AIRFLOW__DAG_PROCESSOR__REFRESH_INTERVAL": "2",
+            "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
+            "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
+        }
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+
+    def start(self) -> None:
+        """Makes the database, starts the components, waits until all are healthy."""
+        (self.folder / "passwords.json").write_text(json.dumps({USER: PASSWORD}))
+        self.run("db", "migrate")
+        for component in COMPONENTS:
+            self.start_component(component)
+        self.wait_until_healthy()
+
+    def run(self, *command: str) -> str:
+        """What a command of Airflow's prints."""
+        done = subprocess.run(
+            [self.binaries / "airflow", *command], env=self.environment, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[-3000:]
+        return done.stdout
+
+    def start_component(self, component: str) -> None:
+        """Starts one of the processes, in a session of its own."""
+        with (self.folder / f"{component}.log").open("ab") as log:
+            self._processes[component] = subprocess.Popen(
+                [self.binaries / "airflow", component],
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+
+    def kill_component(self, component: str) -> None:
+        """Ends a process and all it has started, at once."""
+        process = self._processes.pop(component)
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+    def wait_until_healthy(self) -> None:
+        """Waits until every component has told that it lives."""
+        deadline = time.monotonic() + STARTED_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                with urllib.request.urlopen(f"{self.url}/api/v2/monitor/health", timeout=5) as answer:
+                    found = json.load(answer)
+            except (OSError, urllib.error.URLError):
+                found = {}
+            if found and all((part or {}).get("status") == "healthy" for part in found.values()):
+                return
+            time.sleep(0.5)
+        logs = "\n".join(f"--- {one}\n{(self.folder / f'{one}.log').read_text()[-1500:]}" for one in COMPONENTS)
+        raise AssertionError(f"Airflow isn't healthy: {found}\n{logs}")
+
+    def stop(self) -> None:
+        """Stops every process, in an order in which none waits for another."""
+        for component in STOPPING:
+            process = self._processes.get(component)
+            if process is None:
+                continue
+            process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                pass
+        for process in self._processes.values():
+            try:
+                os.killpg(process.pid, signal.SIGKILL)
+            except ProcessLookupError:
+                continue
+            process.wait()
+        self._processes.clear()
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
