@@ -34,6 +34,15 @@ demo: $(VENV)/.demo ## run the main example, parallel and versioned; a second ti
 	@cd examples/hotel_rates && ../../$(BIN)/drawloom catalog ls
 	@cd examples/hotel_rates && ../../$(BIN)/drawloom catalog load hotel_rates/report -o report.png
 
+AIRFLOW_VERSION := 3.3.2
+AIRFLOW := .venv-airflow
+# Airflow has an environment of its own: it can't share one with what drawloom needs
+$(AIRFLOW)/.$(AIRFLOW_VERSION): $(VENV)/.dev
+	@test -x $(AIRFLOW)/bin/python || $(PYTHON) -m venv $(AIRFLOW)
+	@uv=$$(command -v uv || echo $(BIN)/uv); if test -x $$uv; then $$uv pip install --quiet --python $(AIRFLOW)/bin/python apache-airflow==$(AIRFLOW_VERSION); \
+	else $(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check apache-airflow==$(AIRFLOW_VERSION); fi
+	@touch $@
+
 test: lint check-types unit ## set up, then every check and test
 
 lint: $(VENV)/.dev ## ruff
@@ -44,8 +53,8 @@ check-types: $(VENV)/.dev ## mypy --strict and pyright over the package
 	$(BIN)/mypy
 	$(BIN)/pyright --warnings
 
-unit: $(VENV)/.dev ## pytest
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+unit: $(VENV)/.dev $(AIRFLOW)/.$(AIRFLOW_VERSION) ## pytest, on a real Airflow too
+	TEST_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin $(BIN)/python -m pytest -n auto --dist loadgroup
 
 torture: $(VENV)/.dev ## generated programs, 5 times as many as in `make test`; 500 kills -9 under load and what else may befall a store
 	TEST_EXAMPLES=5 $(BIN)/python -m pytest -n auto tests/conformance
@@ -80,4 +89,4 @@ docs: $(VENV)/.dev ## write the generated pages anew: schema, capabilities, list
 	$(BIN)/python docs/errors/index.py > docs/errors.md
 
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(AIRFLOW) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

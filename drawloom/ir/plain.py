@@ -65,11 +65,21 @@ def _plain(tree: Json) -> Json:
         return [_plain(one) for one in value]
     if kind == "dict" and isinstance(value, list):
         return {key: _plain(item) for key, item in value if isinstance(key, str)}
-    if kind in _TIMES and isinstance(value, str):
-        return value
+    if kind in _TIMES:
+        return _iso(tree)
     if kind == "int" and isinstance(value, str):
         return int(value, 16)
     raise Misread(str(kind))
+
+
+def _iso(tree: Json) -> str:
+    from drawloom.ir.envelope import decode, encode
+
+    time = decode(tree)
+    text: str = time.isoformat()
+    if encode(type(time).fromisoformat(text)) != tree:  # a zone's name is no part of it
+        raise Misread(text)
+    return text
 
 
 def from_plain(tree: Json, type_: Type) -> Any:

@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import secrets
 import time
@@ -14,9 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from drawloom.catalog.records import Index
 from drawloom.errors import ConnectionLost, Diagnostic, DrawloomError, EngineError
-from drawloom.ir.program import load_pipeline
 from drawloom.ir.protocol import index_text, parse_indices
-from drawloom.ir.types import Type
 from drawloom.runtimes.airflow_access import AirflowAccess, airflow_access
 from drawloom.runtimes.airflow_conf import conf_of
 from drawloom.runtimes.airflow_dags import DagsPlace
@@ -70,7 +67,7 @@ class AirflowClient:
                 version = ".".join(map(str, self.access.version))
                 what = f"{self.access.place} is Airflow {version}: it is too old"
                 raise EngineError(Diagnostic("E754", what, None, "DAG files are for Airflow 3, and for 2.11"))
-            self.access.ask("GET", "dags", limit=1)
+            self.access.get("dags", limit=1)
 
     # giving
 
@@ -83,17 +80,14 @@ class AirflowClient:
         dag = Applied("DAG", engine["dag_id"], self.access.place, done)
         if not run:
             return Submission(None, (dag,))
-        with open(os.path.join(folder, "pipeline.json"), encoding="utf-8") as file:
-            pipeline = load_pipeline(json.load(file))
-        types = {port.name: port.type for port in pipeline.params}
-        made = self._trigger(engine["dag_id"], engine["pipeline"], asked, types)
+        made = self._trigger(engine["dag_id"], engine["pipeline"], asked)
         return Submission(made, (dag, Applied("DAG run", made.id("run_id"), engine["dag_id"], "created")))
 
     def again(self, run: EngineRun, asked: Mapping[str, Any]) -> Submission:
         """A run of the DAG as it is now, with the parameters there were."""
         dag_id = run.id("dag_id")
         self._dag(run)
-        made = self._trigger(dag_id, run.pipeline, asked, {})
+        made = self._trigger(dag_id, run.pipeline, asked)
         return Submission(made, (Applied("DAG run", made.id("run_id"), dag_id, "created"),))
 
     def _put(self, dag_id: str, text: str, pipeline: str) -> str:
@@ -191,9 +185,12 @@ class AirflowClient:
             fix = "see that the file is for its Airflow (the option `airflow`), and that it has what `on_failure` names"
             raise EngineError(Diagnostic("E757", what, None, fix))
 
-    def _trigger(self, dag_id: str, pipeline: str, asked: Mapping[str, Any], types: Mapping[str, Type]) -> EngineRun:
+    def _trigger(self, dag_id: str, pipeline: str, asked: Mapping[str, Any]) -> EngineRun:
+        with self._asking(f"read the form of the DAG {dag_id}"):
+            params = (self.access.get("dags", dag_id, "details") or {}).get("params") or {}
+        forms = {name: param.get("schema") or {} for name, param in params.items()}
         run_id = f"drawloom__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}_{secrets.token_hex(4)}"
-        body: dict[str, Any] = {"dag_run_id": run_id, "conf": conf_of(asked, types)}
+        body: dict[str, Any] = {"dag_run_id": run_id, "conf": conf_of(asked, forms)}
         if self.access.version[0] > 2:
             body["logical_date"] = asked.get("logical_time") or None
         elif asked.get("logical_time"):
@@ -359,7 +356,7 @@ class AirflowClient:
             said = f"{problem.status} {said}" if problem.status else said
             fix = "see that the address is right and that it can be reached from here: a network, a VPN, a proxy"
             return ConnectionLost(Diagnostic("E740", f"{place} can't be reached to {doing}: {said}", None, fix))
-        if problem.status == 401:
+        if problem.status == 401 or (problem.status == 403 and "token" in said.lower()):
             what = f"{place} doesn't take your token or password, to {doing}: it is wrong or expired: {said}"
             return EngineError(
                 Diagnostic("E741", what, None, "get a new token (`POST /auth/token`), or see the password")
@@ -395,7 +392,7 @@ def _is_of(instance: Mapping[str, Any], node: str, index: Index | None) -> bool:
 
 def _title(instance: Mapping[str, Any]) -> str:
     index = str((instance.get("rendered_fields") or {}).get("index", "-"))
-    return instance["task_id"] + (f" [{index}]" if index != index_text(()) else "")
+    return str(instance["task_id"]) + (f" [{index}]" if index != index_text(()) else "")
 
 
 def _indented(text: str) -> str:

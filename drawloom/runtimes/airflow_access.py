@@ -84,13 +84,19 @@ class AirflowAccess:
     def get(self, *path: object, **query: object) -> Any:
         """What lies at a path, None if nothing does."""
         try:
-            return self.ask("GET", *path, **query)
+            return self.ask("GET", *path, query=query)
         except ApiProblem as problem:
             if problem.status == 404:
                 return None
             raise
 
-    def ask(self, method: str, *path: object, body: Mapping[str, Any] | None = None, **query: object) -> Any:
+    def ask(
+        self,
+        method: str,
+        *path: object,
+        body: Mapping[str, Any] | None = None,
+        query: Mapping[str, object] | None = None,
+    ) -> Any:
         """The answer to a request.
 
         Args:
@@ -101,14 +107,14 @@ class AirflowAccess:
         """
         self.connect()
         whole = "/".join([self._api, *(quote(str(part), safe="") for part in path)])
-        given = {name: value for name, value in query.items() if value is not None}
+        given = {name: value for name, value in (query or {}).items() if value is not None}
         return self._ask(method, f"{whole}?{urlencode(given, doseq=True)}" if given else whole, body)
 
     def pages(self, key: str, *path: object, **query: object) -> Iterator[dict[str, Any]]:
         """All items of a list that Airflow gives in pages, under `key`."""
         offset = 0
         while True:
-            found = self.ask("GET", *path, limit=_PAGE, offset=offset, **query)[key]
+            found = self.ask("GET", *path, query={"limit": _PAGE, "offset": offset, **query})[key]
             yield from found
             offset += len(found)
             if len(found) < _PAGE:

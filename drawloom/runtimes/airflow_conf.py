@@ -10,43 +10,45 @@ from collections.abc import Mapping
 from typing import Any
 
 from drawloom.ir.canonical import Json
-from drawloom.ir.plain import has_plain_form, plain_tree
-from drawloom.ir.types import Type
+from drawloom.ir.plain import plain_tree
 
 __all__ = ["conf_of"]
 
 _TOLD = ("target", "static", "deployed_to", "resumed", "logical_time", "interval")
-_EMPTY: dict[str, Json] = {"int": 0, "float": 0.0, "bool": False, "str": "", "dict": {}}
+_EMPTY: dict[str, Json] = {"integer": 0, "number": 0.0, "boolean": False, "string": "", "object": {}, "array": []}
 
 
-def conf_of(asked: Mapping[str, Any], types: Mapping[str, Type]) -> dict[str, Json]:
+def conf_of(asked: Mapping[str, Any], forms: Mapping[str, Mapping[str, Any]]) -> dict[str, Json]:
     """The `conf` that the begin step of a DAG makes `asked` of.
 
     Args:
         asked: what the begin step is to be given (`runtimes.publish.begin_asked`).
-        types: parameter name -> type, of all the pipeline's.
+        forms: the JSON schema of each parameter that the DAG's form asks for.
     """
     conf: dict[str, Json] = {}
     kept: dict[str, Json] = {}
     for name, given in asked.get("params", {}).items():
-        type_ = types.get(name)
-        has_form = type_ is not None and has_plain_form(type_)
-        plain = plain_tree(given["tree"]) if has_form and "tree" in given else None
+        plain = plain_tree(given["tree"]) if name in forms and "tree" in given else None
         if plain is not None:
             conf[name] = plain[0]
             continue
         kept[name] = given
-        if type_ is not None and has_form:
-            conf[name] = _empty(type_)
+        if name in forms:
+            conf[name] = _empty(forms[name])
     told = {key: asked[key] for key in _TOLD if asked.get(key)}
     if kept:
         told["params"] = kept
     return conf | ({"drawloom": told} if told else {})
 
 
-def _empty(type_: Type) -> Json:
-    if type_.name == "union":
-        return _empty(type_.args[0])
-    if type_.name == "tuple":
-        return [_empty(one) for one in type_.args]
-    return _EMPTY.get(type_.name, [])
+def _empty(schema: Mapping[str, Any]) -> Json:
+    """The emptiest value of a schema of ours (`compilers.airflow.params`)."""
+    if "enum" in schema:
+        return schema["enum"][0]
+    if "anyOf" in schema:
+        return _empty(schema["anyOf"][0])
+    kind = schema.get("type")
+    first = kind[0] if isinstance(kind, list) else kind
+    if first == "array" and schema.get("minItems"):
+        return [None] * int(schema["minItems"])
+    return _EMPTY.get(str(first))

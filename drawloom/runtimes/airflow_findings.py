@@ -47,7 +47,9 @@ def _profile(client: AirflowClient, profile: str) -> Finding:
     if (profile == "3") == (major >= 3):
         return Finding("airflow files", "ok", f"DAG files are for Airflow {profile}")
     fits = "3" if major >= 3 else "2.11"
-    return Finding("airflow files", "problem", f"DAG files are for Airflow {profile}", f'give the option airflow = "{fits}"')
+    return Finding(
+        "airflow files", "problem", f"DAG files are for Airflow {profile}", f'give the option airflow = "{fits}"'
+    )
 
 
 def _health(client: AirflowClient) -> Iterator[Finding]:
@@ -106,7 +108,9 @@ def probe(client: AirflowClient, folder: str | os.PathLike[str], catalog: Catalo
             yield Finding(_PROBE, "problem", f"no worker has run a step for {_PROBE_SECONDS:.0f} s", fix)
         elif read_run(catalog.storage, made.run.run) is None:
             said = _said(client, made.run.id("dag_id"), made.run.id("run_id"))
-            fix = "see `python`, `store` and `env` of the target: a worker starts that interpreter, which opens the store"
+            fix = (
+                "see `python`, `store` and `env` of the target: a worker starts that interpreter, which opens the store"
+            )
             yield Finding(_PROBE, "problem", f"a step on a worker fails: {said}", fix)
         else:
             yield Finding(_PROBE, "ok", "a step on a worker has written to the store")

@@ -17,8 +17,8 @@ from drawloom.compilers.emit.yaml import yaml_text
 from drawloom.deploying import Deployed
 from drawloom.errors import EngineError, RunRefused
 from drawloom.ir.protocol import asked_text
-from drawloom.runtimes.argo import ArgoClient
 from drawloom.runtimes.api_problems import ApiProblem
+from drawloom.runtimes.argo import ArgoClient
 from drawloom.runtimes.engines import EngineRun
 
 

@@ -10,8 +10,8 @@ from operate_places import kubeconfig
 
 import drawloom
 from drawloom.errors import ConnectionLost, EngineError
-from drawloom.runtimes.argo import ArgoClient
 from drawloom.runtimes.api_problems import ApiProblem
+from drawloom.runtimes.argo import ArgoClient
 from drawloom.runtimes.argo_access import KubernetesAccess, access_to
 from drawloom.runtimes.engines import Connection, EngineRun
 

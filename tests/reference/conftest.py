@@ -49,13 +49,14 @@ class Published:
             self.reference = (out / "run").read_text()
         return code
 
-    def step(self, name: str, index: str = "-", attempt: int = 1) -> int:
+    def step(self, name: str, index: str = "-", attempt: int = 1, after: str = "") -> int:
         options = {
             "run": self.reference,
             "step": name,
             "index": index,
             "attempt": str(attempt),
             "out": str(self.out(name)),
+            **({"after": after} if after else {}),
         }
         return step.main([*self._where(), *(part for key, text in options.items() for part in (f"--{key}", text))])
 

@@ -42,7 +42,7 @@ def test_an_unknown_engine_is_refused_with_the_nearest_name():
     with pytest.raises(CompileError) as caught:
         compiler_of("referense")
     assert str(caught.value) == (
-        "error[E702] there is no engine 'referense', did you mean `reference`?\n  fix    name one of: argo, reference"
+        "error[E702] there is no engine 'referense', did you mean `reference`?\n  fix    name one of: airflow, argo, reference"
     )
 
 
@@ -87,7 +87,8 @@ def test_the_refusal_names_the_engines_that_can(monkeypatch):
     support = dict.fromkeys(FEATURES, Native()) | {"control.map@1": Refused("it counts to one")}
     program = trace(samples.deciding, {}).program
     with pytest.raises(
-        CompileError, match=r"compile for an engine that accepts it \(argo, reference\), or do it within a @task"
+        CompileError,
+        match=r"compile for an engine that accepts it \(airflow, argo, reference\), or do it within a @task",
     ):
         refuse_unsupported(program, Compiler("tiny", support, compile_reference))
 

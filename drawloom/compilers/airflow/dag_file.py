@@ -66,33 +66,63 @@ def dag_text(given: DagText) -> str:
         CompileError: E750, jinja2 isn't installed.
     """
     body = _Body(given.tasks, given.arguments)
-    sdk = {
-        "DAG": True,
-        "BaseOperator": True,
-        "CronDataIntervalTimetable": "CronDataIntervalTimetable" in str(given.dag.get("schedule", "")),
-        "Param": "params" in given.dag,
-        "TaskGroup": any(task.group and task.group != task.mapped_group for task in given.tasks),
-        "task_group": any(task.mapped_group for task in given.tasks),
-    }
     text: str = _template().render(
         title=_docstring(f"{given.title}\n\nWritten by drawloom: change the pipeline and deploy it, not this file.\n"),
         rules=given.rules,
         runner=given.runner,
         has_dates="start_date" in given.dag or "catch_up" in given.rules,
-        sdk=", ".join(name for name, used in sdk.items() if used),
         profile=given.profile,
-        imports=given.imports,
+        imports=_imports(given),
         settings={name: literal(value, 0, len(name) + 3) for name, value in given.settings.items()},
         dag=call("DAG", given.dag, 0, len("with ") + len(" as dag:")),
         body="\n".join(body.lines()),
-        has_groups=sdk["task_group"],
         has_spread=any(task.kind == "Spread" for task in given.tasks),
-        has_task_groups=sdk["TaskGroup"],
-        has_params=sdk["Param"],
-        has_timetable=sdk["CronDataIntervalTimetable"],
         stub=_docstring("\\\n", given.stub),
     )
     return text
+
+
+_EXCEPTIONS: Final = ("AirflowException", "AirflowFailException", "AirflowSkipException")
+
+
+def _imports(given: DagText) -> list[str]:
+    """The lines that import what a file needs of Airflow, and what its notifiers are."""
+    is_used = {
+        "CronDataIntervalTimetable": "CronDataIntervalTimetable" in str(given.dag.get("schedule", "")),
+        "Param": "params" in given.dag,
+        "TaskGroup": any(task.group and task.group != task.mapped_group for task in given.tasks),
+        "task_group": any(task.mapped_group for task in given.tasks),
+    }
+    used = [name for name, is_there in is_used.items() if is_there]
+    found: dict[str, list[str]] = {}
+    for name in ("DAG", "BaseOperator", *used):
+        module = "airflow.sdk" if given.profile == "3" else _OLD_MODULES[name]
+        found.setdefault(module, []).append(name)
+    if given.profile == "3":
+        found["airflow.sdk.exceptions"] = [*_EXCEPTIONS, "DownstreamTasksSkipped"]
+    else:
+        found["airflow.exceptions"] = list(_EXCEPTIONS)
+    for line in given.imports:
+        module, _, name = line.removeprefix("from ").partition(" import ")
+        found.setdefault(module, []).append(name)
+    return [_import(module, names) for module, names in sorted(found.items())]
+
+
+_OLD_MODULES: Final = {
+    "DAG": "airflow",
+    "BaseOperator": "airflow.models.baseoperator",
+    "CronDataIntervalTimetable": "airflow.timetables.interval",
+    "Param": "airflow.models.param",
+    "TaskGroup": "airflow.utils.task_group",
+    "task_group": "airflow.decorators",
+}
+
+
+def _import(module: str, names: Sequence[str]) -> str:
+    ordered = sorted(names, key=lambda name: (not name.isupper(), name[0].islower(), name))  # as isort has it
+    line = f"from {module} import {', '.join(ordered)}"
+    lines = "".join(f"    {one},\n" for one in ordered)
+    return line if len(line) <= WIDTH else f"from {module} import (\n{lines})"
 
 
 def _docstring(*texts: str) -> str:

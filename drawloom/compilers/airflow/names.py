@@ -73,7 +73,7 @@ class Variables:
 
     def new(self, text: str) -> str:
         """A name for a task's id."""
-        made = re.sub(r"\W+", "_", text.replace("-", "_")).strip("_") or "n"
+        made = re.sub(r"[^A-Za-z0-9_]+", "_", text).strip("_") or "n"
         if made[0].isdigit():
             made = f"n{made}"
         found, ordinal = made, 1

@@ -16,7 +16,7 @@ from drawloom.ir.plain import has_plain_form, plain_tree
 from drawloom.ir.tasks import Port
 from drawloom.ir.types import Type
 
-__all__ = ["param_sources"]
+__all__ = ["param_schema", "param_sources"]
 
 _SCALARS: Final[Mapping[str, Mapping[str, Any]]] = {
     "int": {"type": "integer"},
@@ -48,25 +48,26 @@ def param_sources(ports: tuple[Port, ...], given: Mapping[str, Json]) -> dict[st
             if found is None:  # NaN, say: it stays what it is, if nobody gives another
                 continue
             arguments["*"] = found[0]
-        made[port.name] = Source(call("Param", arguments | _schema(port.type), 8, 8 + len(port.name) + 4))
+        made[port.name] = Source(call("Param", arguments | param_schema(port.type), 8, 8 + len(port.name) + 4))
     return made
 
 
 _NOTHING: Final = object()
 
 
-def _schema(type_: Type) -> dict[str, Any]:
+def param_schema(type_: Type) -> dict[str, Any]:
+    """The JSON schema of a type that has a plain form."""
     if type_.name in _SCALARS:
         return dict(_SCALARS[type_.name])
     if type_.name == "literal":
         return {"enum": [json.loads(value) for value in type_.values]}
     if type_.name in ("list", "tuple_of", "set", "frozenset"):
-        return {"type": "array", "items": _schema(type_.args[0])}
+        return {"type": "array", "items": param_schema(type_.args[0])}
     if type_.name == "tuple":
         return {"type": "array", "minItems": len(type_.args), "maxItems": len(type_.args)}
     if type_.name == "dict":
-        return {"type": "object", "additionalProperties": _schema(type_.args[1])}
-    options = [_schema(one) for one in type_.args]
+        return {"type": "object", "additionalProperties": param_schema(type_.args[1])}
+    options = [param_schema(one) for one in type_.args]
     if all(list(one) == ["type"] for one in options):
         return {"type": [one["type"] for one in options]}
     return {"anyOf": options}

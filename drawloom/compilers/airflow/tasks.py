@@ -49,6 +49,7 @@ class DagTask:
         step: the step it starts; of a `Spread`, the id of the task whose lists it puts together.
         node: the id of the node that it belongs to; "" for the pipeline's own.
         ended: whether it comes after others however they ended.
+        contained: whether a `try` looks at its failure: nothing else fails with it.
         counts: of one that gives the index vectors of what is mapped over it, how many in each; 0 if a `Spread` puts
             them together; None of others.
         over: the id of the task whose list it is mapped over, "" for none.
@@ -66,6 +67,7 @@ class DagTask:
     step: str = ""
     node: str = ""
     ended: bool = False
+    contained: bool = False
     counts: int | None = None
     over: str = ""
     mapped_group: tuple[str, ...] = ()
@@ -211,7 +213,8 @@ class _Tasks:
         mapped = list(self._tasks.values())[first:]
         self._link(ends.heads, [*after, *([over] if not by_item else [])])
         # any of them may fail, and what comes later in the map goes on for other items
-        return _Ends(ends.heads, tuple(task.id for task in mapped) or (over,))
+        telling = tuple(task.id for task in mapped if not task.contained and task.kind == "Step")
+        return _Ends(ends.heads, telling or ends.waits or (over,))
 
     def _is_mapped(self, entry: Entry) -> bool:
         return isinstance(entry, Each) and entry.id not in self._slices
@@ -237,6 +240,7 @@ class _Tasks:
         task.over = "" if around.mapped_group else around.over
         task.mapped_group = around.mapped_group
         task.at_once = around.at_once
+        task.contained = made.contained
         self._of_step[step] = task.id
         return task
 

@@ -9,7 +9,7 @@ from typing import Final
 __all__ = ["Source", "call", "literal"]
 
 WIDTH: Final = 88  # what Black and Ruff have where nobody says otherwise
-_SURROGATE: Final = re.compile("[\ud800-\udfff]")
+_QUOTES: Final = re.compile("['\"]")
 
 
 class Source(str):
@@ -59,10 +59,16 @@ def call(function: str, arguments: Mapping[str, object], indent: int = 0, used: 
 
 
 def _text(value: str) -> str:
-    made = repr(value)
-    if made.startswith("'") and '"' not in made:
-        made = f'"{made[1:-1]}"'
-    return _SURROGATE.sub(lambda found: f"\\u{ord(found.group()):04x}", made)
+    quote = "'" if value.count('"') > value.count("'") else '"'
+    plain = repr(value.replace("'", "").replace('"', ""))[1:-1] if not _QUOTES.search(value) else None
+    body = plain if plain is not None else "".join(_character(one, quote) for one in value)
+    return f"{quote}{body}{quote}"
+
+
+def _character(one: str, quote: str) -> str:
+    if one == quote:
+        return f"\\{one}"
+    return one if one in "'\"" else repr(one)[1:-1]
 
 
 def _joined(parts: Sequence[str], opened: str, closed: str, indent: int, used: int) -> str:

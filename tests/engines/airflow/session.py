@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -70,6 +71,7 @@ class Session:
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports[2]),
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(ports[3]),
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
+            "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "5",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
@@ -78,6 +80,7 @@ class Session:
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
         }
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._left: list[int] = []  # groups whose first process is gone
 
     def start(self) -> None:
         """Makes the database, starts the components, waits until all are healthy."""
@@ -108,10 +111,11 @@ class Session:
             )
 
     def kill_component(self, component: str) -> None:
-        """Ends a process and all it has started, at once."""
+        """Ends a process at once; what it has started goes on by itself."""
         process = self._processes.pop(component)
-        os.killpg(process.pid, signal.SIGKILL)
+        process.kill()
         process.wait()
+        self._left.append(process.pid)
 
     def wait_until_healthy(self) -> None:
         """Waits until every component has told that it lives."""
@@ -135,15 +139,12 @@ class Session:
             if process is None:
                 continue
             process.terminate()
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(20)
-            except subprocess.TimeoutExpired:
-                pass
+        for group in [*self._left, *(process.pid for process in self._processes.values())]:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(group, signal.SIGKILL)
         for process in self._processes.values():
-            try:
-                os.killpg(process.pid, signal.SIGKILL)
-            except ProcessLookupError:
-                continue
             process.wait()
         self._processes.clear()
 

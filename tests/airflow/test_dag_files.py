@@ -1,0 +1,271 @@
+"""DAG files: what is printed, that it is Python as a formatter leaves it, and that nothing of a user's is code there."""
+
+from __future__ import annotations
+
+import ast
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import airflow_samples as samples
+import pytest
+from harness import PROGRAMS, Case, case_names
+from hypothesis import given
+from hypothesis import strategies as st
+
+from drawloom.compilers.airflow.compile import compile_airflow
+from drawloom.compilers.airflow.names import TaskNames, Variables, dag_key
+from drawloom.compilers.emit.python import Source, call, literal
+from drawloom.dsl.tracing import trace
+from drawloom.errors import CompileError
+
+GOLDEN = Path(__file__).parent / "golden"
+SAMPLES = str(Path(samples.__file__).parent)
+GIVEN = {"store": "s3://lake/teams", "root": SAMPLES}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "sales": {
+        "owner": "data",
+        "tags": ["daily", "sales"],
+        "pool": "small",
+        "tasks": {"fetch": {"pool": "web", "pool_slots": 2, "priority_weight": 9, "queue": "far"}},
+        "env": {"AWS_REGION": "eu-central-1"},
+        "on_failure": [{"class": "airflow.providers.smtp.notifications.smtp.SmtpNotifier", "to": "team@example.com"}],
+    },
+    "nested": {"max_map_length": 100, "python": "/opt/steps/bin/python"},
+    "parameters": {"params": {"size": 4}},
+    "by_schedule": {"runner": "docker", "image": "registry.example/steps:1"},
+    "catching_up": {"start_date": "2026-01-01T00:00:00Z", "runner": "inprocess"},
+}
+
+
+def compiled(name: str, **options: Any) -> str:
+    files = compile_airflow(trace(getattr(samples, name), {}).program, **{**GIVEN, **OPTIONS.get(name, {}), **options})
+    text = files["dag.py"]
+    assert isinstance(text, str)
+    return text
+
+
+def without_code(text: str) -> str:
+    """The file without what changes with every change of drawloom's own code."""
+    text = re.sub(r'^BUNDLE = ".{64}"$', 'BUNDLE = "<sha256>"', text, flags=re.MULTILINE)
+    return re.sub(r'(?s)^BOOTSTRAP = """.*"""\n', 'BOOTSTRAP = """<the stub>"""\n', text, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("name", "profile"), [(name, "3") for name in OPTIONS] + [("sales", "2.11"), ("by_schedule", "2.11")]
+)
+def test_a_dag_file_is_the_golden_one(name: str, profile: str) -> None:
+    path = GOLDEN / f"{name}-{profile}.py.txt"
+    found = without_code(compiled(name, airflow=profile))
+    if os.environ.get("WRITE_GOLDEN"):
+        path.write_text(found)
+    assert found == path.read_text()
+
+
+def _ruff(*command: str, text: str) -> str:
+    done = subprocess.run(
+        [f"{Path(sys.executable).parent}/ruff", *command, "-"], input=text, capture_output=True, text=True, check=False
+    )
+    return done.stdout + done.stderr if done.returncode else ""
+
+
+@pytest.mark.parametrize("name", sorted(OPTIONS))
+@pytest.mark.parametrize("profile", ["3", "2.11"])
+def test_a_dag_file_is_as_a_formatter_leaves_it(name: str, profile: str) -> None:
+    text = compiled(name, airflow=profile)
+    assert _ruff("format", "--isolated", "--diff", text=text) == ""
+    assert _ruff("check", "--isolated", "--select", "E4,E7,E9,F,I,B", "--target-version", "py310", text=text) == ""
+
+
+SOME = [next((m, n) for m, n in case_names("small") if m == module) for module in ("mixture", "orders", "tournament")]
+
+
+@pytest.mark.parametrize(("module", "name"), SOME)
+def test_the_dag_file_of_a_program_is_as_a_formatter_leaves_it(module: str, name: str) -> None:
+    files = compile_airflow(Case(module, name).trace.program, store="s3://lake", root=str(PROGRAMS))
+    assert _ruff("format", "--isolated", "--diff", text=str(files["dag.py"])) == ""
+
+
+def test_the_same_pipeline_gives_the_same_file() -> None:
+    assert compiled("sales") == compiled("sales")
+
+
+def test_a_dag_file_imports_airflow_and_the_standard_library_alone() -> None:
+    for name in OPTIONS:
+        found = set()
+        for node in ast.walk(ast.parse(compiled(name))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                found.add(str(node.module).partition(".")[0])
+        assert found - {"airflow"} <= sys.stdlib_module_names
+
+
+def test_the_names_file_tells_the_task_of_each_step() -> None:
+    files = compile_airflow(trace(samples.sales, {}).program, **GIVEN)
+    names = json.loads(files["names.json"])
+    text = str(files["dag.py"])
+    assert names[":begin"] == "begin"
+    assert "for_each.total.fetch" in names.values() or names
+    assert all(f'task_id="{task.rpartition(".")[2]}"' in text for task in names.values())
+
+
+# literals
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@given(JSON, st.integers(0, 40))
+def test_a_literal_is_the_value(value: Any, used: int) -> None:
+    text = literal(value, 4, used)
+    assert ast.literal_eval(text) == value
+    text.encode("utf-8")
+
+
+@given(
+    st.dictionaries(st.from_regex(r"[a-z_][a-z0-9_]{0,8}", fullmatch=True).filter(str.isidentifier), JSON, max_size=5)
+)
+def test_a_call_has_the_values(arguments: dict[str, Any]) -> None:
+    import keyword
+
+    given_ = {name: value for name, value in arguments.items() if not keyword.iskeyword(name)}
+    made = ast.parse(call("Step", given_, 4, 12), mode="eval").body
+    assert isinstance(made, ast.Call)
+    assert {one.arg: ast.literal_eval(one.value) for one in made.keywords} == given_
+
+
+def test_source_is_no_text() -> None:
+    assert literal([Source("index"), "index"]) == '[index, "index"]'
+
+
+# names
+
+
+@given(st.lists(st.text(min_size=1).filter(lambda text: "/" not in text), min_size=1, max_size=12))
+def test_ids_are_unique_and_airflow_takes_them(texts: list[str]) -> None:
+    names = TaskNames()
+    path: tuple[str, ...] = ()
+    found = []
+    for text in texts:
+        group = names.group(path)
+        found.append(".".join((*group, names.task(group, text))))
+        path = (*path, text)
+    assert len({one.lower() for one in found}) == len(found)
+    assert all(len(one) <= 250 and re.fullmatch(r"[\w.-]+", one) for one in found)
+    assert all(len(".".join(names.group(path[:end]))) <= 200 for end in range(len(path) + 1))
+
+
+@given(st.lists(st.text(), max_size=20))
+def test_variables_are_unique_names_that_hide_nothing(texts: list[str]) -> None:
+    variables = Variables(["Step"])
+    found = [variables.new(text) for text in [*texts, "sum", "class", "match", "Step", "1st"]]
+    assert len(set(found)) == len(found)
+    assert all(one.isidentifier() for one in found)
+    assert not {"sum", "class", "Step"} & set(found)
+
+
+@given(st.text())
+def test_a_dag_key_is_one_that_airflow_takes(text: str) -> None:
+    assert re.fullmatch(r"[\w.-]{1,250}", dag_key(text))
+
+
+# the batches that a DAG file makes
+
+
+def _functions_of(text: str, *names: str) -> dict[str, Any]:
+    wanted = [n for n in ast.parse(text).body if isinstance(n, ast.FunctionDef) and n.name in names]
+    made: dict[str, Any] = {}
+    exec(compile(ast.Module(wanted, []), "dag.py", "exec"), made)  # the file's own functions, without Airflow
+    return made
+
+
+@given(st.lists(st.integers(0, 40), max_size=6), st.integers(1, 9), st.integers(1, 30))
+def test_batches_hold_every_vector_once_and_no_more_than_airflow_maps(counts: list[int], size: int, most: int) -> None:
+    from drawloom.ir.protocol import parse_indices
+
+    made = _functions_of(BATCHES, "batches", "numbers")
+    made["MAX_MAP_LENGTH"] = most
+    texts = made["batches"]([[f"{outer}", count] for outer, count in reversed(list(enumerate(counts)))], size)
+    assert len(texts) <= most
+    found = [index for text in texts for index in parse_indices(text)]
+    assert found == [(outer, number) for outer, count in enumerate(counts) for number in range(count)]
+    assert all(len(parse_indices(text)) == len(parse_indices(texts[0])) for text in texts[:-1])
+
+
+BATCHES = compiled("nested")
+
+
+# what is refused
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"store": ""}, "the option `store` of the airflow compiler is ''"),
+        ({"store": "lake"}, "the option `store` of the airflow compiler is 'lake'"),
+        ({"airflow": "1.10"}, "the option `airflow` of the airflow compiler is '1.10'"),
+        ({"runner": "podman"}, "the option `runner` of the airflow compiler is 'podman'"),
+        ({"runner": "docker"}, "the option `image` of the airflow compiler is ''"),
+        ({"dag_id": "a b"}, "the option `dag_id` of the airflow compiler is 'a b'"),
+        ({"max_map_length": 0}, "the option `max_map_length` of the airflow compiler is 0"),
+        ({"env": {"A-B": "x"}}, "the option `env` of the airflow compiler is 'A-B'"),
+        ({"tags": [""]}, "the option `tags` of the airflow compiler is ''"),
+        ({"pool": 3}, "the option `pool` of the airflow compiler is 3"),
+        ({"start_date": "2026-01-01"}, "the option `start_date` of the airflow compiler is '2026-01-01'"),
+        ({"on_failure": [{"to": "x"}]}, "the option `on_failure` of the airflow compiler is {'to': 'x'}"),
+        ({"tasks": {"fetsh": {}}}, "the option `tasks` of the airflow compiler names `fetsh`"),
+        ({"tasks": {"fetch": {"poool": "x"}}}, "the airflow compiler has no option `tasks.fetch.poool`"),
+        (
+            {"tasks": {"fetch": {"pool_slots": "2"}}},
+            "the option `tasks.fetch.pool_slots` of the airflow compiler is '2'",
+        ),
+        ({"tasks": {"fetch": 3}}, "the option `tasks.fetch` of the airflow compiler is 3"),
+    ],
+)
+def test_e720_an_option_that_airflow_could_not_take(options: dict[str, Any], told: str) -> None:
+    with pytest.raises(CompileError) as caught:
+        compile_airflow(trace(samples.sales, {}).program, **{**GIVEN, **options})
+    (found,) = caught.value.diagnostics
+    assert found.code == "E720"
+    assert found.what.startswith(told)
+    assert found.fix
+
+
+def test_e721_a_parameter_that_the_pipeline_has_not() -> None:
+    with pytest.raises(CompileError, match=r"E721\] pipeline `sales` has no parameter `cuont`, did you mean `count`"):
+        compiled("sales", params={"cuont": 3})
+
+
+def test_e731_a_schedule_without_a_value_for_a_parameter() -> None:
+    with pytest.raises(CompileError, match=r"E731\] `needing` is started by its schedule, and its parameter `size`"):
+        compiled("needing")
+    assert "Param(3, " in compiled("needing", params={"size": 3})
+
+
+def test_e751_a_schedule_that_catches_up_from_nowhere() -> None:
+    with pytest.raises(CompileError, match=r"E751\] the schedule of `catching_up` has catch_up=True"):
+        compiled("catching_up", start_date="")
+
+
+def test_a_run_can_not_end_another_one() -> None:
+    with pytest.raises(CompileError, match=r"policy\.schedule\.overlap_replace@1\), which airflow can't express"):
+        compiled("replacing")
+
+
+def test_e750_jinja2_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from drawloom.compilers.airflow import dag_file
+
+    dag_file._template.cache_clear()
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with pytest.raises(
+        CompileError, match=r"E750\] writing a DAG file needs jinja2\n  fix    `pip install 'drawloom\[airflow\]'`"
+    ):
+        compiled("sales")

@@ -1,0 +1,66 @@
+"""Conformance programs by `dag.test()` of a real Airflow: results, states, versions, effects, catalog and lineage are
+the oracle's; and what Airflow itself makes of the DAG files.
+
+The first case of each small program; `TEST_CONFORMANCE=all` runs every case.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from expected import expected
+from harness import PROGRAMS, Case, assert_same, case_names
+
+from drawloom.catalog.catalog import Catalog
+from drawloom.compilers.airflow.params import param_schema
+from drawloom.compilers.base import compiler_of
+from drawloom.errors import CompileError
+from drawloom.ir.plain import has_plain_form
+from drawloom.runtimes.airflow_conf import conf_of
+from drawloom.runtimes.begin import run_name
+from drawloom.runtimes.publish import begin_asked, publish_folder, read_engine
+
+SMALL = case_names("small")
+FIRST = [next((m, n) for m, n in SMALL if m == module) for module in dict.fromkeys(m for m, _ in SMALL)]
+CASES = SMALL if os.environ.get("TEST_CONFORMANCE") == "all" else FIRST
+REFUSED = {"scheduled": "policy.schedule.overlap_replace@1"}  # and by which feature
+
+
+def build(case: Case, folder: Path, **options: Any) -> Catalog:
+    """Compiles a case into `folder / "build"` and publishes it."""
+    store = str(folder / "store")
+    files = compiler_of("airflow").compile(
+        case.trace.program, store=store, python=sys.executable, root=str(PROGRAMS), **options
+    )
+    files.write(folder / "build")
+    publish_folder(folder / "build")
+    return Catalog.open(store)
+
+
+@pytest.mark.parametrize(("module", "name"), [one for one in CASES if one[0] not in REFUSED])
+def test_a_program_gives_the_same_on_airflow(tmp_path: Path, dag_runs: Any, module: str, name: str) -> None:
+    case = Case(module, name)
+    for folder in ("run", "oracle"):
+        (tmp_path / folder).mkdir()
+    catalog = build(case, tmp_path / "run")
+    dag_id = read_engine(tmp_path / "run" / "build", "airflow")["dag_id"]
+    ports = case.trace.program.pipeline.params
+    forms = {port.name: param_schema(port.type) for port in ports if has_plain_form(port.type)}
+    conf = conf_of(begin_asked(catalog, case.encoded(tmp_path / "run", catalog), "airflow"), forms)
+    told = dag_runs.run(tmp_path / "run" / "build" / "dag.py", dag_id, conf)
+    run = catalog.run(run_name("airflow", [["dag_id", dag_id], ["run_id", told["run_id"]]]))
+    found = case.outcome(run, catalog, tmp_path / "run")
+    assert told["state"] == {"succeeded": "success", "failed": "failed"}[found.state]
+    assert_same(found, expected(case, tmp_path / "oracle"))
+
+
+@pytest.mark.parametrize("module", sorted(REFUSED))
+def test_what_airflow_can_not_do_is_refused(tmp_path: Path, module: str) -> None:
+    case = Case(*next(one for one in CASES if one[0] == module))
+    with pytest.raises(CompileError) as caught:
+        build(case, tmp_path)
+    assert REFUSED[module] in [found.feature for found in caught.value.diagnostics]

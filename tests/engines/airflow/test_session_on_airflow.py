@@ -1,0 +1,509 @@
+"""Pipelines deployed to a real Airflow and operated there: the results are the oracle's, whatever befalls them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import operated
+import pytest
+from expected import expected
+from harness import PROGRAMS, Case, assert_same
+from session import PASSWORD, USER, Session
+
+from drawloom import Deployment, Pipeline, Run, deploy
+from drawloom.catalog.catalog import Catalog
+from drawloom.deploying import Deployed, connect_target
+from drawloom.errors import CheckFailed, DrawloomError, EngineError, RunRefused
+from drawloom.project.settings import load_settings
+from drawloom.project.targets import Target, find_target
+from drawloom.runtimes.airflow import AirflowClient
+from drawloom.runtimes.airflow_access import AirflowAccess
+from drawloom.runtimes.api_problems import ApiProblem
+from drawloom.runtimes.begin import run_name
+from drawloom.runtimes.engines import EngineRun
+
+LONGEST_SECONDS = 180.0
+pytestmark = [pytest.mark.timeout(LONGEST_SECONDS + 120), pytest.mark.xdist_group("airflow")]
+
+
+class Place:
+    """A project whose target is the session."""
+
+    def __init__(self, session: Session, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.session, self.folder = session, folder
+        self.store = str(folder / "store")
+        monkeypatch.setenv("AIRFLOW_TEST_PASSWORD", PASSWORD)
+        monkeypatch.chdir(folder)
+        self.write()
+
+    def write(self, **options: object) -> None:
+        """Writes the project file."""
+        given: dict[str, object] = {
+            "engine": "airflow",
+            "server": self.session.url,
+            "username": USER,
+            "password_env": "AIRFLOW_TEST_PASSWORD",
+            "dags": str(self.session.dags),
+            "store": self.store,
+            "python": sys.executable,
+            **options,
+        }
+        lines = [f"{name} = {toml(value)}" for name, value in given.items() if value is not None]
+        (self.folder / "drawloom.toml").write_text("\n".join(["[targets.air]", *lines, ""]))
+
+    def target(self) -> Target:
+        """The target as the project file says it."""
+        return find_target("air", load_settings())
+
+    def client(self) -> AirflowClient:
+        """A client of the session."""
+        found = connect_target(self.target())
+        assert isinstance(found, AirflowClient)
+        return found
+
+    def deploy(
+        self, pipeline: Pipeline[..., Any], params: Mapping[str, object] | None = None, **more: Any
+    ) -> Deployment:
+        """Deploys under a name of its own, so that tests don't meet."""
+        return deploy(pipeline, "air", params or {}, **more)
+
+    def run(self, pipeline: Pipeline[..., Any], params: Mapping[str, object] | None = None, **more: Any) -> Run:
+        """Deploys and waits."""
+        return self.deploy(pipeline, params, **more).wait(LONGEST_SECONDS)
+
+    @property
+    def catalog(self) -> Catalog:
+        """The store."""
+        return Catalog.open(self.store)
+
+    def triggered(self, dag_id: str, **body: object) -> EngineRun:
+        """Triggers a run as somebody does in Airflow's own page."""
+        run_id = f"by_hand__{uuid4().hex}"
+        self.client().access.ask(
+            "POST", "dags", dag_id, "dagRuns", body={"dag_run_id": run_id, "logical_date": None, **body}
+        )
+        return self.engine_run(dag_id, run_id)
+
+    def engine_run(self, dag_id: str, run_id: str) -> EngineRun:
+        """A DAG run as the catalog knows it."""
+        ids = (("dag_id", dag_id), ("run_id", run_id))
+        return EngineRun(run_name("airflow", ids), ids, dag_id, "air")
+
+    def wait(self, run: EngineRun) -> Run:
+        """The run, once Airflow says that it has ended."""
+        return Deployed(run, self.client(), self.catalog).watch(timeout_seconds=LONGEST_SECONDS)
+
+    def clear(self, run: EngineRun, *tasks: str, downstream: bool = True) -> None:
+        """Clears tasks, as somebody does in Airflow's own page."""
+        body = {
+            "dry_run": False,
+            "only_failed": False,
+            "include_downstream": downstream,
+            "dag_run_id": run.id("run_id"),
+            "task_ids": list(tasks),
+        }
+        self.client().access.ask("POST", "dags", run.id("dag_id"), "clearTaskInstances", body=body)
+
+    def states(self, run: EngineRun) -> dict[str, list[str]]:
+        """Airflow's states of the tasks of a run."""
+        made: dict[str, list[str]] = {}
+        for one in self.client()._instances(run):
+            made.setdefault(one["task_id"], []).append(one["state"])
+        return made
+
+
+def toml(value: object) -> str:
+    """A value as TOML, in one line."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(name)} = {toml(one)}" for name, one in value.items()) + " }"
+    return f"[{', '.join(map(toml, value))}]" if isinstance(value, list) else json.dumps(value)
+
+
+def until(told: Callable[[], Any], seconds: float = LONGEST_SECONDS) -> Any:
+    """What is told, once it is something."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        found = told()
+        if found:
+            return found
+        time.sleep(0.3)
+    raise AssertionError("it never came")
+
+
+def engine_run(deployment: Deployment) -> EngineRun:
+    assert deployment.deployed is not None
+    return deployment.deployed.run
+
+
+@pytest.fixture
+def place(airflow: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
+    for file in airflow.dags.glob("*.py"):
+        file.unlink()
+    made = Place(airflow, tmp_path, monkeypatch)
+    access = made.client().access
+    for dag in list(access.pages("dags", "dags")):  # tests are alone there
+        until(lambda dag_id=dag["dag_id"]: _forgotten(access, dag_id))
+    return made
+
+
+def _forgotten(access: AirflowAccess, dag_id: str) -> bool:
+    """Whether a DAG is gone; what runs of it is ended first."""
+    if access.get("dags", dag_id) is None:
+        return True
+    for run in list(access.pages("dag_runs", "dags", dag_id, "dagRuns", state=["queued", "running"])):
+        access.ask("PATCH", "dags", dag_id, "dagRuns", run["dag_run_id"], body={"state": "failed"})
+    try:
+        access.ask("DELETE", "dags", dag_id)
+    except ApiProblem as problem:
+        if problem.status not in (404, 409):  # tasks of it still run
+            raise
+    return access.get("dags", dag_id) is None
+
+
+# programs
+
+
+@pytest.mark.parametrize(("module", "name"), [("nested_fan_out", "three"), ("fallback_cleanup_retries", "twenty")])
+def test_a_program_gives_the_same_on_a_real_session(tmp_path: Path, place: Place, module: str, name: str) -> None:
+    case = Case(module, name)
+    for folder in ("run", "oracle"):
+        (tmp_path / folder).mkdir()
+    place.store = str(tmp_path / "run" / "store")
+    place.write(root=str(PROGRAMS))
+    run = place.run(case.pipeline, case.arguments(tmp_path / "run"))
+    found = case.outcome(run, place.catalog, tmp_path / "run")
+    assert_same(found, expected(case, tmp_path / "oracle"))
+
+
+def test_a_map_a_branch_and_a_retry_do_what_they_do_here(place: Place) -> None:
+    deployments = [place.deploy(operated.squares), place.deploy(operated.chosen), place.deploy(operated.flaky)]
+    mapped, chosen, flaky = [one.wait(LONGEST_SECONDS) for one in deployments]
+    assert (mapped.result, chosen.result, flaky.result) == (14, 22, 1)
+    assert sorted(flaky.facts.attempts["unsteady", ()]) == [1, 2]
+    states = place.states(engine_run(deployments[1]))
+    assert states["branch.half"] == ["skipped"]
+    assert place.states(engine_run(deployments[0]))["for_each.square"] == ["success"] * 4
+
+
+def test_a_failure_is_told_by_airflow_and_by_the_catalog(place: Place) -> None:
+    deployment = place.deploy(operated.flaky, {"fails": 9})
+    run = deployment.wait(LONGEST_SECONDS)
+    assert run.state == "failed"
+    assert run.details.nodes["unsteady"].state == "failed"
+    assert run.details.nodes["square"].state == "skipped"
+    states = place.states(engine_run(deployment))
+    assert states["unsteady"] == ["failed"]
+    assert states["square"] == ["upstream_failed"]
+
+
+def test_every_value_comes_through_the_form_unchanged(place: Place) -> None:
+    nasty = "{{ dag }} {% raw %} ${HOME} `id` \"'\\ \n\t<b> \u2028 ünï 🦑"
+    values: dict[str, Any] = {"text": nasty, "items": [nasty, ""], "table": {nasty: 0.5}, "flag": True}
+    place.run(operated.hostile, {**values, "moment": datetime(2026, 1, 31, 12, tzinfo=UTC)})
+    conf = {**values, "moment": "2026-01-31T12:00:00+00:00"}
+    assert place.wait(place.triggered("hostile", conf=conf)).result == repr(
+        (nasty, [nasty, ""], {nasty: 0.5}, True, datetime(2026, 1, 31, 12, tzinfo=UTC))
+    )
+
+
+def test_a_parameter_that_nobody_knows_ends_the_run_before_it_begins(place: Place) -> None:
+    place.run(operated.squares)
+    with pytest.raises(RunRefused) as caught:
+        place.wait(place.triggered("squares", conf={"cuont": 3}))
+    assert caught.value.diagnostics[0].code == "E717"
+
+
+# times
+
+
+def test_a_run_has_the_times_that_airflow_has_and_none_else(place: Place, tmp_path: Path) -> None:
+    path = str(tmp_path / "times")
+    deployment = deploy(operated.every_minute, "air", {"path": path}, run=False)
+    assert deployment.run == ""
+    found = until(lambda: Path(path).exists() and Path(path).read_text().splitlines())
+    at, start, end = map(datetime.fromisoformat, found[0].split())
+    assert at == end == start + timedelta(minutes=1)
+    assert at.second == 0
+    place.client().access.ask("PATCH", "dags", "every_minute", body={"is_paused": True})
+
+
+def test_a_backfill_runs_each_interval_for_its_own_time(place: Place, tmp_path: Path) -> None:
+    path = str(tmp_path / "times")
+    deploy(operated.every_minute, "air", {"path": path}, run=False)
+    access = place.client().access
+    body = {"dag_id": "every_minute", "from_date": "2026-01-31T00:00:00Z", "to_date": "2026-01-31T00:02:00Z"}
+    place.session.kill_component("scheduler")  # SQLite can't take a backfill while it works
+    access.ask("POST", "backfills", body=body | {"run_backwards": False, "dag_run_conf": {}, "max_active_runs": 3})
+    place.session.start_component("scheduler")
+
+    def backfilled() -> set[str]:
+        lines = Path(path).read_text().splitlines() if Path(path).exists() else []
+        return {line.split()[0] for line in lines if line.startswith("2026-01-31")}
+
+    wanted = {f"2026-01-31T00:0{minute}:00+00:00" for minute in (1, 2, 3)}
+    assert until(lambda: backfilled() >= wanted and backfilled()) == wanted
+    access.ask("PATCH", "dags", "every_minute", body={"is_paused": True})
+
+
+# clearing, and what else people do in Airflow's page
+
+
+def test_a_cleared_task_runs_again_and_what_was_not_cleared_is_kept(place: Place, tmp_path: Path) -> None:
+    path, wanted = tmp_path / "effects", tmp_path / "wanted"
+    deployment = place.deploy(operated.mended, {"path": str(path), "wanted": str(wanted)})
+    first = deployment.wait(LONGEST_SECONDS)
+    assert first.state == "failed"
+    wanted.write_text("41")
+    place.clear(engine_run(deployment), "needs")
+    run = until(lambda: (found := place.catalog.run(first.id)).state == "succeeded" and found)
+    assert run.result == 42 * 42
+    assert run.details.generation == 1
+    assert path.read_text().splitlines() == ["counted", "needs", "needs"]
+    assert {node: found.state for node, found in run.details.nodes.items()} == {
+        "counted": "succeeded",
+        "needs": "succeeded",
+        "square": "succeeded",
+    }
+    place.clear(engine_run(deployment), "counted")  # what succeeded is done again, too
+    run = until(
+        lambda: (found := place.catalog.run(first.id)).details.generation == 2 and found.state != "running" and found
+    )
+    assert run.state == "succeeded"
+    assert run.result == (4 + 41) ** 2
+    assert path.read_text().splitlines() == ["counted", "needs", "needs", "counted", "needs"]
+
+
+def test_a_task_that_is_marked_as_a_success_gives_nothing_to_others(place: Place, tmp_path: Path) -> None:
+    path, wanted = tmp_path / "effects", tmp_path / "wanted"
+    deployment = place.deploy(operated.mended, {"path": str(path), "wanted": str(wanted)})
+    first = deployment.wait(LONGEST_SECONDS)
+    run = engine_run(deployment)
+    place.client().access.ask(
+        "PATCH", "dags", "mended", "dagRuns", run.id("run_id"), "taskInstances", "needs", body={"new_state": "success"}
+    )
+    place.clear(run, "square")
+    found = until(
+        lambda: (now := place.catalog.run(first.id)).details.generation >= 1 and now.state != "running" and now
+    )
+    assert found.state == "failed"  # nobody has made the value
+    assert found.details.nodes["needs"].state == "failed"
+    assert found.details.nodes["square"].state == "skipped"
+    assert until(lambda: place.client()._run(run)["state"] == "failed")
+
+
+def test_a_run_that_was_deleted_and_triggered_again_is_a_new_generation(place: Place, tmp_path: Path) -> None:
+    path, wanted = tmp_path / "effects", tmp_path / "wanted"
+    wanted.write_text("1")
+    deployment = place.deploy(operated.mended, {"path": str(path), "wanted": str(wanted)})
+    first = deployment.wait(LONGEST_SECONDS)
+    run = engine_run(deployment)
+    access = place.client().access
+    conf = place.client()._run(run)["conf"]
+    access.ask("DELETE", "dags", "mended", "dagRuns", run.id("run_id"))
+    body = {"dag_run_id": run.id("run_id"), "logical_date": None, "conf": conf}
+    access.ask("POST", "dags", "mended", "dagRuns", body=body)
+    found = until(
+        lambda: (now := place.catalog.run(first.id)).details.generation == 1 and now.state != "running" and now
+    )
+    assert found.state == "succeeded"
+    assert found.details.nodes["needs"].state == "succeeded"
+    assert path.read_text().splitlines().count("needs") == 2
+
+
+# what breaks
+
+
+def test_a_step_whose_process_was_killed_is_made_again(place: Place) -> None:
+    run = place.run(operated.crashed)
+    assert run.result == 9
+    assert sorted(run.facts.attempts["crashes", ()]) == [1, 2]
+
+
+def test_a_task_whose_worker_was_killed_fails_and_says_so(place: Place) -> None:
+    deployment = place.deploy(operated.slow, {"seconds": 60.0})
+    run = engine_run(deployment)
+    until(lambda: "sleeps" in place.states(run) and place.states(run)["sleeps"] == ["running"])
+    children = until(lambda: _processes_with("--step", "sleeps"))
+    for child in children:
+        parent = int(Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[1])
+        os.kill(parent, signal.SIGKILL)  # what runs the task for Airflow
+        os.killpg(child, signal.SIGKILL)
+    ended = deployment.wait(LONGEST_SECONDS)
+    assert ended.state == "failed"
+    assert ended.details.nodes["sleeps"].state == "failed"
+
+
+def _processes_with(*words: str) -> list[int]:
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            try:
+                arguments = (folder / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
+            except OSError:
+                continue
+            if all(word in arguments for word in words):
+                found.append(int(folder.name))
+    return found
+
+
+def test_a_scheduler_that_was_killed_and_started_again_goes_on(place: Place) -> None:
+    deployment = place.deploy(operated.slow, {"seconds": 4.0})
+    run = engine_run(deployment)
+    until(lambda: place.states(run).get("sleeps") in (["running"], ["success"]))
+    place.session.kill_component("scheduler")
+    place.session.start_component("scheduler")
+    assert deployment.wait(LONGEST_SECONDS).result == 4
+    assert place.run(operated.squares).result == 14
+
+
+# deploying
+
+
+def test_deploying_the_same_again_changes_nothing(place: Place) -> None:
+    first = deploy(operated.squares, "air", run=False)
+    again = deploy(operated.squares, "air", run=False)
+    assert [one.done for one in first.objects] == ["created"]
+    assert [one.done for one in again.objects] == ["unchanged"]
+
+
+def test_a_run_that_is_cancelled_ends_its_processes(place: Place) -> None:
+    deployment = place.deploy(operated.slow, {"seconds": 120.0})
+    until(lambda: _processes_with("--step", "sleeps"))
+    ended = deployment.cancel()
+    assert ended is not None
+    assert ended.state == "cancelled"
+    until(lambda: not _processes_with("--step", "sleeps"), 60)
+    with pytest.raises(EngineError) as caught:
+        deployment.cancel()
+    assert caught.value.diagnostics[0].code == "E748"
+
+
+def test_what_is_left_of_a_failed_run_runs_there_as_a_new_one(place: Place, tmp_path: Path) -> None:
+    path, wanted = tmp_path / "effects", tmp_path / "wanted"
+    deployment = place.deploy(operated.mended, {"path": str(path), "wanted": str(wanted)})
+    assert deployment.wait(LONGEST_SECONDS).state == "failed"
+    wanted.write_text("1")
+    assert deployment.deployed is not None
+    again = deployment.deployed.retry()
+    run = again.watch(timeout_seconds=LONGEST_SECONDS)
+    assert run.result == 4
+    assert path.read_text().splitlines() == ["counted", "needs", "needs"]
+
+
+def test_a_pipeline_with_other_tasks_waits_for_the_runs_that_go_on(place: Place) -> None:
+    deployment = place.deploy(operated.slow, {"seconds": 30.0})
+    file = place.session.dags / "slow.py"
+    text = file.read_text()
+    changed = text.replace("    end = End(", "    more = Step(task_id='more', step='more')\n    end = End(")
+    assert changed != text
+    with pytest.raises(EngineError) as caught:
+        place.client()._put("slow", changed, "slow")
+    (found,) = caught.value.diagnostics
+    assert found.code == "E753"
+    assert "1 runs of it go on" in found.what
+    assert file.read_text() == text
+    deployment.cancel()
+
+
+def test_a_file_that_airflow_can_not_import_is_told_with_its_line(place: Place) -> None:
+    place.write(on_failure=[{"class": "nowhere.notifiers.Notifier", "text": "x"}])
+    with pytest.raises(EngineError) as caught:
+        deploy(operated.squares, "air", run=False)
+    found = caught.value.diagnostics[0]
+    assert found.code == "E757"
+    assert "squares.py" in found.what
+    assert "No module named 'nowhere'" in found.what
+
+
+def test_a_dag_that_is_not_ours_is_left_alone(place: Place) -> None:
+    mine = "from airflow.sdk import DAG\n\nwith DAG(dag_id='squares'):\n    pass\n"
+    (place.session.dags / "by_hand.py").write_text(mine)
+    until(lambda: place.client().access.get("dags", "squares"))
+    with pytest.raises(EngineError) as caught:
+        deploy(operated.squares, "air", run=False)
+    found = caught.value.diagnostics[0]
+    assert found.code == "E752"
+    assert "not drawloom's" in found.what
+    assert not (place.session.dags / "squares.py").exists()
+
+
+# what is wrong with a target
+
+
+def test_a_wrong_password_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_TEST_PASSWORD", "wrong")
+    assert _refused(place) == "E741"
+
+
+def test_a_wrong_token_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_TEST_TOKEN", "wrong")
+    place.write(username=None, password_env=None, token_env="AIRFLOW_TEST_TOKEN")
+    assert _refused(place) == "E741"
+
+
+def test_an_airflow_that_is_not_there_is_told(place: Place) -> None:
+    place.write(server="http://127.0.0.1:9")
+    assert _refused(place) == "E740"
+
+
+def test_a_folder_for_dags_that_is_not_there_is_told(place: Place) -> None:
+    place.write(dags=str(place.folder / "gone"))
+    assert _refused(place) == "E755"
+
+
+def test_an_interpreter_that_is_not_there_ends_the_run_and_says_so(place: Place) -> None:
+    place.write(python="/nowhere/python3")
+    with pytest.raises(RunRefused) as caught:
+        place.run(operated.squares)
+    (found,) = caught.value.diagnostics
+    assert found.code == "E717"
+    assert "before the run began" in found.what
+    findings = {one.name: one for one in _probed(place)}
+    assert "/nowhere/python3" in findings["airflow worker"].what
+
+
+def test_a_store_that_a_worker_can_not_reach_is_found_by_the_doctor(place: Place) -> None:
+    place.write(catalog=str(place.folder / "here"), store="/proc/nowhere")
+    findings = {one.name: one for one in _probed(place)}
+    assert findings["airflow worker"].state == "problem"
+
+
+def test_the_doctor_finds_a_healthy_airflow(place: Place) -> None:
+    findings = list(place.client().findings(place.target().options))
+    assert [one.state for one in findings] == ["ok"] * len(findings)
+    place.write(pool="gone", airflow="2.11")
+    found = {one.name: one.state for one in place.client().findings(place.target().options)}
+    assert found["airflow pool"] == "problem"
+    assert found["airflow files"] == "problem"
+
+
+def _refused(place: Place) -> str:
+    with pytest.raises((CheckFailed, DrawloomError)) as caught:
+        deploy(operated.squares, "air", run=False)
+    code: str = caught.value.diagnostics[0].code
+    return code
+
+
+def _probed(place: Place) -> list[Any]:
+    from drawloom.api import compile_program
+    from drawloom.ir.nodes import Block, Pipeline
+    from drawloom.ir.program import Program, pipeline_digest
+    from drawloom.runtimes.publish import publish_program
+
+    target = place.target()
+    program = Program(Pipeline("drawloom-doctor", body=Block(())), {})
+    files = compile_program(program, "airflow", target.options)
+    catalog = Catalog.open(target.catalog)
+    publish_program(catalog.storage, files, pipeline_digest(program.pipeline))
+    folder = place.folder / "probe"
+    files.write(folder)
+    return list(place.client().probe(folder, catalog))
