@@ -7,7 +7,7 @@ DEMO_NEEDS := --editable '.[tables,models]' matplotlib
 DEV_NEEDS := --editable '.[dev]'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check-types unit conformance test-argo-lint test-argo test-containers torture bench docs clean
+.PHONY: help demo test lint check-types unit conformance test-airflow-full test-argo-lint test-argo test-containers torture bench docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -77,6 +77,16 @@ test-argo-lint: $(VENV)/.dev ## every program's Workflow by Argo's own validator
 test-argo: $(VENV)/.dev ## the small programs on a real Argo, on a Kubernetes of its own on this machine (needs root, Go, Debian)
 	tests/engines/argo/with-cluster $(BIN)/python -m pytest -n $(ARGO_PROCESSES) tests/engines/argo
 
+AIRFLOW_211 := .venv-airflow-2.11
+$(AIRFLOW_211)/.done: $(VENV)/.dev
+	@test -x $(AIRFLOW_211)/bin/python || $(PYTHON) -m venv $(AIRFLOW_211)
+	@uv=$$(command -v uv || echo $(BIN)/uv); $$uv pip install --quiet --python $(AIRFLOW_211)/bin/python --exclude-newer 2026-04-01 apache-airflow==2.11.2
+	@touch $@
+
+test-airflow-full: $(AIRFLOW)/.$(AIRFLOW_VERSION) $(AIRFLOW_211)/.done ## all of it on real Airflows: PostgreSQL (Debian's), every program, 1,000 nodes, 5,000 items, 2.11 (needs root)
+	@uv=$$(command -v uv || echo $(BIN)/uv); $$uv pip install --quiet --python $(AIRFLOW)/bin/python psycopg2-binary asyncpg
+	TEST_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin TEST_AIRFLOW_211=$(CURDIR)/$(AIRFLOW_211)/bin tests/engines/airflow/with-postgresql $(BIN)/python -m pytest -n 3 --dist loadgroup tests/engines/airflow
+
 test-containers: $(VENV)/.dev ## containers on this machine, by a docker of its own (needs root, Debian)
 	tests/engines/containers/with-docker $(BIN)/python -m pytest tests/engines/containers
 
@@ -89,4 +99,4 @@ docs: $(VENV)/.dev ## write the generated pages anew: schema, capabilities, list
 	$(BIN)/python docs/errors/index.py > docs/errors.md
 
 clean: ## remove the virtual environment and caches
-	rm -rf $(VENV) $(AIRFLOW) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+	rm -rf $(VENV) $(AIRFLOW) $(AIRFLOW_211) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

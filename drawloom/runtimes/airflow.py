@@ -218,7 +218,8 @@ class AirflowClient:
     def forget(self, dag_id: str) -> None:
         """Deletes what Airflow keeps of a DAG; its file must be gone."""
         with self._asking(f"delete the DAG {dag_id}"):
-            self.access.get("dags", dag_id) and self.access.ask("DELETE", "dags", dag_id)
+            if self.access.get("dags", dag_id) is not None:
+                self.access.ask("DELETE", "dags", dag_id)
 
     # looking
 

@@ -153,9 +153,10 @@ class AirflowAccess:
         except HTTPError as error:
             raise ApiProblem(0, plainly(error)) from error
         except Exception as error:
-            if not hasattr(error, "status"):  # the client's own, where there was no answer
+            status = getattr(error, "status", None)
+            if status is None and type(error).__module__.partition(".")[0] != "airflow_client":
                 raise
-            raise ApiProblem(int(error.status or 0), str(getattr(error, "reason", error))) from error
+            raise ApiProblem(int(status or 0), str(getattr(error, "reason", error))) from error
         if answer.status >= 400:
             raise ApiProblem(answer.status, _message(data, answer.reason))
         if not data:

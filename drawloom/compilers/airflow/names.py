@@ -33,17 +33,22 @@ class TaskNames:
     def __init__(self) -> None:
         self._taken: dict[tuple[str, ...], set[str]] = {}
         self._groups: dict[tuple[str, ...], tuple[str, ...]] = {(): ()}
+        self._outermost: set[str] = set()
 
     def group(self, path: tuple[str, ...]) -> tuple[str, ...]:
         """The ids of the groups that stand for a path of nodes, from the outermost to the one that holds the last."""
         if path not in self._groups:
             outer = self.group(path[:-1])
             local = self._new(outer, path[-1])
+            while outer and local.lower() in self._outermost:  # Airflow 2 takes the two for the same
+                local = self._new(outer, local)
             if len(".".join((*outer, local))) > _LONGEST_GROUP:
                 local = self._new(outer, digest_bytes(path[-1].encode("utf-8"))[:6])
             # where even that is too long, what lies so deep stands beside its groups
             fits = len(".".join((*outer, local))) <= _LONGEST_GROUP
             self._groups[path] = (*outer, local) if fits else outer
+            if not outer:
+                self._outermost.add(local.lower())
         return self._groups[path]
 
     def task(self, group: tuple[str, ...], text: str) -> str:

@@ -41,21 +41,32 @@ def build(case: Case, folder: Path, **options: Any) -> Catalog:
     return Catalog.open(store)
 
 
-@pytest.mark.parametrize(("module", "name"), [one for one in CASES if one[0] not in REFUSED])
-def test_a_program_gives_the_same_on_airflow(tmp_path: Path, dag_runs: Any, module: str, name: str) -> None:
-    case = Case(module, name)
-    for folder in ("run", "oracle"):
-        (tmp_path / folder).mkdir()
-    catalog = build(case, tmp_path / "run")
-    dag_id = read_engine(tmp_path / "run" / "build", "airflow")["dag_id"]
+def run_by_dag_test(case: Case, folder: Path, dag_runs: Any, **options: Any) -> None:
+    """Runs a case by `dag.test()`, and holds what came of it to the oracle."""
+    for name in ("run", "oracle"):
+        (folder / name).mkdir()
+    catalog = build(case, folder / "run", **options)
+    dag_id = read_engine(folder / "run" / "build", "airflow")["dag_id"]
     ports = case.trace.program.pipeline.params
     forms = {port.name: param_schema(port.type) for port in ports if has_plain_form(port.type)}
-    conf = conf_of(begin_asked(catalog, case.encoded(tmp_path / "run", catalog), "airflow"), forms)
-    told = dag_runs.run(tmp_path / "run" / "build" / "dag.py", dag_id, conf)
+    conf = conf_of(begin_asked(catalog, case.encoded(folder / "run", catalog), "airflow"), forms)
+    told = dag_runs.run(folder / "run" / "build" / "dag.py", dag_id, conf)
     run = catalog.run(run_name("airflow", [["dag_id", dag_id], ["run_id", told["run_id"]]]))
-    found = case.outcome(run, catalog, tmp_path / "run")
+    found = case.outcome(run, catalog, folder / "run")
     assert told["state"] == {"succeeded": "success", "failed": "failed"}[found.state]
-    assert_same(found, expected(case, tmp_path / "oracle"))
+    assert_same(found, expected(case, folder / "oracle"))
+
+
+@pytest.mark.parametrize(("module", "name"), [one for one in CASES if one[0] not in REFUSED])
+def test_a_program_gives_the_same_on_airflow(tmp_path: Path, dag_runs: Any, module: str, name: str) -> None:
+    run_by_dag_test(Case(module, name), tmp_path, dag_runs)
+
+
+@pytest.mark.parametrize(
+    ("module", "name"), [("branches", "short"), ("handled_items", "some"), ("hostile_values", "hostile")]
+)
+def test_a_forked_step_gives_the_same(tmp_path: Path, dag_runs: Any, module: str, name: str) -> None:
+    run_by_dag_test(Case(module, name), tmp_path, dag_runs, runner="inprocess")
 
 
 @pytest.mark.parametrize("module", sorted(REFUSED))
