@@ -1,6 +1,6 @@
 """The step before what an engine has of its own: tells the engine whether to run it, and what it is given, as texts.
 
---store URL --project P --run REF --step ID --index 0,3 --attempt N --out DIR
+--store URL --project P --run REF --step ID --index 0,3 --attempt N --out DIR [--after done|ended]
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from drawloom.catalog.records import Index
 from drawloom.errors import Diagnostic, DrawloomError, NodeFailed
 from drawloom.ir.container import input_kind
-from drawloom.ir.protocol import DONE, FAILED_FINAL, WANTED, parse_indices
+from drawloom.ir.protocol import DONE, FAILED_FINAL, SKIPPED, WANTED, parse_indices
 from drawloom.runtimes.attempt import AttemptResult, decoded_inputs, describe_failure
 from drawloom.runtimes.call import Instance, prepared
 from drawloom.runtimes.context import StepContext
@@ -20,6 +20,7 @@ from drawloom.runtimes.step import LOST, STEP_OPTIONS, is_started_late, opened, 
 
 __all__ = ["main"]
 
+_VERBATIM = ("airflow",)  # engines that take a text as it is; others read `{{` as a template
 _LIMIT_BYTES = 64 * 1024  # of all inputs: they become part of the engine's own object, which takes 1 MiB in Argo
 
 
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
         An exit code of `ir.protocol`; 1 if the step couldn't do its work.
     """
     try:
-        options = read_options(arguments, STEP_OPTIONS)
+        options = read_options(arguments, STEP_OPTIONS, optional=("after",))
         (index,) = parse_indices(options["index"])
         return _give(opened(options), index)
     except DrawloomError as error:
@@ -44,6 +45,8 @@ def _give(step: StepContext, index: Index) -> int:
     code, wanted = DONE, False
     if is_started_late(step, (index,)):
         code = FAILED_FINAL
+    elif not step.is_wanted(index):
+        code = SKIPPED
     else:
         step.begin_anew(index)
         late = out_of_time(step)
@@ -53,7 +56,8 @@ def _give(step: StepContext, index: Index) -> int:
         code = DONE if begun is None else begun
     step.write_flag(WANTED, wanted)
     for name, text in texts.items():
-        step.write_output(name, f"{text}\n")  # Argo takes one line's end away
+        # Argo takes one line's end away
+        step.write_output(name, text if step.run.engine in _VERBATIM else f"{text}\n")
     return code
 
 
@@ -80,6 +84,9 @@ def _texts(instance: Instance) -> dict[str, str]:
             text.encode("utf-8")
         except ValueError as error:
             raise _not_handed(instance, port.name, f"no text can hold it: {error}") from None
+        if instance.step.run.engine in _VERBATIM:
+            made[port.name] = text
+            continue
         if kind == "json":
             text = text.replace("{{", "{\\u007b")  # it stands in a text, and JSON lets a letter be spelled so
         if "{{" in text:

@@ -1,6 +1,7 @@
 """The step after what an engine has of its own: reads how it ended and what it gave, and commits that.
 
 --store URL --project P --run REF --step ID --index 0,3 --attempt N --status Succeeded --told NAME=BASE64,...
+[--after done|ended] [--out DIR]
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from drawloom.catalog.outcomes import decode_record
 from drawloom.catalog.records import AttemptStarted, Index
 from drawloom.errors import Diagnostic, DrawloomError, NodeFailed
 from drawloom.ir.container import result_kind
-from drawloom.ir.protocol import FAILED_FINAL, parse_indices
+from drawloom.ir.protocol import FAILED_FINAL, SKIPPED, parse_indices
 from drawloom.ir.tasks import TaskSpec
 from drawloom.ir.types import Type
 from drawloom.runtimes.attempt import AttemptResult, describe_failure, encoded_result
@@ -41,7 +42,7 @@ def main(arguments: Sequence[str]) -> int:
         An exit code of `ir.protocol`; 1 if the step couldn't do its work.
     """
     try:
-        options = read_options(arguments, _OPTIONS)
+        options = read_options(arguments, _OPTIONS, optional=("after", "out"))
         (index,) = parse_indices(options["index"])
         return _take(opened(options), index, options["status"], options["told"])
     except DrawloomError as error:
@@ -55,7 +56,9 @@ def _take(step: StepContext, index: Index, status: str, told: str) -> int:
     late = out_of_time(step)
     if late is not None:
         return late
-    if step.outcomes.commit(step.slice.node, index) is not None:  # the step before had nothing to run
+    if not step.is_wanted(index):
+        return SKIPPED
+    if step.outcomes.written(step.slice.node, index) is not None:  # the step before had nothing to run
         return adopted(step, index)
     found = prepared(step, index)
     if isinstance(found, int):

@@ -8,6 +8,7 @@ import os
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,11 @@ from hypothesis import strategies as st
 
 from drawloom.compilers.airflow.compile import compile_airflow
 from drawloom.compilers.airflow.names import TaskNames, Variables, dag_key
+from drawloom.compilers.airflow.own import refuse_own
 from drawloom.compilers.emit.python import Source, call, literal
 from drawloom.dsl.tracing import trace
 from drawloom.errors import CompileError
+from drawloom.ir.tasks import EngineSpec
 
 GOLDEN = Path(__file__).parent / "golden"
 SAMPLES = str(Path(samples.__file__).parent)
@@ -37,6 +40,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
     },
     "nested": {"max_map_length": 100, "python": "/opt/steps/bin/python"},
     "parameters": {"params": {"size": 4}},
+    "operated": {},
     "by_schedule": {"runner": "docker", "image": "registry.example/steps:1"},
     "catching_up": {"start_date": "2026-01-01T00:00:00Z", "runner": "inprocess"},
 }
@@ -253,6 +257,35 @@ def test_e731_a_schedule_without_a_value_for_a_parameter() -> None:
 def test_e751_a_schedule_that_catches_up_from_nowhere() -> None:
     with pytest.raises(CompileError, match=r"E751\] the schedule of `catching_up` has catch_up=True"):
         compiled("catching_up", start_date="")
+
+
+@pytest.mark.parametrize(
+    ("spec", "told"),
+    [
+        ({"bash_command": "true"}, "it names the operator None"),
+        ({"operator": "BashOperator"}, "it names the operator 'BashOperator'"),
+        ({"operator": "a.B", "task_id": "x"}, "it has the argument `task_id`, which is drawloom's to give"),
+        ({"operator": "a.B", "a b": "x"}, "no operator has an argument 'a b'"),
+        ({"operator": "a.B"}, "nothing takes its input `day`"),
+        ({"operator": "a.B", "sql": "{{ inputs.day }} {{ inputs.night }}"}, "it asks for an input `night`"),
+    ],
+)
+def test_e737_an_operator_that_airflow_could_not_run(spec: dict[str, Any], told: str) -> None:
+    program = trace(samples.operated, {}).program
+    (task,) = program.pipeline.tasks
+    ports = tuple(port for port in task.inputs if port.name == "day")
+    changed = replace(task, engine=EngineSpec("airflow", json.dumps(spec)), inputs=ports)
+    with pytest.raises(CompileError) as caught:
+        refuse_own(replace(program, pipeline=replace(program.pipeline, tasks=(changed,))))
+    assert any(told in one.what for one in caught.value.diagnostics)
+    assert {one.code for one in caught.value.diagnostics} == {"E737"}
+
+
+def test_e737_an_operator_in_a_loop_that_one_task_follows() -> None:
+    with pytest.raises(
+        CompileError, match=r"E737\] node `.*` can't be run by Airflow: it lies in a loop that one task"
+    ):
+        compiled("operated_twice")
 
 
 def test_a_run_can_not_end_another_one() -> None:

@@ -16,6 +16,7 @@ from drawloom.catalog import keys
 from drawloom.compilers.airflow.dag_file import DagText, dag_text
 from drawloom.compilers.airflow.names import dag_key
 from drawloom.compilers.airflow.options import check_options, notifiers, task_arguments
+from drawloom.compilers.airflow.own import refuse_own
 from drawloom.compilers.airflow.params import param_sources
 from drawloom.compilers.airflow.schedules import SCHEDULES, schedule_arguments, schedule_rules
 from drawloom.compilers.airflow.tasks import DagTask, dag_tasks
@@ -25,7 +26,6 @@ from drawloom.compilers.base import (
     EncodedValue,
     Lowered,
     Native,
-    Refused,
     Support,
     refuse_unsupported,
 )
@@ -101,10 +101,12 @@ def compile_airflow(
     Raises:
         CompileError: E701, a feature Airflow doesn't have; E703, E704, the bundle can't be made; E706, a task can't be
             imported by a step; E720, an option is wrong; E721, the parameters don't fit; E731, a scheduled pipeline has
-            a parameter without a value; E750, jinja2 isn't installed; E751, a schedule needs a start.
+            a parameter without a value; E737, an engine node can't be run by Airflow; E750, jinja2 isn't installed;
+            E751, a schedule needs a start.
     """
     given = dict(locals())
     refuse_unsupported(program, COMPILER)
+    refuse_own(program)
     refuse_unimportable(program)
     check_options(program, given)
     modules = sorted({task.function.module for task in program.pipeline.tasks})
@@ -169,7 +171,7 @@ def _dag_text_of(
 
 
 def _names(tasks: Sequence[DagTask]) -> dict[str, str]:
-    return {task.step: task.id for task in tasks if task.kind != "Spread"}
+    return {task.step: task.id for task in tasks if task.kind not in ("Spread", "Own")}
 
 
 def _dag_arguments(program: Program, given: Mapping[str, Any], forms: Mapping[str, Source]) -> dict[str, Any]:
@@ -186,6 +188,8 @@ def _dag_arguments(program: Program, given: Mapping[str, Any], forms: Mapping[st
         limit = ceil(pipeline.policies.run_timeout_seconds) + _GRACE_SECONDS
         made["dagrun_timeout"] = Source(f"timedelta(seconds={limit})")
     made["tags"] = sorted({"drawloom", *given["tags"]})
+    if any(task.engine is not None for task in pipeline.tasks):
+        made["user_defined_macros"] = {"given": Source("given")}
     if program.docs.get(""):
         made["doc_md"] = program.docs[""]
     return made
@@ -228,7 +232,7 @@ _SUPPORT: Final[dict[str, Support]] = {
     **dict.fromkeys(FEATURES, Native()),
     **BY_STEPS,
     "node.container@1": Lowered("the step runs it by docker or podman of its worker"),
-    "node.engine@1": Refused("not yet"),
+    "node.engine@1": Lowered("an operator between a step that gives its inputs and one that reads its result"),
     "node.pipeline@1": Lowered("a task group"),
     "control.map@1": Lowered("tasks mapped over the index vectors that a deciding step counts"),
     "control.map.nested@1": Lowered("each step is mapped over the index vectors of all its depths"),

@@ -13,6 +13,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from drawloom.compilers.airflow.names import Variables
+from drawloom.compilers.airflow.own import operator_arguments, operator_class
 from drawloom.compilers.airflow.tasks import DagTask
 from drawloom.compilers.emit.python import WIDTH, Source, call, literal
 from drawloom.compilers.emit.templates import template
@@ -24,7 +25,20 @@ __all__ = ["DagText", "dag_text"]
 
 _RESERVED: Final = (  # what means something else in the file
     *("AirflowException", "AirflowFailException", "AirflowSkipException", "BaseOperator", "Begin", "DAG", "End"),
-    *("CronDataIntervalTimetable", "DownstreamTasksSkipped", "Param", "Spread", "Step", "TaskGroup", "annotations"),
+    *(
+        "CronDataIntervalTimetable",
+        "DownstreamTasksSkipped",
+        "Param",
+        "Spread",
+        "Step",
+        "Give",
+        "Take",
+        "wanted",
+        "given",
+        "ended",
+        "TaskGroup",
+        "annotations",
+    ),
     *("base64", "batches", "dag", "index", "json", "os", "read_texts", "signal", "subprocess", "task_group"),
     *("tempfile", "timedelta", "times_of", "numbers", "environment", "run_here", "reason_to_skip", "sys", "uuid"),
 )
@@ -77,6 +91,7 @@ def dag_text(given: DagText) -> str:
         dag=call("DAG", given.dag, 0, len("with ") + len(" as dag:")),
         body="\n".join(body.lines()),
         has_spread=any(task.kind == "Spread" for task in given.tasks),
+        has_own=any(task.kind == "Own" for task in given.tasks),
         stub=_docstring("\\\n", given.stub),
     )
     return text
@@ -102,6 +117,11 @@ def _imports(given: DagText) -> list[str]:
         found["airflow.sdk.exceptions"] = [*_EXCEPTIONS, "DownstreamTasksSkipped"]
     else:
         found["airflow.exceptions"] = list(_EXCEPTIONS)
+    for task in given.tasks:
+        if task.kind == "Own":
+            module, name = operator_class(str(task.own))
+            if name not in found.setdefault(module, []):
+                found[module].append(name)
     for line in given.imports:
         module, _, name = line.removeprefix("from ").partition(" import ")
         found.setdefault(module, []).append(name)
@@ -166,7 +186,8 @@ class _Body:
         self._whole = _Group(())
         for task in tasks:
             self._whole.inner(task.group).parts.append(task)
-        variables = Variables(_RESERVED)
+        operators = [operator_class(str(task.own))[1] for task in tasks if task.kind == "Own"]
+        variables = Variables([*_RESERVED, *operators])
         self._names = {task.id: variables.new(task.id) for task in tasks}
         self._functions = {task.mapped_group: "" for task in tasks if task.mapped_group}
         for path in self._functions:
@@ -215,8 +236,9 @@ class _Body:
         given = _operator_arguments(task) | dict(self._arguments.get(task.id, {}))
         name = self._names[task.id]
         used = indent + len(name) + 3
+        kind = operator_class(str(task.own))[1] if task.kind == "Own" else task.kind
         if not task.over:
-            return f"{' ' * indent}{name} = {call(task.kind, given, indent, used)}"
+            return f"{' ' * indent}{name} = {call(kind, given, indent, used)}"
         partial = call(f"{task.kind}.partial", given, indent, used)
         expand = f".expand(index={self._names[task.over]}.output)"
         one_line = f"{' ' * indent}{name} = {partial}{expand}"
@@ -265,11 +287,16 @@ def _operator_arguments(task: DagTask) -> dict[str, Any]:
     made: dict[str, Any] = {"task_id": task.local}
     if task.kind == "Spread":
         return made | {"of": task.step, "batch_size": task.counts}
-    if task.kind == "Step":
+    if task.kind == "Own":
+        assert isinstance(task.own, str), "it is a spec"
+        return made | operator_arguments(task.own, task.of)
+    if task.kind in ("Step", "Give", "Take"):
         made["step"] = task.step
+    if task.kind == "Take":
+        made |= {"of": task.of, "results": list(task.own)}
     if task.mapped_group:
         made["index"] = Source("index")
-    if task.ended and task.kind == "Step":
+    if task.ended and task.kind in ("Step", "Give", "Take"):
         made["ended"] = True
     if task.counts is not None:
         made["batch_size"] = task.counts

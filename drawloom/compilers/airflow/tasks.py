@@ -6,6 +6,7 @@
 | group | its tasks; those of a node lie in a task group with the node's name |
 | when | its tasks: those of other arms are skipped by the deciding one, or find out by themselves |
 | each | mapped tasks, one for each index vector; or a mapped task group, if an item takes several steps |
+| own | the operator itself, between a task that gives its inputs and one that reads its result |
 | while | one task, which starts the steps of every iteration; and so an each with a limit, of several steps |
 
 Airflow has no map in a mapped group: inside a map every step is mapped by itself over the vectors of all its depths,
@@ -45,8 +46,10 @@ class DagTask:
         id: its whole id.
         group: the ids of the groups around it.
         local: its id in the innermost of these.
-        kind: `Begin`, `Step`, `Spread`, `End`.
+        kind: `Begin`, `Step`, `Spread`, `End`; around what Airflow has of its own `Give` and `Take`, with an `Own`.
         step: the step it starts; of a `Spread`, the id of the task whose lists it puts together.
+        own: of an `Own` its spec; of a `Take` the names of its results.
+        of: of an `Own` the id of its `Give`; of a `Take` that of its `Own`.
         node: the id of the node that it belongs to; "" for the pipeline's own.
         ended: whether it comes after others however they ended.
         contained: whether a `try` looks at its failure: nothing else fails with it.
@@ -72,6 +75,8 @@ class DagTask:
     over: str = ""
     mapped_group: tuple[str, ...] = ()
     entry: Run = _NO_RETRIES
+    own: str | tuple[str, ...] = ""
+    of: str = ""
     at_once: int = 0
     after: list[str] = field(default_factory=list)
     skips: dict[str, list[str]] = field(default_factory=dict)
@@ -182,7 +187,7 @@ class _Tasks:
             case While():
                 return self._followed(entry, after, around)
             case Own():
-                raise AssertionError(f"{entry.id}: what Airflow has of its own was refused before")
+                return self._own(entry, after, around)
 
     def _run(self, entry: Run, after: Sequence[str], around: _Around) -> _Ends:
         task = self._step(entry.id, entry, around, ended=entry.finished)
@@ -194,6 +199,16 @@ class _Tasks:
         self._link((task.id,), after)
         return _Ends((task.id,), (task.id,))
 
+    def _own(self, entry: Own, after: Sequence[str], around: _Around) -> _Ends:
+        give = self._step(entry.give, Run(entry.give, lost_retries=_FREE), around, kind="Give")
+        self._link((give.id,), after)
+        take = self._step(entry.take, Run(entry.take, lost_retries=_FREE), around, kind="Take", ended=True)
+        own = self._task(give.group, entry.id.rpartition("/")[2], "Own", "", ended=True)
+        own.mapped_group, own.contained = around.mapped_group, True  # the step after it tells of its failure
+        own.own, own.of, own.after = entry.spec, give.id, [give.id]
+        take.own, take.of, take.after = entry.results, own.id, [own.id]
+        return _Ends((give.id,), (take.id,))
+
     def _each(self, entry: Each, after: Sequence[str], around: _Around) -> _Ends:
         decide = self._tasks[self._of_step[entry.step]]
         decide.counts = 0 if around.in_map else entry.batch_size
@@ -204,7 +219,8 @@ class _Tasks:
             spread.after = [decide.id]
             over = spread.id
         steps = list(_steps_of(entry.body))
-        by_item = not around.in_map and len(steps) > 1 and not any(self._is_mapped(one) for one in steps)
+        several = len(steps) > 1 or any(isinstance(one, Own) for one in steps)
+        by_item = not around.in_map and several and not any(self._is_mapped(one) for one in steps)
         path = tuple(self._slices[entry.step].node.split("/"))
         group = self._names.group(path) if by_item else ()
         inner = _Around(around.contained, over, group, entry.parallelism)
@@ -213,7 +229,7 @@ class _Tasks:
         mapped = list(self._tasks.values())[first:]
         self._link(ends.heads, [*after, *([over] if not by_item else [])])
         # any of them may fail, and what comes later in the map goes on for other items
-        telling = tuple(task.id for task in mapped if not task.contained and task.kind == "Step")
+        telling = tuple(task.id for task in mapped if not task.contained and task.kind in ("Step", "Take"))
         return _Ends(ends.heads, telling or ends.waits or (over,))
 
     def _is_mapped(self, entry: Entry) -> bool:
@@ -231,11 +247,11 @@ class _Tasks:
 
     # tasks
 
-    def _step(self, step: str, entry: Run, around: _Around, *, ended: bool = False) -> DagTask:
+    def _step(self, step: str, entry: Run, around: _Around, *, ended: bool = False, kind: str = "Step") -> DagTask:
         made = self._slices[step]
         path, local = self._place(made)
         ended = ended or made.contained or around.contained or around.in_map
-        task = self._task(self._names.group(path), local, "Step", step, entry=entry, ended=ended)
+        task = self._task(self._names.group(path), local, kind, step, entry=entry, ended=ended)
         task.node = made.node.partition(":")[0]
         task.over = "" if around.mapped_group else around.over
         task.mapped_group = around.mapped_group
@@ -250,6 +266,8 @@ class _Tasks:
         path = tuple(node.split("/"))
         if made.does == "map":
             return path[:-1], f"{path[-1]}_count"
+        if made.does in ("give", "take"):
+            return path[:-1], f"{path[-1]}_{'inputs' if made.does == 'give' else 'result'}"
         if not part or made.does == "follow" or path not in self._holders:
             return path[:-1], path[-1]
         return path, _PARTS.get(part.partition("-")[0], part)

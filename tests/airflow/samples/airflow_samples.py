@@ -5,9 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from drawloom import File, Retry, Schedule, for_each, pipeline, run_info, task
+from drawloom import File, Retry, Schedule, engine_node, for_each, pipeline, run_info, run_on_engine, task
 
-__all__ = ["by_schedule", "catching_up", "nested", "parameters", "replacing", "sales"]
+__all__ = ["by_schedule", "catching_up", "nested", "operated", "parameters", "replacing", "sales"]
 
 
 @task
@@ -96,6 +96,29 @@ def parameters(
 @task
 def day_of(at: datetime) -> str:
     return at.isoformat()
+
+
+@engine_node
+def refreshed(day: str, names: list[str]) -> int:
+    """How many rows the warehouse has now."""
+    return run_on_engine(
+        "airflow",
+        operator="airflow.providers.common.sql.operators.sql.SQLExecuteQueryOperator",
+        conn_id="warehouse",
+        sql="select refresh(%(day)s, %(names)s) -- {{ dag.dag_id }}",
+        parameters={"day": "{{ inputs.day }}", "names": "{{inputs.names}}"},
+        retries=2,
+    )
+
+
+@pipeline
+def operated(days: list[str]) -> list[int]:
+    return [refreshed(day, ["a", "b"]) for day in days]
+
+
+@pipeline
+def operated_twice(days: list[list[str]]) -> list[list[int]]:
+    return [[refreshed(day, []) for day in some] for some in days]
 
 
 @pipeline(schedule=Schedule("30 6 * * MON-FRI", zone="Europe/Berlin"))

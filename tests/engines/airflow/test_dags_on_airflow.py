@@ -11,19 +11,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import operators
 import pytest
 from expected import expected
 from harness import PROGRAMS, Case, assert_same, case_names
 
 from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.run import Run
 from drawloom.compilers.airflow.params import param_schema
 from drawloom.compilers.base import compiler_of
+from drawloom.dsl.tracing import trace
 from drawloom.errors import CompileError
 from drawloom.ir.plain import has_plain_form
 from drawloom.runtimes.airflow_conf import conf_of
 from drawloom.runtimes.begin import run_name
 from drawloom.runtimes.publish import begin_asked, publish_folder, read_engine
 
+HERE = Path(__file__).parent
 SMALL = case_names("small")
 FIRST = [next((m, n) for m, n in SMALL if m == module) for module in dict.fromkeys(m for m, _ in SMALL)]
 CASES = SMALL if os.environ.get("TEST_CONFORMANCE") == "all" else FIRST
@@ -75,3 +79,57 @@ def test_what_airflow_can_not_do_is_refused(tmp_path: Path, module: str) -> None
     with pytest.raises(CompileError) as caught:
         build(case, tmp_path)
     assert REFUSED[module] in [found.feature for found in caught.value.diagnostics]
+
+
+# what Airflow has of its own
+
+
+def run_own(flow: Any, params: dict[str, Any], folder: Path, dag_runs: Any) -> tuple[Run, dict[str, list[str]]]:
+    """The run of a pipeline with operators, and Airflow's states of its tasks."""
+    program = trace(flow, {}).program
+    store = str(folder / "store")
+    files = compiler_of("airflow").compile(program, store=store, python=sys.executable, root=str(HERE / "flows"))
+    files.write(folder / "build")
+    publish_folder(folder / "build")
+    told = dag_runs.run(folder / "build" / "dag.py", flow.name, params)
+    states: dict[str, list[str]] = {}
+    for task_id, _, state, _ in told["tasks"]:
+        states.setdefault(task_id, []).append(state)
+    return Catalog.open(store).run(run_name("airflow", [["dag_id", flow.name], ["run_id", told["run_id"]]])), states
+
+
+def test_an_operator_is_given_texts_and_gives_a_typed_result(tmp_path: Path, dag_runs: Any) -> None:
+    nasty = "{{ dag }} $HOME `id` \"'\\ {% raw %} ☃"
+    run, states = run_own(operators.counted, {"text": nasty, "add": 2}, tmp_path, dag_runs)
+    assert run.result == len(nasty.upper().encode()) + 2
+    assert states["length"] == ["success"]
+    assert run.details.nodes["length"].state == "succeeded"
+
+
+def test_an_operator_in_a_loop_is_run_for_each_item(tmp_path: Path, dag_runs: Any) -> None:
+    run, states = run_own(operators.each, {"texts": ["a", "bb", "ccc"]}, tmp_path, dag_runs)
+    assert run.result == 6
+    assert states["for_each.length"] == ["success"] * 3
+
+
+def test_an_operator_that_fails_is_a_failure_of_its_node(tmp_path: Path, dag_runs: Any) -> None:
+    run, states = run_own(operators.failing, {"code": 3}, tmp_path, dag_runs)
+    assert (run.state, run.details.nodes["breaks"].state) == ("failed", "failed")
+    assert "R565" in str(run.details.failure)
+    assert states["breaks"] == ["failed"]
+
+
+def test_an_operator_that_fails_can_be_handled(tmp_path: Path, dag_runs: Any) -> None:
+    assert run_own(operators.handled, {"code": 3}, tmp_path, dag_runs)[0].result == 9
+
+
+def test_an_operator_behind_a_failure_is_not_run(tmp_path: Path, dag_runs: Any) -> None:
+    run, states = run_own(operators.unneeded, {"text": "x"}, tmp_path, dag_runs)
+    assert run.details.nodes["length"].state == "skipped"
+    assert states["length"] == ["skipped"]
+
+
+def test_an_operator_in_an_arm_that_was_not_chosen_is_not_run(tmp_path: Path, dag_runs: Any) -> None:
+    run, states = run_own(operators.several, {"wanted": False}, tmp_path, dag_runs)
+    assert run.result == 0
+    assert states["branch.length"] == ["skipped"]
