@@ -6,7 +6,7 @@ import platform
 import sys
 from collections.abc import Callable, Iterator
 
-from benchmarks import engines, experience, imports, install, parallel, staging, steps, tracing
+from benchmarks import airflow, engines, experience, imports, install, parallel, staging, steps, tracing
 
 Row = tuple[str, str, str, str]  # what, measured, floor or reach, verdict
 
@@ -18,6 +18,7 @@ PARTS: dict[str, Callable[[], Iterator[Row]]] = {
     "parallel": parallel.rows,
     "experience": experience.rows,
     "engines": engines.rows,
+    "airflow": airflow.rows,
     "install": install.rows,
 }
 

@@ -42,7 +42,7 @@ from drawloom.ir.envelope import NotEncodable, encode
 from drawloom.ir.program import Program, pipeline_digest
 from drawloom.ir.protocol import stub_text
 
-__all__ = ["COMPILER", "compile_airflow"]
+__all__ = ["COMPILER", "compile_airflow", "dag_text_of"]
 
 _FORMAT: Final = 0
 _GRACE_SECONDS: Final = 600  # beyond a run's limit: for its first step to begin, and its last to end
@@ -117,7 +117,7 @@ def compile_airflow(
     plan = lower_steps(program.pipeline, allow_pickle=allow_pickle)
     given["dag_id"] = dag_id or dag_key(program.pipeline.name)
     made = dag_tasks(plan)
-    text = dag_text(_dag_text_of(program, made, given, digest, sha))
+    text = dag_text(dag_text_of(program, made, given, digest, sha))
     engine: Json = {
         "format": _FORMAT,
         "engine": "airflow",
@@ -137,9 +137,15 @@ def compile_airflow(
     return Bundle(files | program_files(program, plan))
 
 
-def _dag_text_of(
-    program: Program, tasks: Sequence[DagTask], given: Mapping[str, Any], digest: str, sha: str
-) -> DagText:
+def dag_text_of(program: Program, tasks: Sequence[DagTask], given: Mapping[str, Any], digest: str, sha: str) -> DagText:
+    """What is printed of a program.
+
+    Args:
+        program: the program.
+        tasks: its tasks.
+        given: option -> value, as `compile_airflow` has them.
+        digest, sha: of its pipeline and of its code bundle.
+    """
     values = _given(program, given["params"] or {})
     forms = param_sources(program.pipeline.params, values)
     imports, callbacks = notifiers({name: given[name] for name in ("on_failure", "on_success")})

@@ -1,7 +1,7 @@
 """What Airflow has of its own: an operator, between a step that gives its inputs and one that reads its result.
 
-    run_on_engine("airflow", operator="airflow.providers.common.sql.operators.sql.SQLExecuteQueryOperator",
-                  conn_id="warehouse", sql="refresh.sql", parameters={"day": "{{ inputs.day }}"})
+    run_on_engine("airflow", operator="airflow.providers.http.operators.http.HttpOperator",
+                  http_conn_id="warehouse", endpoint="refresh", data={"day": "{{ inputs.day }}"})
 
 Its arguments are the user's own, templates of Airflow's included; `{{ inputs.NAME }}` stands for an input, and works
 where Airflow renders: in the operator's template fields. The operator runs if the step before says so, and the step

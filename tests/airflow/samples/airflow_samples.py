@@ -103,10 +103,10 @@ def refreshed(day: str, names: list[str]) -> int:
     """How many rows the warehouse has now."""
     return run_on_engine(
         "airflow",
-        operator="airflow.providers.common.sql.operators.sql.SQLExecuteQueryOperator",
-        conn_id="warehouse",
-        sql="select refresh(%(day)s, %(names)s) -- {{ dag.dag_id }}",
-        parameters={"day": "{{ inputs.day }}", "names": "{{inputs.names}}"},
+        operator="airflow.providers.http.operators.http.HttpOperator",
+        http_conn_id="warehouse",
+        endpoint="refresh/{{ dag.dag_id }}",
+        data={"day": "{{ inputs.day }}", "names": "{{inputs.names}}"},
         retries=2,
     )
 
