@@ -1,4 +1,4 @@
-"""Measured in Airflow's own environment: reading DAG files, and running them by `dag.test()`, ours and twins in turn."""
+"""Measured in Airflow's own environment: reading DAG files, and running them by `dag.test()`, ours and twins."""
 
 from __future__ import annotations
 
