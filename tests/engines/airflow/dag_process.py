@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
-from session import environment_of
+from session import environment_of, quick_database
 
 HERE = Path(__file__).parent
 
@@ -42,9 +42,12 @@ class DagRuns:
         dags = folder / "dags"
         dags.mkdir()
         (folder / "home").mkdir()
-        shutil.copy(database, folder / "home" / "airflow.db")
+        self._database = quick_database(f"dag-runs-{id(self)}")
+        shutil.copy(database, self._database)
         self._log = (folder / "log").open("wb")
-        environment = environment_of(folder / "home", dags) | {"DRAWLOOM_CACHE": str(folder / "cache")}
+        environment = environment_of(folder / "home", dags, database=f"sqlite:///{self._database}") | {
+            "DRAWLOOM_CACHE": str(folder / "cache")
+        }
         self._process = subprocess.Popen(
             [f"{binaries}/python", HERE / "dag_runs.py"],
             env=environment,
@@ -70,6 +73,8 @@ class DagRuns:
         self._process.stdout.close()  # type: ignore[union-attr]
         self._process.wait(60)
         self._log.close()
+        for file in self._database.parent.glob(f"{self._database.name}*"):
+            file.unlink()
 
     def _answer(self) -> dict[str, Any]:
         assert self._process.stdout is not None

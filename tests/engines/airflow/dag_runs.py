@@ -12,6 +12,7 @@ import logging
 import os
 import shutil
 import sys
+import time
 import traceback
 from datetime import datetime
 from pathlib import Path
@@ -26,6 +27,8 @@ except ImportError:
 
 logging.disable(int(os.environ.get("TEST_AIRFLOW_LOG", logging.WARNING)))
 DAGS = Path(os.environ["AIRFLOW__CORE__DAGS_FOLDER"])
+_sleep = time.sleep
+time.sleep = lambda seconds: _sleep(min(seconds, 0.02))  # `dag.test()` naps for a second whenever nothing is ready
 
 
 def run(asked):

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -19,6 +20,13 @@ COMPONENTS = ("api-server", "dag-processor", "scheduler", "triggerer")
 STOPPING = ("scheduler", "triggerer", "dag-processor", "api-server")  # the other way round the scheduler hangs
 SECRET = "0123456789abcdef" * 4
 STARTED_SECONDS = 180.0
+
+
+def quick_database(name: str) -> Path:
+    """Where a SQLite of a test lies: in memory, where that can be had; it waits for the disk with each task else."""
+    memory = Path("/dev/shm")
+    place = memory if memory.is_dir() and os.access(memory, os.W_OK) else Path(tempfile.gettempdir())
+    return place / f"drawloom-test-{os.getpid()}-{name}.db"
 
 
 def environment_of(home: Path, dags: Path, *, database: str = "") -> dict[str, str]:
@@ -42,13 +50,15 @@ class Session:
     Args:
         binaries: the folder of its environment's programs.
         folder: an empty folder of its own.
-        database: its URL; "" for SQLite in the folder.
+        database: its URL; "" for SQLite.
         workers: how many tasks at once.
     """
 
     def __init__(self, binaries: Path, folder: Path, *, database: str = "", workers: int = 4) -> None:
         self.binaries = binaries
         self.folder = folder
+        self._sqlite = None if database else quick_database(f"session-{id(self)}")
+        database = database or f"sqlite:///{self._sqlite}"
         self.dags = folder / "dags"
         self.dags.mkdir(parents=True)
         ports = _free_ports(4)
@@ -147,6 +157,9 @@ class Session:
         for process in self._processes.values():
             process.wait()
         self._processes.clear()
+        if self._sqlite is not None:
+            for file in self._sqlite.parent.glob(f"{self._sqlite.name}*"):
+                file.unlink()
 
 
 def _free_ports(count: int) -> list[int]:
