@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from inspect import cleandoc
 from typing import TYPE_CHECKING, Any
 
 from drawloom.dsl.current import CURRENT
+from drawloom.dsl.docs import Docs
 from drawloom.dsl.handles import Handle
 from drawloom.dsl.manifest import Sources
 from drawloom.dsl.place import function_span, refusal
@@ -91,8 +91,7 @@ def trace(pipeline: Pipeline[..., Any], static: Mapping[str, object] | None = No
     spans = Spans(tracer.sites, {"": own} if own else {})
     functions = {spec.function.digest: tracer.tasks[spec.name].function for spec in made.tasks if spec.function.digest}
     documented = {"": pipeline.function, **{name: task.function for name, task in tracer.tasks.items()}}
-    docs = {name: cleandoc(one.__doc__) for name, one in documented.items() if one.__doc__}
-    return Trace(Program(made, spans, Sources(functions), docs), tracer.tasks)
+    return Trace(Program(made, spans, Sources(functions), Docs(documented)), tracer.tasks)
 
 
 def _result(tracer: Tracer, pipeline: Pipeline[..., Any], returned: Any) -> tuple[Operand | None, Type]:

@@ -50,7 +50,7 @@ def test_commands_and_options(ask: Any) -> None:
     assert "--state" in ask("runs", "--")
     assert ask("runs", "--state", "f") == ["failed"]
     assert ask("run", "x.py:p", "--executor", "") == ["threads", "processes", "inline"]
-    assert ask("check", "x.py:p", "--engine", "") == ["argo", "reference"]
+    assert ask("check", "x.py:p", "--engine", "") == ["airflow", "argo", "reference"]
 
 
 def test_targets_are_read_from_files_and_the_project(ask: Any, folder: Path) -> None:

@@ -58,37 +58,37 @@ error[E701] node `doubled` uses fan-out over a list known at run time (control.m
   where  {file}:17, nightly
   graph  doubled/double = flows_of_engines:double(n=@doubled) -> int
          doubled        = map $numbers of int -> result: list[int]      <- here
-  fix    compile for an engine that accepts it (argo, reference, roomy), or do it within a @task
+  fix    compile for an engine that accepts it (airflow, argo, reference, roomy), or do it within a @task
 error[E701] node `doubled/double` uses Python tasks (node.call@1), which tiny can't express: it is tiny
   where  {file}:17, nightly
   graph  doubled        = map $numbers of int -> result: list[int]
          doubled/double = flows_of_engines:double(n=@doubled) -> int    <- here
-  fix    compile for an engine that accepts it (argo, reference, roomy), or put a @task in its place
+  fix    compile for an engine that accepts it (airflow, argo, reference, roomy), or put a @task in its place
 error[E701] node `doubled/double` uses retries (policy.retry@1), which tiny can't express: it is tiny
   where  {file}:17, nightly
   graph  doubled        = map $numbers of int -> result: list[int]
          doubled/double = flows_of_engines:double(n=@doubled) -> int    <- here
-  fix    compile for an engine that accepts it (argo, reference, roomy), or leave it out
+  fix    compile for an engine that accepts it (airflow, argo, reference, roomy), or leave it out
 error[E701] node `doubled/double` uses retries after certain classes of failure only (policy.retry.by_class@1), \
 which tiny can't express: it is tiny
   where  {file}:17, nightly
   graph  doubled        = map $numbers of int -> result: list[int]
          doubled/double = flows_of_engines:double(n=@doubled) -> int    <- here
-  fix    compile for an engine that accepts it (argo, reference, roomy), or leave it out
+  fix    compile for an engine that accepts it (airflow, argo, reference, roomy), or leave it out
 error[E701] node `total` uses Python tasks (node.call@1), which tiny can't express: it is tiny
   where  {file}:18, nightly
   graph  doubled = map $numbers of int -> result: list[int]
          total   = flows_of_engines:total(numbers=doubled) -> int    <- here
-  fix    compile for an engine that accepts it (argo, reference, roomy), or put a @task in its place
+  fix    compile for an engine that accepts it (airflow, argo, reference, roomy), or put a @task in its place
 error[E701] pipeline `nightly` uses runs that are started by a schedule (policy.schedule@1), which tiny can't express: it is tiny
   where  {file}:15, nightly
   graph  {head}
-  fix    compile for an engine that accepts it (argo, reference, roomy), or leave it out
+  fix    compile for an engine that accepts it (airflow, argo, reference, roomy), or leave it out
 error[E701] pipeline `nightly` uses a run for each time that was missed (policy.schedule.catch_up@1), \
 which tiny can't express: it is tiny
   where  {file}:15, nightly
   graph  {head}
-  fix    compile for an engine that accepts it (reference, roomy), or leave it out
+  fix    compile for an engine that accepts it (airflow, reference, roomy), or leave it out
 """
 HEAD = (
     'pipeline nightly(numbers: list[int]) -> result: int with schedule=(cron="0 6 * * *", zone="UTC", catch_up="all", '
@@ -100,7 +100,7 @@ error[E701] pipeline `nightly` uses a run for each time that was missed (policy.
 which argo can't express: {reason}
   where  {file}:15, nightly
   graph  {head}
-  fix    compile for an engine that accepts it (reference, roomy), or leave it out
+  fix    compile for an engine that accepts it (airflow, reference, roomy), or leave it out
 """
 
 
@@ -130,13 +130,13 @@ def test_the_matrix_is_what_the_compilers_declare(drawloom: Any) -> None:
     head, *lines = drawloom.ok("engines").splitlines()
     assert head.split() == ["feature", "what", *engine_names()]
     assert len(lines) == len(FEATURES)
-    assert lines[1].split() == ["node.container@1", "containers", "lowered", "lowered"]
+    assert lines[1].split() == ["node.container@1", "containers", *["lowered"] * len(engine_names())]
 
 
 def test_an_installed_engine_has_a_column(drawloom: Any, engines: Path) -> None:
     head, first, *_ = drawloom.ok("engines").splitlines()
-    assert head.split() == ["feature", "what", "argo", "reference", "roomy", "tiny"]
-    assert first.split() == ["node.call@1", "Python", "tasks", "native", "native", "native", "refused"]
+    assert head.split() == ["feature", "what", "airflow", "argo", "reference", "roomy", "tiny"]
+    assert first.split() == ["node.call@1", "Python", "tasks", *["native"] * 4, "refused"]
     support = drawloom.json("engines", "tiny")["features"][0]["support"]
     assert support == {"tiny": {"support": "refused", "reason": "it is tiny"}}
 
@@ -198,16 +198,16 @@ def test_refusals_as_json(drawloom: Any, engines: Path) -> None:
                     f"which argo can't express: {REASON}"
                 ),
                 "where": {"file": str(engines / "flows_of_engines.py"), "line": 15, "symbol": "nightly"},
-                "fix": "compile for an engine that accepts it (reference, roomy), or leave it out",
+                "fix": "compile for an engine that accepts it (airflow, reference, roomy), or leave it out",
                 "excerpt": HEAD,
                 "feature": "policy.schedule.catch_up@1",
-                "engines": ["reference", "roomy"],
+                "engines": ["airflow", "reference", "roomy"],
             }
         ],
     }
     document = json.loads(drawloom("check", "flows_of_engines.py:small", "--engine", "tiny", "--json").stdout)
     assert [(d["feature"], d["engines"]) for d in document["problems"]] == [
-        ("node.call@1", ["argo", "reference", "roomy"])
+        ("node.call@1", ["airflow", "argo", "reference", "roomy"])
     ]
 
 

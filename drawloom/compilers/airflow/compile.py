@@ -243,7 +243,7 @@ _SUPPORT: Final[dict[str, Support]] = {
     "control.map@1": Lowered("tasks mapped over the index vectors that a deciding step counts"),
     "control.map.nested@1": Lowered("each step is mapped over the index vectors of all its depths"),
     "control.map.batch@1": Lowered("a mapped task is given several index vectors"),
-    "control.map.parallelism@1": Lowered("`max_active_tis_per_dagrun`"),
+    "control.map.parallelism@1": Lowered("`max_active_tis_per_dagrun`; where it is 1, one task, which keeps the order"),
     "control.map.parallelism_steps@1": Lowered("one task, which starts the steps of so many items"),
     "control.branch@1": Lowered("a deciding step skips the tasks of the other arms; in a map they find out themselves"),
     "control.loop@1": Lowered("one task, which starts the steps of every iteration"),

@@ -289,7 +289,7 @@ def _operator_arguments(task: DagTask) -> dict[str, Any]:
         return made | {"of": task.step, "batch_size": task.counts}
     if task.kind == "Own":
         assert isinstance(task.own, str), "it is a spec"
-        return made | operator_arguments(task.own, task.of)
+        return made | operator_arguments(task.own, task.of) | _limit_argument(task)
     if task.kind in ("Step", "Give", "Take"):
         made["step"] = task.step
     if task.kind == "Take":
@@ -315,6 +315,8 @@ def _retry_arguments(task: DagTask) -> dict[str, Any]:
         if entry.factor > 1:
             made["retry_exponential_backoff"] = entry.factor
             made["max_retry_delay"] = Source(f"timedelta(seconds={entry.max_delay_seconds!r})")
-    if task.at_once and (task.over or task.mapped_group):
-        made["max_active_tis_per_dagrun"] = task.at_once
-    return made
+    return made | _limit_argument(task)
+
+
+def _limit_argument(task: DagTask) -> dict[str, Any]:
+    return {"max_active_tis_per_dagrun": task.at_once} if task.at_once and (task.over or task.mapped_group) else {}

@@ -7,7 +7,8 @@
 | when | its tasks: those of other arms are skipped by the deciding one, or find out by themselves |
 | each | mapped tasks, one for each index vector; or a mapped task group, if an item takes several steps |
 | own | the operator itself, between a task that gives its inputs and one that reads its result |
-| while | one task, which starts the steps of every iteration; and so an each with a limit, of several steps |
+| while | one task, which starts the steps of every iteration |
+| each, one item at a time, or with a limit and several steps | as while |
 
 Airflow has no map in a mapped group: inside a map every step is mapped by itself over the vectors of all its depths,
 which a small task puts together. There, and within a `try`, a step comes after others however they ended, and finds out
@@ -204,6 +205,7 @@ class _Tasks:
         self._link((give.id,), after)
         take = self._step(entry.take, Run(entry.take, lost_retries=_FREE), around, kind="Take", ended=True)
         own = self._task(give.group, entry.id.rpartition("/")[2], "Own", "", ended=True)
+        own.at_once = around.at_once
         own.mapped_group, own.contained = around.mapped_group, True  # the step after it tells of its failure
         own.own, own.of, own.after = entry.spec, give.id, [give.id]
         take.own, take.of, take.after = entry.results, own.id, [own.id]

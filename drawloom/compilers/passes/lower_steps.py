@@ -194,7 +194,8 @@ class _Lowering:
         size = {"limit": node.batch_size} if batched else {}
         decide = self.decide(node, "map", (("items", node.items),), around, **size)
         settled = batched and len(node.body.nodes) > 1 and not around.contained
-        limited = node.parallelism is not None and has_several_steps(node)
+        # an engine may limit the instances of a step, and have no say in their order, or in how many items are begun
+        limited = node.parallelism is not None and (node.parallelism.limit == 1 or has_several_steps(node))
         inner = around.inside(contained=around.contained or settled, followed=around.followed or limited)
         body = self.block(node.body, inner)
         body += self.results_step(node, 0, node.body, body, inner)

@@ -332,7 +332,7 @@ def test_a_task_whose_worker_was_killed_fails_and_says_so(place: Place) -> None:
     deployment = place.deploy(operated.slow, {"seconds": 60.0})
     run = engine_run(deployment)
     until(lambda: "sleeps" in place.states(run) and place.states(run)["sleeps"] == ["running"])
-    children = until(lambda: _processes_with("--step", "sleeps"))
+    children = until(lambda: _processes_with(f"{deployment.run}.0", "sleeps"))
     for child in children:
         parent = int(Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[1])
         os.kill(parent, signal.SIGKILL)  # what runs the task for Airflow
@@ -377,11 +377,12 @@ def test_deploying_the_same_again_changes_nothing(place: Place) -> None:
 
 def test_a_run_that_is_cancelled_ends_its_processes(place: Place) -> None:
     deployment = place.deploy(operated.slow, {"seconds": 120.0})
-    until(lambda: _processes_with("--step", "sleeps"))
+    reference = f"{deployment.run}.0"
+    until(lambda: _processes_with(reference, "sleeps"))
     ended = deployment.cancel()
     assert ended is not None
     assert ended.state == "cancelled"
-    until(lambda: not _processes_with("--step", "sleeps"), 60)
+    until(lambda: not _processes_with(reference), 60)
     with pytest.raises(EngineError) as caught:
         deployment.cancel()
     assert caught.value.diagnostics[0].code == "E748"

@@ -1,0 +1,171 @@
+"""What a target's Airflow, or what isn't one, is told of before anything is published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Thread
+from typing import Any
+
+import pytest
+
+from drawloom.errors import EngineError
+from drawloom.runtimes import airflow
+from drawloom.runtimes.airflow import AirflowClient, connect
+from drawloom.runtimes.airflow_dags import DagsPlace
+from drawloom.runtimes.airflow_logs import printed_lines
+from drawloom.runtimes.engines import Connection, EngineRun
+
+RUN = EngineRun("airflow-1", (("dag_id", "flow"), ("run_id", "manual")), "flow", "air")
+
+
+@pytest.fixture
+def answering() -> Iterator[Callable[[dict[str, Any]], str]]:
+    """Starts a server that answers paths with JSON, others with 404; its URL."""
+    started: list[ThreadingHTTPServer] = []
+
+    def start(answers: dict[str, Any]) -> str:
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                found = answers.get(self.path.partition("?")[0])
+                data = json.dumps(found if found is not None else {"detail": "Not Found"}).encode()
+                self.send_response(200 if found is not None else 404)
+                self.send_header("content-length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        Thread(target=server.serve_forever, daemon=True).start()
+        started.append(server)
+        return f"http://127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in started:
+        server.shutdown()
+        server.server_close()
+
+
+def _client(url: str, dags: Path | None = None) -> AirflowClient:
+    return connect(Connection("air", server=url, token="t", dags=str(dags) if dags is not None else ""))
+
+
+def _refused(work: Callable[[], object]) -> Any:
+    with pytest.raises(EngineError) as caught:
+        work()
+    return caught.value.diagnostics[0]
+
+
+@pytest.mark.parametrize(("path", "version"), [("/api/v1/version", "2.7.3"), ("/api/v1/version", "2.10.5")])
+def test_e754_an_airflow_that_is_too_old(answering: Any, path: str, version: str) -> None:
+    found = _refused(_client(answering({path: {"version": version}})).preflight)
+    assert found.code == "E754"
+    assert f"is Airflow {version}: it is too old" in found.what
+
+
+def test_what_is_no_airflow_is_told(answering: Any) -> None:
+    found = _refused(_client(answering({})).preflight)
+    assert found.code == "E742"
+    assert "neither /api/v2/version nor /api/v1/version" in found.what
+
+
+def test_e745_a_target_without_an_address() -> None:
+    assert _refused(lambda: connect(Connection("air"))).code == "E745"
+
+
+def test_e756_a_dag_file_that_nobody_reads(answering: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(airflow, "_PROCESSOR_SECONDS", 0.0)
+    url = answering({"/api/v2/version": {"version": "3.3.2"}, "/api/v2/importErrors": {"import_errors": []}})
+    found = _refused(lambda: _client(url, tmp_path)._put("flow", "the file", "flow"))
+    assert found.code == "E756"
+    assert "hasn't read flow.py" in found.what
+    assert (tmp_path / "flow.py").read_text() == "the file"
+
+
+def test_e757_an_import_error_has_airflows_own_traceback(answering: Any, tmp_path: Path) -> None:
+    trace = 'Traceback:\n  File "flow.py", line 3\nModuleNotFoundError: No module named x'
+    errors = {"import_errors": [{"filename": "/dags/flow.py", "stack_trace": trace}]}
+    url = answering({"/api/v2/version": {"version": "3.3.2"}, "/api/v2/importErrors": errors})
+    found = _refused(lambda: _client(url, tmp_path)._put("flow", "the file", "flow"))
+    assert found.code == "E757"
+    assert found.what.splitlines()[0].endswith("can't import flow.py: ModuleNotFoundError: No module named x")
+    assert 'File "flow.py", line 3' in found.what
+
+
+def test_e758_one_run_can_not_be_suspended(answering: Any) -> None:
+    client = _client(answering({}))
+    assert _refused(lambda: client.suspend(RUN)).code == "E758"
+    assert _refused(lambda: client.unsuspend(RUN)).code == "E758"
+
+
+def test_e755_a_target_without_a_place_for_dag_files(answering: Any) -> None:
+    found = _refused(lambda: _client(answering({}))._put("flow", "text", "flow"))
+    assert found.code == "E755"
+    assert "doesn't say where its Airflow finds DAG files" in found.what
+
+
+# where DAG files go
+
+
+def _git(*command: str) -> str:
+    import subprocess
+
+    done = subprocess.run(["git", *command], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A checkout of a repository that can be pushed to."""
+    for name in ("AUTHOR", "COMMITTER"):
+        monkeypatch.setenv(f"GIT_{name}_NAME", "Dag Writer")
+        monkeypatch.setenv(f"GIT_{name}_EMAIL", "dags@example.com")
+    _git("init", "--quiet", "--bare", "--initial-branch=main", str(tmp_path / "origin"))
+    _git("clone", "--quiet", str(tmp_path / "origin"), str(tmp_path / "dags"))
+    _git("-C", str(tmp_path / "dags"), "checkout", "--quiet", "-b", "main")
+    _git("-C", str(tmp_path / "dags"), "commit", "--quiet", "--allow-empty", "--message", "first")
+    _git("-C", str(tmp_path / "dags"), "push", "--quiet", "--set-upstream", "origin", "main")
+    return tmp_path / "dags"
+
+
+def test_in_git_a_dag_file_is_committed_and_pushed_alone(checkout: Path, tmp_path: Path) -> None:
+    place = DagsPlace(str(checkout), "air", git=True)
+    (checkout / "other.txt").write_text("not ours")
+    _git("-C", str(checkout), "add", "other.txt")
+    place.write("flow.py", "one", "drawloom: deploy flow")
+    place.write("flow.py", "one", "drawloom: deploy flow")  # nothing has changed: no commit
+    place.write("flow.py", "two", "drawloom: deploy flow")
+    log = _git("-C", str(tmp_path / "origin"), "log", "--format=%s", "--name-only", "main").split("\n")
+    assert [line for line in log if line] == ["drawloom: deploy flow", "flow.py"] * 2 + ["first"]
+    place.remove("flow.py", "drawloom: take flow back")
+    assert "flow.py" not in _git("-C", str(tmp_path / "origin"), "ls-tree", "--name-only", "main")
+
+
+def test_e755_a_checkout_that_can_not_be_pushed(checkout: Path, tmp_path: Path) -> None:
+    (tmp_path / "origin").rename(tmp_path / "gone")
+    found = _refused(lambda: DagsPlace(str(checkout), "air", git=True).write("flow.py", "one", "why"))
+    assert found.code == "E755"
+    assert found.what.startswith(f"`git push` fails in {checkout}")
+
+
+def test_dag_files_go_to_an_object_store_too() -> None:
+    place = DagsPlace("memory://bucket/dags", "air")
+    assert place.read("flow.py") is None
+    place.write("flow.py", "text", "why")
+    assert place.read("flow.py") == "text"
+    place.remove("flow.py", "why")
+    assert place.read("flow.py") is None
+
+
+def test_the_log_of_airflow_2_is_read_as_well() -> None:
+    text = "[2026-01-31, 00:00:00 UTC] {flow.py:91} INFO - squaring 3\n[2026-01-31] {taskinstance.py:1} WARNING - x\n"
+    assert printed_lines({"content": text}) == ["squaring 3\n"]
+    events = [
+        {"logger": "airflow.task.operators.unusual_prefix_1.Step", "event": "a"},
+        {"logger": "task", "event": "b"},
+    ]
+    assert printed_lines({"content": events}) == ["a\n"]
