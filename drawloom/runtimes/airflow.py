@@ -106,9 +106,10 @@ class AirflowClient:
         else:
             if there is not None:
                 self._refuse_changed(dag_id, there, text)
+            before = self._import_errors(name)
             if kept != text:
                 self.place.write(name, text, f"drawloom: deploy {pipeline}")
-            self._wait_for(dag_id, name, text)
+            self._wait_for(dag_id, name, text, before)
             done = "created" if kept is None else "replaced"
         with self._asking(f"unpause the DAG {dag_id}", giving=True):
             self.access.ask("PATCH", "dags", dag_id, body={"is_paused": False})
@@ -148,12 +149,12 @@ class AirflowClient:
             fix = "wait for them or cancel them; or keep DAG files in git (`dags_git`): there a run keeps its own"
             raise EngineError(Diagnostic("E753", what, None, fix))
 
-    def _wait_for(self, dag_id: str, name: str, text: str) -> None:
-        """Waits until Airflow has read a file."""
+    def _wait_for(self, dag_id: str, name: str, text: str, before: Mapping[object, str]) -> None:
+        """Waits until Airflow has read a file; import errors that there were before are those of an older one."""
         deadline = time.monotonic() + _PROCESSOR_SECONDS
         asked = False
         while self._source(dag_id) != text:
-            self._refuse_broken(name)
+            self._refuse_broken(name, before)
             if not asked:
                 asked = self._hurry(dag_id)
             if time.monotonic() > deadline:
@@ -175,12 +176,17 @@ class AirflowClient:
             return dag is not None
         return True
 
-    def _refuse_broken(self, name: str) -> None:
+    def _import_errors(self, name: str) -> dict[object, str]:
+        """The tracebacks of a file's import errors, each with what it is known by."""
         with self._asking("list import errors"):
             errors = list(self.access.pages("import_errors", "importErrors"))
         found = [one for one in errors if os.path.basename(one["filename"]) == name]
+        return {(one.get("import_error_id"), one.get("timestamp")): one["stack_trace"].strip() for one in found}
+
+    def _refuse_broken(self, name: str, before: Mapping[object, str]) -> None:
+        found = [trace for known, trace in self._import_errors(name).items() if known not in before]
         if found:
-            trace = found[0]["stack_trace"].strip()
+            trace = found[0]
             what = f"{self.access.place} can't import {name}: {trace.splitlines()[-1]}\n{_indented(trace)}"
             fix = "see that the file is for its Airflow (the option `airflow`), and that it has what `on_failure` names"
             raise EngineError(Diagnostic("E757", what, None, fix))

@@ -86,14 +86,33 @@ def test_e756_a_dag_file_that_nobody_reads(answering: Any, tmp_path: Path, monke
     assert (tmp_path / "flow.py").read_text() == "the file"
 
 
-def test_e757_an_import_error_has_airflows_own_traceback(answering: Any, tmp_path: Path) -> None:
+def test_e757_an_import_error_has_airflows_own_traceback(
+    answering: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     trace = 'Traceback:\n  File "flow.py", line 3\nModuleNotFoundError: No module named x'
-    errors = {"import_errors": [{"filename": "/dags/flow.py", "stack_trace": trace}]}
+    errors: dict[str, Any] = {"import_errors": []}
     url = answering({"/api/v2/version": {"version": "3.3.2"}, "/api/v2/importErrors": errors})
+    write = DagsPlace.write
+
+    def written(place: DagsPlace, *given: str) -> None:
+        write(place, *given)
+        found = {"filename": "/dags/flow.py", "stack_trace": trace, "import_error_id": 2, "timestamp": "now"}
+        errors["import_errors"].append(found)
+
+    monkeypatch.setattr(DagsPlace, "write", written)
     found = _refused(lambda: _client(url, tmp_path)._put("flow", "the file", "flow"))
     assert found.code == "E757"
     assert found.what.splitlines()[0].endswith("can't import flow.py: ModuleNotFoundError: No module named x")
     assert 'File "flow.py", line 3' in found.what
+
+
+def test_an_import_error_of_the_file_before_is_not_ours(
+    answering: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(airflow, "_PROCESSOR_SECONDS", 0.0)
+    old = {"filename": "/dags/flow.py", "stack_trace": "old", "import_error_id": 1, "timestamp": "before"}
+    url = answering({"/api/v2/version": {"version": "3.3.2"}, "/api/v2/importErrors": {"import_errors": [old]}})
+    assert _refused(lambda: _client(url, tmp_path)._put("flow", "the file", "flow")).code == "E756"
 
 
 def test_e758_one_run_can_not_be_suspended(answering: Any) -> None:
