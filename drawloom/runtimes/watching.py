@@ -218,8 +218,10 @@ def close_run(client: EngineClient, run: EngineRun, catalog: Catalog, status: St
         if run.id("workflow"):
             fix = f"see `kubectl -n {run.id('namespace')} describe workflow {run.id('workflow')}`, and {fix[4:]}"
         raise RunRefused(Diagnostic("E717", what, None, fix))
-    if catalog.run(run.run).state not in _CLOSED:  # its last step was never run
+    found = catalog.run(run.run)
+    if found.state not in _CLOSED:  # its last step was never run
         failure = None if status.stopped else FailureInfo("infra", status.message)
         outcome = "cancelled" if status.stopped else "failed"
-        finish_run(catalog.storage, RunFinished(run.run, outcome, failure=failure, at=time.time()))
+        generation = found.details.generation
+        finish_run(catalog.storage, RunFinished(run.run, outcome, generation, failure, time.time()))
     return catalog.run(run.run)

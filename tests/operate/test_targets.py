@@ -83,6 +83,10 @@ def test_p670_where_no_file_is(tmp_path: Path, monkeypatch: Any) -> None:
             'server = "https://a"\nca_file = "x"\ninsecure_skip_verify = true',
             "has `ca_file` and `insecure_skip_verify`",
         ),
+        ('server = "https://a"\nusername = "me"', "has `username` without `password_env`, or the other way round"),
+        ("dags_git = true", "has `dags_git`, and no folder as `dags`"),
+        ('dags = "s3://b/dags"\ndags_git = true', "has `dags_git`, and no folder as `dags`"),
+        ('server = "https://a"\npassword = "hush-hush"', "has `password` in the file: a secret doesn't belong there"),
         ('server = "https://a"\ntoken = "hush-hush"', "has `token` in the file: a secret doesn't belong there"),
     ],
 )
@@ -113,6 +117,20 @@ def test_p672_a_token_whose_variable_is_not_set(project: Any, monkeypatch: Any) 
     assert "error[P672] the variable ARGO_TOKEN, which holds the token for target `prod`, isn't set" in told
     monkeypatch.setenv("ARGO_TOKEN", "Bearer abc")
     assert find_target("prod", load_settings(Overrides())).token() == "abc"
+
+
+def test_p672_a_password_whose_variable_is_not_set(project: Any, monkeypatch: Any) -> None:
+    folder = project(
+        '[targets.air]\nengine = "airflow"\nstore = "/s"\nserver = "http://127.0.0.1:9"\n'
+        'username = "me"\npassword_env = "AIRFLOW_PASSWORD"\ndags = "dags"'
+    )
+    monkeypatch.delenv("AIRFLOW_PASSWORD", raising=False)
+    target = find_target("air", load_settings(Overrides()))
+    told = _refused(target.password)
+    assert "error[P672] the variable AIRFLOW_PASSWORD, which holds the password for target `air`, isn't set" in told
+    monkeypatch.setenv("AIRFLOW_PASSWORD", "hush")
+    assert target.password() == "hush"
+    assert target.connection.dags == str(folder / "dags")
 
 
 @pytest.mark.parametrize(
