@@ -34,6 +34,8 @@ demo: $(VENV)/.demo ## run the main example, parallel and versioned; a second ti
 	@cd examples/hotel_rates && ../../$(BIN)/drawloom catalog ls
 	@cd examples/hotel_rates && ../../$(BIN)/drawloom catalog load hotel_rates/report -o report.png
 
+# one of them waits for Airflow most of the time
+PROCESSES ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 AIRFLOW_VERSION := 3.3.2
 AIRFLOW := .venv-airflow
 # Airflow has an environment of its own: it can't share one with what drawloom needs
@@ -54,7 +56,7 @@ check-types: $(VENV)/.dev ## mypy --strict and pyright over the package
 	$(BIN)/pyright --warnings
 
 unit: $(VENV)/.dev $(AIRFLOW)/.$(AIRFLOW_VERSION) ## pytest, on a real Airflow too
-	TEST_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin $(BIN)/python -m pytest -n auto --dist loadgroup
+	TEST_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup
 
 torture: $(VENV)/.dev ## generated programs, 5 times as many as in `make test`; 500 kills -9 under load and what else may befall a store
 	TEST_EXAMPLES=5 $(BIN)/python -m pytest -n auto tests/conformance
@@ -84,7 +86,7 @@ $(AIRFLOW_211)/.done: $(VENV)/.dev
 	@touch $@
 
 test-airflow: $(AIRFLOW)/.$(AIRFLOW_VERSION) ## every small program by dag.test() of a real Airflow; `make test` has every third
-	TEST_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin TEST_AIRFLOW_PROGRAMS=all $(BIN)/python -m pytest -n auto tests/engines/airflow/test_dags_on_airflow.py
+	TEST_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin TEST_AIRFLOW_PROGRAMS=all $(BIN)/python -m pytest -n $(PROCESSES) tests/engines/airflow/test_dags_on_airflow.py
 
 test-airflow-full: $(AIRFLOW)/.$(AIRFLOW_VERSION) $(AIRFLOW_211)/.done ## all of it on real Airflows: PostgreSQL (Debian's), every program, 1,000 nodes, 5,000 items, 2.11 (needs root)
 	@uv=$$(command -v uv || echo $(BIN)/uv); $$uv pip install --quiet --python $(AIRFLOW)/bin/python psycopg2-binary asyncpg

@@ -39,7 +39,20 @@ _RESERVED: Final = (  # what means something else in the file
         "TaskGroup",
         "annotations",
     ),
-    *("base64", "batches", "dag", "index", "json", "os", "read_texts", "signal", "subprocess", "task_group"),
+    *(
+        "base64",
+        "contextlib",
+        "time",
+        "batches",
+        "dag",
+        "index",
+        "json",
+        "os",
+        "read_texts",
+        "signal",
+        "subprocess",
+        "task_group",
+    ),
     *("tempfile", "timedelta", "times_of", "numbers", "environment", "run_here", "reason_to_skip", "sys", "uuid"),
 )
 

@@ -236,6 +236,18 @@ def test_a_run_has_the_times_that_airflow_has_and_none_else(place: Place, tmp_pa
     place.client().access.ask("PATCH", "dags", "every_minute", body={"is_paused": True})
 
 
+def test_a_time_that_was_missed_has_no_run(place: Place) -> None:
+    deploy(operated.yearly, "air", run=False)
+    access = place.client().access
+    path = ("dags", "yearly", "dagRuns")
+    found = until(lambda: [one for one in access.pages("dag_runs", *path) if one["state"] in ("success", "failed")])
+    assert [(one["run_type"], one["state"]) for one in found] == [("scheduled", "success")]
+    states = place.states(place.engine_run("yearly", found[0]["dag_run_id"]))
+    assert {state for some in states.values() for state in some} <= {"skipped", "success"}
+    assert states["numbers"] == ["skipped"]
+    assert list(place.catalog.runs()) == []
+
+
 def test_a_backfill_runs_each_interval_for_its_own_time(place: Place, tmp_path: Path) -> None:
     path = str(tmp_path / "times")
     deploy(operated.every_minute, "air", {"path": path}, run=False)
@@ -401,6 +413,15 @@ def test_a_run_that_is_cancelled_ends_its_processes(place: Place) -> None:
     with pytest.raises(EngineError) as caught:
         deployment.cancel()
     assert caught.value.diagnostics[0].code == "E748"
+
+
+def test_a_process_that_does_not_end_when_it_is_asked_to_is_killed(place: Place) -> None:
+    deployment = place.deploy(operated.stubborn)
+    reference = f"{deployment.run}.0"
+    until(lambda: _processes_with(reference, "deaf"))
+    time.sleep(1)  # until it has stopped listening
+    deployment.cancel()
+    until(lambda: not _processes_with(reference), 60)
 
 
 def test_what_is_left_of_a_failed_run_runs_there_as_a_new_one(place: Place, tmp_path: Path) -> None:

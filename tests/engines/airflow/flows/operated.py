@@ -10,7 +10,20 @@ from pathlib import Path
 
 from drawloom import Checkpoint, Retry, Schedule, for_each, pipeline, run_info, task
 
-__all__ = ["chosen", "crashed", "every_minute", "flaky", "hostile", "late", "mended", "slow", "squares", "wide"]
+__all__ = [
+    "chosen",
+    "crashed",
+    "every_minute",
+    "flaky",
+    "hostile",
+    "late",
+    "mended",
+    "slow",
+    "squares",
+    "stubborn",
+    "wide",
+    "yearly",
+]
 
 
 @task
@@ -143,6 +156,25 @@ def late(path: str) -> str:
 @pipeline(schedule=Schedule("* * * * *", zone="UTC", catch_up="latest", overlap="allow"))
 def every_minute(path: str = "/dev/null") -> str:
     return told(path, run_info.logical_time, run_info.interval_start, run_info.interval_end)
+
+
+@pipeline(schedule=Schedule("0 0 1 1 *", zone="UTC"))
+def yearly() -> list[int]:
+    return numbers(3)
+
+
+@task(cache=False)
+def deaf(seconds: float) -> float:
+    """Doesn't end when it is asked to."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    print("begins", flush=True)
+    time.sleep(seconds)
+    return seconds
+
+
+@pipeline
+def stubborn(seconds: float = 300.0) -> float:
+    return deaf(seconds)
 
 
 @task
