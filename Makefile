@@ -90,7 +90,7 @@ test-airflow: $(AIRFLOW)/.$(AIRFLOW_VERSION) ## every small program by dag.test(
 
 test-airflow-full: $(AIRFLOW)/.$(AIRFLOW_VERSION) $(AIRFLOW_211)/.done ## all of it on real Airflows: PostgreSQL (Debian's), every program, 1,000 nodes, 5,000 items, 2.11 (needs root)
 	@uv=$$(command -v uv || echo $(BIN)/uv); $$uv pip install --quiet --python $(AIRFLOW)/bin/python psycopg2-binary asyncpg
-	TEST_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin TEST_AIRFLOW_PROGRAMS=all TEST_AIRFLOW_211=$(CURDIR)/$(AIRFLOW_211)/bin tests/engines/airflow/with-postgresql $(BIN)/python -m pytest -n 3 --dist loadgroup tests/engines/airflow
+	TEST_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin TEST_AIRFLOW_SESSION=1 TEST_AIRFLOW_PROGRAMS=all TEST_AIRFLOW_211=$(CURDIR)/$(AIRFLOW_211)/bin tests/engines/airflow/with-postgresql $(BIN)/python -m pytest -n 3 --dist loadgroup tests/engines/airflow
 
 airflow-pictures: $(AIRFLOW)/.$(AIRFLOW_VERSION) ## take the pictures of docs/airflow.md anew, with a headless Chromium (needs root, Debian)
 	@command -v chromium >/dev/null || { apt-get update -q && apt-get install -y -q chromium; } >/dev/null

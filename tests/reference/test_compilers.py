@@ -68,10 +68,10 @@ def test_what_an_engine_cannot_express_is_refused_all_at_once_with_lines():
             "which reference can't express: the node is airflow's own"
         ),
         "  graph  wait = ml:wait() -> Any    <- here",
-        "  fix    put a @task in its place; no installed engine accepts it",
+        "  fix    compile for an engine that accepts it (airflow), or put a @task in its place",
     ]
     facts = [(diagnostic.feature, diagnostic.engines) for diagnostic in caught.value.diagnostics]
-    assert facts == [("node.engine@1", ()), ("node.engine@1", ())]
+    assert facts == [("node.engine@1", ()), ("node.engine@1", ("airflow",))]
 
 
 def test_an_engines_own_node_is_refused_by_every_other_engine():
