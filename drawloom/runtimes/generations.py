@@ -86,8 +86,8 @@ def mark_begun(storage: Storage, run: RunStarted, node: str, index: Index) -> No
     storage.create(keys.restart_key(run.run, run.generation, node, index), b"{}")
 
 
-def earlier_commit(storage: Storage, run: RunStarted, node: str, index: Index, *, copied: bool = True) -> Commit | None:
-    """The outcome of an instance that wasn't cleared, of an earlier generation.
+def earlier_commit(storage: Storage, run: RunStarted, node: str, index: Index) -> Commit | None:
+    """The outcome of an instance that wasn't cleared, of an earlier generation; it is one of this one then.
 
     What is made of others' outcomes (the list of a map, what a loop carries, the pipeline's result) is made anew.
 
@@ -95,14 +95,13 @@ def earlier_commit(storage: Storage, run: RunStarted, node: str, index: Index, *
         storage: the project's storage.
         run: the record of this generation.
         node, index: the instance.
-        copied: whether it becomes an outcome of this generation.
     """
     for generation in _kept(storage, run, node, index):
         found = read_commit(storage, run.run, generation, node, index)
         if found is not None:
             if not node or not (found.function or found.outcome in ("failed", "skipped")):
                 return None
-            return commit_once(storage, replace(found, generation=run.generation)) if copied else found
+            return commit_once(storage, replace(found, generation=run.generation))
     return None
 
 
@@ -130,9 +129,10 @@ def failures_of_all(storage: Storage, run: RunStarted) -> list[Commit]:
 
 def _counts(storage: Storage, run: RunStarted, generation: int, node: str, index: Index) -> bool:
     """Whether an outcome of an earlier generation is one that no later one has replaced."""
-    if generation not in _kept(storage, run, node, index):
+    kept = list(_kept(storage, run, node, index))
+    if generation not in kept:
         return False
-    later = [run.generation, *(g for g in _kept(storage, run, node, index) if g > generation)]
+    later = [run.generation, *(one for one in kept if one > generation)]
     return not any(storage.exists(keys.commit_key(run.run, one, node, index)) for one in later)
 
 

@@ -19,7 +19,7 @@ Source: Airflow's docs "Dynamic Task Mapping", "Dags: Trigger Rules".
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -29,10 +29,11 @@ from drawloom.compilers.passes.plan import Each, Entry, Group, Own, Run, StepPla
 from drawloom.ir.protocol import BEGIN, END
 from drawloom.ir.slices import StepSlice
 
-__all__ = ["BEGIN_TASK", "END_TASK", "DagTask", "dag_tasks"]
+__all__ = ["DagTask", "dag_tasks"]
 
-BEGIN_TASK: Final = "begin"
-END_TASK: Final = "end"
+_BEGIN_TASK: Final = "begin"
+_END_TASK: Final = "end"
+_NUMBERED: Final = ("decide", "settle", "results", "initial")  # parts of a node; `TaskNames` tells several apart
 _FREE: Final = 2  # what runs no code of the user's can be started again at will
 
 
@@ -51,7 +52,6 @@ class DagTask:
         step: the step it starts; of a `Spread`, the id of the task whose lists it puts together.
         own: of an `Own` its spec; of a `Take` the names of its results.
         of: of an `Own` the id of its `Give`; of a `Take` that of its `Own`.
-        node: the id of the node that it belongs to; "" for the pipeline's own.
         ended: whether it comes after others however they ended.
         contained: whether a `try` looks at its failure: nothing else fails with it.
         counts: of one that gives the index vectors of what is mapped over it, how many in each; 0 if a `Spread` puts
@@ -69,7 +69,6 @@ class DagTask:
     local: str
     kind: str
     step: str = ""
-    node: str = ""
     ended: bool = False
     contained: bool = False
     counts: int | None = None
@@ -127,8 +126,8 @@ class _Tasks:
         self._holders = {path for step in plan.steps for path in _holders(step)}
 
     def made(self) -> list[DagTask]:
-        begin = self._task((), BEGIN_TASK, "Begin", BEGIN, entry=Run(BEGIN, lost_retries=_FREE))
-        end = self._names.task((), END_TASK)  # before a node can have the name
+        begin = self._task((), _BEGIN_TASK, "Begin", BEGIN, entry=Run(BEGIN, lost_retries=_FREE))
+        end = self._names.task((), _END_TASK)  # before a node can have the name
         self._sequence(self._plan.body, _Around())
         waited = {other for task in self._tasks.values() for other in task.after}
         for task in self._tasks.values():
@@ -254,7 +253,6 @@ class _Tasks:
         path, local = self._place(made)
         ended = ended or made.contained or around.contained or around.in_map
         task = self._task(self._names.group(path), local, kind, step, entry=entry, ended=ended)
-        task.node = made.node.partition(":")[0]
         task.over = "" if around.mapped_group else around.over
         task.mapped_group = around.mapped_group
         task.at_once = around.at_once
@@ -272,7 +270,8 @@ class _Tasks:
             return path[:-1], f"{path[-1]}_{'inputs' if made.does == 'give' else 'result'}"
         if not part or made.does == "follow" or path not in self._holders:
             return path[:-1], path[-1]
-        return path, _PARTS.get(part.partition("-")[0], part)
+        kind = part.partition("-")[0]
+        return path, kind if kind in _NUMBERED else part
 
     def _task(
         self, group: tuple[str, ...], text: str, kind: str, step: str, *, entry: Run | None = None, ended: bool = False
@@ -281,14 +280,6 @@ class _Tasks:
         whole = ".".join((*group, local))
         made = self._tasks[whole] = DagTask(whole, group, local, kind, step, ended=ended, entry=entry or Run(step))
         return made
-
-
-_PARTS: Final[Mapping[str, str]] = {
-    "decide": "decide",
-    "settle": "settle",
-    "results": "results",
-    "initial": "initial",
-}
 
 
 def _holders(step: StepSlice) -> Iterator[tuple[str, ...]]:

@@ -31,7 +31,8 @@ def literal(value: object, indent: int = 0, used: int = 0) -> str:
     if isinstance(value, str):
         return _text(value)
     if isinstance(value, Mapping):
-        pairs = [f"{literal(k)}: {literal(v, indent + 4, indent + 4 + len(literal(k)) + 3)}" for k, v in value.items()]
+        keys = {literal(k): v for k, v in value.items()}
+        pairs = [f"{k}: {literal(v, indent + 4, indent + 4 + len(k) + 3)}" for k, v in keys.items()]
         return _joined(pairs, "{", "}", indent, used)
     if isinstance(value, tuple):
         parts = [literal(one, indent + 4, indent + 5) for one in value]
