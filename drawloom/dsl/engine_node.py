@@ -47,9 +47,10 @@ def run_on_engine(engine: str, /, **spec: object) -> R:  # type: ignore[type-var
     One that is declared to return None may call it without returning it, as type checkers would have it.
 
     Args:
-        engine: the engine's name: `argo`.
+        engine: the engine's name: `argo`, `airflow`.
         spec: its description of what is run, as its own documents have it; JSON throughout. For Argo
-            `templateRef={"name": "mail", "template": "send", "clusterScope": True}`.
+            `templateRef={"name": "mail", "template": "send", "clusterScope": True}`; for Airflow
+            `operator="airflow.providers.http.operators.http.HttpOperator"` and that operator's arguments.
     """
     made = _Named(engine, spec)
     calls = _CALLS.get()
