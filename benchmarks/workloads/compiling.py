@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from drawloom.compilers.argo.compile import workflow_of
-from drawloom.compilers.argo.pods import PodSettings, container_part
 from drawloom.compilers.argo.rules import problems_of
 from drawloom.compilers.argo.templates import Pods
 from drawloom.compilers.emit.yaml import yaml_text
 from drawloom.compilers.passes.lower_steps import lower_steps
+from drawloom.compilers.pods.printed import container_part
+from drawloom.compilers.pods.settings import PodSettings
 from drawloom.ir.program import Program, pipeline_digest
 from drawloom.ir.protocol import stub_text
 

@@ -6,10 +6,12 @@ from typing import Any
 
 from drawloom.compilers.argo.compile import workflow_of
 from drawloom.compilers.argo.kinds import objects_of
-from drawloom.compilers.argo.options import PodOptions, pods_of
-from drawloom.compilers.argo.pods import PodSettings, container_part
+from drawloom.compilers.argo.options import pods_of
 from drawloom.compilers.argo.templates import Pods
 from drawloom.compilers.passes.lower_steps import lower_steps
+from drawloom.compilers.pods.options import PodOptions
+from drawloom.compilers.pods.printed import container_part
+from drawloom.compilers.pods.settings import PodSettings
 from drawloom.ir.policies import TolerationPolicy
 from drawloom.ir.program import Program, pipeline_digest
 

@@ -16,10 +16,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from drawloom import DefinitionError, File
-from drawloom.compilers.argo.names import Names, object_name
+from drawloom.compilers.argo.names import Names
 from drawloom.compilers.argo.rules import problems_of
 from drawloom.compilers.base import compiler_of
 from drawloom.compilers.emit.yaml import yaml_text
+from drawloom.compilers.pods.names import object_name
 from drawloom.dsl.tracing import trace
 from drawloom.errors import CompileError
 

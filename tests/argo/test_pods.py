@@ -244,8 +244,8 @@ def test_spot_that_nobody_defines_is_refused_with_its_line(flow: Any) -> None:
 @pytest.mark.parametrize(
     ("pod", "code", "told"),
     [
-        ('annotations={"a": "{{workflow.name}}"}', "E725", "node `t` has '{{workflow.name}}' in its pod"),
-        ('volumes=[Volume("/data/{{x}}", claim="c")]', "E725", "has '/data/{{x}}' in its pod"),
+        ('annotations={"a": "{{workflow.name}}"}', "E725", "node `t`: its pod has '{{workflow.name}}'"),
+        ('volumes=[Volume("/data/{{x}}", claim="c")]', "E725", "its pod has '/data/{{x}}'"),
         ('volumes=[Volume("/tmp", claim="c")]', "E727", "a volume is mounted at /tmp, which Argo and the step use"),
         ('volumes=[Volume("/var/run/argo/x", empty_dir=True)]', "E727", "at /var/run/argo/x, which Argo"),
         ('labels={"workflows.argoproj.io/completed": "true"}', "E727", "is one of Argo's own"),

@@ -23,11 +23,9 @@ from drawloom.compilers.argo.kinds import (
     objects_of,
     times_of,
 )
-from drawloom.compilers.argo.names import object_name
-from drawloom.compilers.argo.options import OF_PODS, pod_options, pods_of
+from drawloom.compilers.argo.options import argo_pods, pods_of
 from drawloom.compilers.argo.own import refuse_own
 from drawloom.compilers.argo.patches import PATCH_FIX, Patch, patched, read_patches
-from drawloom.compilers.argo.pods import container_part
 from drawloom.compilers.argo.rules import OBJECT_LIMIT_BYTES, problems_of
 from drawloom.compilers.argo.templates import ENTRYPOINT, EXIT, Pods, Templates
 from drawloom.compilers.base import Bundle, Compiler, EncodedValue, Lowered, Native, Support, refuse_unsupported
@@ -38,6 +36,8 @@ from drawloom.compilers.features import FEATURES
 from drawloom.compilers.importable import refuse_unimportable
 from drawloom.compilers.passes.lower_steps import lower_steps
 from drawloom.compilers.passes.plan import StepPlan
+from drawloom.compilers.pods.names import object_name
+from drawloom.compilers.pods.printed import container_part
 from drawloom.compilers.program_files import program_files, readable_json
 from drawloom.errors import CompileError, Diagnostic, Span, did_you_mean
 from drawloom.ir.canonical import Json, digest_bytes
@@ -122,14 +122,14 @@ def compile_argo(
             pipeline has a parameter without a value; E732, a time is none; E733, E734, a patch is wrong; E736, Argo
             would read the name of a container's image as a template; E737, an engine node names no template of Argo's.
     """
-    of_pods = {name: value for name, value in locals().items() if name in OF_PODS}  # the arguments
+    given = dict(locals())
     refuse_unsupported(program, COMPILER)
     refuse_own(program)
     refuse_unimportable(program)
     _check_store(store)
     kind = chosen_kind(program.pipeline, kind, program.spans.get(""))
     changes = read_patches(patches)
-    options = pod_options(program, of_pods, spot_selector=spot_selector, spot_tolerations=spot_tolerations, tasks=tasks)
+    options = argo_pods(program, given)
     refuse_images(program)
     modules = sorted({task.function.module for task in program.pipeline.tasks})
     if root is None and modules:

@@ -15,9 +15,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Final
 
-from drawloom.compilers.argo.names import object_name
 from drawloom.compilers.base import Lowered, Native, Refused, Support
 from drawloom.compilers.features import FEATURES
+from drawloom.compilers.pods.names import object_name
 from drawloom.errors import CompileError, Diagnostic, Span, did_you_mean
 from drawloom.ir.canonical import Json
 from drawloom.ir.nodes import Pipeline

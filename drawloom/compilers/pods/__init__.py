@@ -1,0 +1,1 @@
+"""How pods are made, for the engines that start them."""
