@@ -7,7 +7,7 @@ DEMO_NEEDS := --editable '.[tables,models]' matplotlib
 DEV_NEEDS := --editable '.[dev]'
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint check-types unit conformance airflow-pictures test-airflow test-airflow-full test-argo-lint test-argo test-containers torture bench docs clean
+.PHONY: help demo test lint check-types unit conformance airflow-pictures test-airflow test-airflow-full test-airflow-pods test-argo-lint test-argo test-containers torture bench docs clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -38,11 +38,12 @@ demo: $(VENV)/.demo ## run the main example, parallel and versioned; a second ti
 PROCESSES ?= $(shell echo $$(( $$(getconf _NPROCESSORS_ONLN) + 1 )))
 AIRFLOW_VERSION := 3.3.2
 AIRFLOW := .venv-airflow
+AIRFLOW_NEEDS := apache-airflow==$(AIRFLOW_VERSION) apache-airflow-providers-cncf-kubernetes
 # Airflow has an environment of its own: it can't share one with what drawloom needs
 $(AIRFLOW)/.$(AIRFLOW_VERSION): $(VENV)/.dev
 	@test -x $(AIRFLOW)/bin/python || $(PYTHON) -m venv $(AIRFLOW)
-	@uv=$$(command -v uv || echo $(BIN)/uv); if test -x $$uv; then $$uv pip install --quiet --python $(AIRFLOW)/bin/python apache-airflow==$(AIRFLOW_VERSION); \
-	else $(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check apache-airflow==$(AIRFLOW_VERSION); fi
+	@uv=$$(command -v uv || echo $(BIN)/uv); if test -x $$uv; then $$uv pip install --quiet --python $(AIRFLOW)/bin/python $(AIRFLOW_NEEDS); \
+	else $(AIRFLOW)/bin/python -m pip install --quiet --disable-pip-version-check $(AIRFLOW_NEEDS); fi
 	@touch $@
 
 test: lint check-types unit ## set up, then every check and test
@@ -82,14 +83,15 @@ test-argo: $(VENV)/.dev ## the small programs on a real Argo, on a Kubernetes of
 AIRFLOW_211 := .venv-airflow-2.11
 $(AIRFLOW_211)/.done: $(VENV)/.dev
 	@test -x $(AIRFLOW_211)/bin/python || $(PYTHON) -m venv $(AIRFLOW_211)
-	@uv=$$(command -v uv || echo $(BIN)/uv); $$uv pip install --quiet --python $(AIRFLOW_211)/bin/python --exclude-newer 2026-04-01 apache-airflow==2.11.2
+	@uv=$$(command -v uv || echo $(BIN)/uv); $$uv pip install --quiet --python $(AIRFLOW_211)/bin/python --exclude-newer 2026-04-01 apache-airflow==2.11.2 apache-airflow-providers-standard
 	@touch $@
 
 test-airflow: $(AIRFLOW)/.$(AIRFLOW_VERSION) ## every small program by dag.test() of a real Airflow; `make test` has every third
 	TEST_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin TEST_AIRFLOW_PROGRAMS=all $(BIN)/python -m pytest -n $(PROCESSES) tests/engines/airflow/test_dags_on_airflow.py
 
 test-airflow-full: $(AIRFLOW)/.$(AIRFLOW_VERSION) $(AIRFLOW_211)/.done ## all of it on real Airflows: PostgreSQL (Debian's), every program, 1,000 nodes, 5,000 items, 2.11 (needs root)
-	@uv=$$(command -v uv || echo $(BIN)/uv); $$uv pip install --quiet --python $(AIRFLOW)/bin/python psycopg2-binary asyncpg
+	@uv=$$(command -v uv || echo $(BIN)/uv); $$uv pip install --quiet --python $(AIRFLOW)/bin/python psycopg2-binary asyncpg; \
+	$$uv pip install --quiet --python $(AIRFLOW_211)/bin/python psycopg2-binary
 	TEST_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin TEST_AIRFLOW_SESSION=1 TEST_AIRFLOW_PROGRAMS=all TEST_AIRFLOW_211=$(CURDIR)/$(AIRFLOW_211)/bin tests/engines/airflow/with-postgresql $(BIN)/python -m pytest -n 3 --dist loadgroup tests/engines/airflow
 
 airflow-pictures: $(AIRFLOW)/.$(AIRFLOW_VERSION) ## take the pictures of docs/airflow.md anew, with a headless Chromium (needs root, Debian)
@@ -97,8 +99,11 @@ airflow-pictures: $(AIRFLOW)/.$(AIRFLOW_VERSION) ## take the pictures of docs/ai
 	@uv=$$(command -v uv || echo $(BIN)/uv); $$uv pip install --quiet --python $(BIN)/python playwright
 	TEST_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin $(BIN)/python docs/images/take.py
 
-test-containers: $(VENV)/.dev ## containers on this machine, by a docker of its own (needs root, Debian)
-	tests/engines/containers/with-docker $(BIN)/python -m pytest tests/engines/containers
+test-airflow-pods: $(AIRFLOW)/.$(AIRFLOW_VERSION) ## Airflow's steps in pods, on a Kubernetes of its own on this machine (needs root, Go, Debian)
+	TEST_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin tests/engines/argo/with-cluster $(BIN)/python -m pytest tests/engines/airflow/test_pods_on_airflow.py
+
+test-containers: $(AIRFLOW)/.$(AIRFLOW_VERSION) ## containers on this machine, by a docker of its own, and Airflow's steps in them (needs root, Debian)
+	TEST_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin tests/engines/containers/with-docker $(BIN)/python -m pytest tests/engines/containers tests/engines/airflow/test_docker_on_airflow.py
 
 bench: $(VENV)/.dev ## the figures of docs/performance.md, beside their floor
 	$(BIN)/python -m benchmarks.run

@@ -28,7 +28,7 @@ from drawloom.ir.tasks import TaskSpec
 from drawloom.ir.types import Type
 from drawloom.ir.walk import blocks, operands, references
 
-__all__ = ["ENGINE_NODE", "FEATURES", "LONG_LOOP", "Use", "features_used", "has_several_steps", "is_batched"]
+__all__ = ["ENGINE_NODE", "FEATURES", "LONG_LOOP", "Use", "features_used", "is_batched", "is_ordered"]
 
 ENGINE_NODE: Final = "node.engine@1"
 LONG_LOOP: Final = 100  # Argo guards the depth of its recursion at about this; other engines unroll what is short
@@ -176,7 +176,15 @@ def _kind(node: Node, tasks: Mapping[str, TaskSpec]) -> str:
     return _KINDS[type(node)]
 
 
-def has_several_steps(node: Map) -> bool:
+def is_ordered(node: Map) -> bool:
+    """Whether a map's items are to begin in their order, or so many of them alone: what counts them must follow them.
+
+    An engine may limit the instances of a step, and have no say in their order, or in how many items are begun.
+    """
+    return node.parallelism is not None and (node.parallelism.limit == 1 or _has_several_steps(node))
+
+
+def _has_several_steps(node: Map) -> bool:
     """Whether an item of a map takes several steps."""
     return len(node.body.nodes) > 1 or any(blocks(inner) for inner in node.body.nodes)
 
@@ -186,7 +194,7 @@ def _map_features(node: Map, tasks: Mapping[str, TaskSpec]) -> Iterator[str]:
         yield "control.map.batch@1" if is_batched(node, tasks) else "control.map.batch_control@1"
     if node.parallelism is not None:
         yield "control.map.parallelism@1"
-        if has_several_steps(node):
+        if _has_several_steps(node):
             yield "control.map.parallelism_steps@1"
 
 

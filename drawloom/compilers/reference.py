@@ -12,19 +12,16 @@ from __future__ import annotations
 from typing import Final
 
 from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Refused, Support, refuse_unsupported
-from drawloom.compilers.bundle import code_bundle, project_root
 from drawloom.compilers.by_steps import BY_STEPS
 from drawloom.compilers.features import FEATURES
 from drawloom.compilers.importable import refuse_unimportable
 from drawloom.compilers.passes.lower_steps import lower_steps
 from drawloom.compilers.passes.plan import entry_json
-from drawloom.compilers.program_files import program_files, readable_json
+from drawloom.compilers.program_files import engine_file, program_code, program_files
 from drawloom.ir.canonical import Json, digest_bytes
 from drawloom.ir.program import Program, pipeline_digest
 
-__all__ = ["COMPILER", "ENGINE_FORMAT", "compile_reference"]
-
-ENGINE_FORMAT: Final = 0
+__all__ = ["COMPILER", "compile_reference"]
 
 
 def compile_reference(program: Program, *, root: str | None = None, allow_pickle: bool = False) -> Bundle:
@@ -42,23 +39,16 @@ def compile_reference(program: Program, *, root: str | None = None, allow_pickle
     refuse_unsupported(program, COMPILER)
     refuse_unimportable(program)
     pipeline = program.pipeline
-    modules = sorted({task.function.module for task in pipeline.tasks})
-    if root is None and modules:
-        root = project_root(modules)
-    code = code_bundle(root, modules)
+    code = program_code(program, root)
     plan = lower_steps(pipeline, allow_pickle=allow_pickle)
-    engine: dict[str, Json] = {
-        "format": ENGINE_FORMAT,
-        "engine": "reference",
-        "pipeline": pipeline.name,
-        "program": pipeline_digest(pipeline),
-        "bundle": digest_bytes(code),
-        "body": entry_json(plan.body),
-    }
     named = {name for policies in plan.policies.values() for name, _, _ in policies.pod.secret_env}
+    more: dict[str, Json] = {"body": entry_json(plan.body)}
     if named:
-        engine["variables"] = sorted(named)  # given to the steps, where whoever runs the engine has them
-    files: dict[str, str | bytes] = {"engine.json": readable_json(engine), "bundle.zip": code}
+        more["variables"] = sorted(named)  # given to the steps, where whoever runs the engine has them
+    files: dict[str, str | bytes] = {
+        "engine.json": engine_file("reference", program, pipeline_digest(pipeline), digest_bytes(code), **more),
+        "bundle.zip": code,
+    }
     return Bundle(files | program_files(program, plan))
 
 

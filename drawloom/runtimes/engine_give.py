@@ -1,6 +1,8 @@
 """The step before what an engine has of its own: tells the engine whether to run it, and what it is given, as texts.
 
---store URL --project P --run REF --step ID --index 0,3 --attempt N --out DIR [--after done|ended]
+--store URL --project P --run REF --step ID --index 0,3 --attempt N --out DIR [--after done|ended] [--texts verbatim]
+
+`--texts verbatim`: the engine takes a text as it is; others read `{{` in it as a template, and cut off one line end.
 """
 
 from __future__ import annotations
@@ -20,7 +22,6 @@ from drawloom.runtimes.step import LOST, STEP_OPTIONS, is_started_late, opened, 
 
 __all__ = ["main"]
 
-_VERBATIM = ("airflow",)  # engines that take a text as it is; others read `{{` as a template
 _LIMIT_BYTES = 64 * 1024  # of all inputs: they become part of the engine's own object, which takes 1 MiB in Argo
 
 
@@ -31,15 +32,15 @@ def main(arguments: Sequence[str]) -> int:
         An exit code of `ir.protocol`; 1 if the step couldn't do its work.
     """
     try:
-        options = read_options(arguments, STEP_OPTIONS, optional=("after",))
+        options = read_options(arguments, STEP_OPTIONS, optional=("after", "texts"))
         (index,) = parse_indices(options["index"])
-        return _give(opened(options), index)
+        return _give(opened(options), index, verbatim=options.get("texts") == "verbatim")
     except DrawloomError as error:
         print(error, file=sys.stderr)
         return LOST
 
 
-def _give(step: StepContext, index: Index) -> int:
+def _give(step: StepContext, index: Index, *, verbatim: bool) -> int:
     assert step.slice.task is not None, "such a step's slice has its task"
     texts = {port.name: "" for port in step.slice.task.inputs}  # the engine reads them whatever comes
     code, wanted = DONE, False
@@ -51,29 +52,28 @@ def _give(step: StepContext, index: Index) -> int:
         step.begin_anew(index)
         late = out_of_time(step)
         found = prepared(step, index) if late is None else late
-        begun = _begun(found, texts) if isinstance(found, Instance) else found
+        begun = _begun(found, texts, verbatim=verbatim) if isinstance(found, Instance) else found
         wanted = begun is None
         code = DONE if begun is None else begun
     step.write_flag(WANTED, wanted)
     for name, text in texts.items():
-        # Argo takes one line's end away
-        step.write_output(name, text if step.run.engine in _VERBATIM else f"{text}\n")
+        step.write_output(name, text if verbatim else f"{text}\n")
     return code
 
 
-def _begun(instance: Instance, texts: dict[str, str]) -> int | None:
+def _begun(instance: Instance, texts: dict[str, str], *, verbatim: bool) -> int | None:
     """Begins an attempt and fills in the texts; gives an exit code of `ir.protocol` if there is nothing to run."""
     started = instance.begin()
     if isinstance(started, int):
         return started
     try:
-        texts.update(_texts(instance))
+        texts.update(_texts(instance, verbatim=verbatim))
     except Exception as exception:  # noqa: BLE001  # a value of the user's may fail in any way
         return instance.end(started, AttemptResult("failed", None, describe_failure(exception), exception))
     return None
 
 
-def _texts(instance: Instance) -> dict[str, str]:
+def _texts(instance: Instance, *, verbatim: bool) -> dict[str, str]:
     spec = instance.spec
     given = decoded_inputs(spec, instance.inputs, instance.step.values)
     made = {}
@@ -84,7 +84,7 @@ def _texts(instance: Instance) -> dict[str, str]:
             text.encode("utf-8")
         except ValueError as error:
             raise _not_handed(instance, port.name, f"no text can hold it: {error}") from None
-        if instance.step.run.engine in _VERBATIM:
+        if verbatim:
             made[port.name] = text
             continue
         if kind == "json":

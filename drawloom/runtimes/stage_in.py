@@ -1,6 +1,7 @@
 """The first stage of a container's pod: adopts what is known, else writes the inputs and the script that is run.
 
 --store URL --project P --run REF --step ID --index 0,3 --attempt N --root /drawloom
+[--after done|ended]
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from collections.abc import Sequence
 
 from drawloom.catalog.records import AttemptStarted, Index
 from drawloom.errors import DrawloomError
-from drawloom.ir.protocol import DONE, FAILED_FINAL, parse_indices
+from drawloom.ir.protocol import DONE, FAILED_FINAL, SKIPPED, parse_indices
 from drawloom.runtimes.attempt import AttemptResult, decoded_inputs, describe_failure
 from drawloom.runtimes.call import Instance, prepared
 from drawloom.runtimes.containers import command_line, container_of, make_folders, write_inputs
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str]) -> int:
         0, whatever the outcome of the node is: the second stage tells it; 1 if the stage couldn't do its work.
     """
     try:
-        options = read_options(arguments, STAGE_OPTIONS)
+        options = read_options(arguments, STAGE_OPTIONS, optional=("after",))
         (index,) = parse_indices(options["index"])
         code = _begin(opened(options), index, options["root"])
         if code is not None:
@@ -47,6 +48,9 @@ def _begin(step: StepContext, index: Index, root: str) -> int | None:
     late = out_of_time(step)
     if late is not None:
         return late
+    step.begin_anew(index)
+    if not step.is_wanted(index):
+        return SKIPPED
     found = prepared(step, index)
     return found if isinstance(found, int) else _stage(found, root)
 

@@ -1,6 +1,7 @@
 """The last stage of a container's pod: reads what the command left, commits, and tells the engine by its exit code.
 
 --store URL --project P --run REF --step ID --index 0,3 --attempt N --root /drawloom
+[--after done|ended]
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str]) -> int:
         An exit code of `ir.protocol`; 1 if the stage couldn't do its work.
     """
     try:
-        options = read_options(arguments, STAGE_OPTIONS)
+        options = read_options(arguments, STAGE_OPTIONS, optional=("after",))
         told = read_stage(options["root"])
         if "code" in told:
             return int(told["code"])

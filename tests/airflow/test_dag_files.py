@@ -42,6 +42,22 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "parameters": {"params": {"size": 4}},
     "operated": {},
     "by_schedule": {"runner": "docker", "image": "registry.example/steps:1"},
+    "trained": {
+        "runner": "kubernetes",
+        "image": "registry.example/steps:1",
+        "namespace": "jobs",
+        "env": {"AWS_REGION": "eu-central-1"},
+        "secret_env": {"AWS_SECRET_ACCESS_KEY": "lake:key"},
+        "tasks": {"train": {"memory": "32Gi", "pool": "large", "priority_class": "high"}},
+        "spot_selector": {"cloud.example/spot": "true"},
+    },
+    "contained": {
+        "runner": "docker",
+        "image": "registry.example/steps:1",
+        "memory": "1Gi",
+        "env": {"AWS_REGION": "eu-central-1"},
+        "tasks": {"prepare": {"cpu": "500m", "volumes": ["claim:/data"]}},
+    },
     "catching_up": {"start_date": "2026-01-01T00:00:00Z", "runner": "inprocess"},
 }
 
@@ -107,15 +123,6 @@ def test_a_dag_file_imports_airflow_and_the_standard_library_alone() -> None:
             elif isinstance(node, ast.ImportFrom):
                 found.add(str(node.module).partition(".")[0])
         assert found - {"airflow"} <= sys.stdlib_module_names
-
-
-def test_the_names_file_tells_the_task_of_each_step() -> None:
-    files = compile_airflow(trace(samples.sales, {}).program, **GIVEN)
-    names = json.loads(files["names.json"])
-    text = str(files["dag.py"])
-    assert names[":begin"] == "begin"
-    assert "for_each.total.fetch" in names.values() or names
-    assert all(f'task_id="{task.rpartition(".")[2]}"' in text for task in names.values())
 
 
 # literals
@@ -218,6 +225,26 @@ BATCHES = compiled("nested")
         ({"airflow": "1.10"}, "the option `airflow` of the airflow compiler is '1.10'"),
         ({"runner": "podman"}, "the option `runner` of the airflow compiler is 'podman'"),
         ({"runner": "docker"}, "the option `image` of the airflow compiler is ''"),
+        ({"runner": "kubernetes", "image": "x", "cpu": "much"}, "the option `cpu` of the airflow compiler is 'much'"),
+        ({"memory": "1Gi"}, "the option `memory` of the airflow compiler means nothing to the runner `python`"),
+        (
+            {"runner": "docker", "image": "x", "namespace": "jobs"},
+            "the option `namespace` of the airflow compiler means nothing to the runner `docker`",
+        ),
+        (
+            {"runner": "docker", "image": "x", "tasks": {"fetch": {"labels": {}}}},
+            "the airflow compiler has no option `tasks.fetch.labels`",
+        ),
+        ({"tasks": {"fetch": {"memory": "1Gi"}}}, "the airflow compiler has no option `tasks.fetch.memory`"),
+        ({"runner": "kubernetes", "image": "x", "startup_timeout_seconds": 0}, "the option `startup_timeout_seconds`"),
+        (
+            {"runner": "kubernetes", "image": "x", "labels": {"dag_id": "y"}},
+            "an option of the airflow compiler: the label 'dag_id' is one of Airflow's own",
+        ),
+        (
+            {"runner": "kubernetes", "image": "x", "volumes": ["claim:/tmp/x"]},
+            "an option of the airflow compiler: a volume is mounted at /tmp/x",
+        ),
         ({"dag_id": "a b"}, "the option `dag_id` of the airflow compiler is 'a b'"),
         ({"max_map_length": 0}, "the option `max_map_length` of the airflow compiler is 0"),
         ({"env": {"A-B": "x"}}, "the option `env` of the airflow compiler is 'A-B'"),
@@ -243,13 +270,30 @@ def test_e720_an_option_that_airflow_could_not_take(options: dict[str, Any], tol
     assert found.fix
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "code", "told"),
+    [
+        ("trained", {"runner": "kubernetes", "spot_selector": None}, "E724", "node `for_each/train` is to run on spot"),
+        ("trained", {"runner": "docker"}, "E727", "node `for_each/convert` runs a container"),
+    ],
+)
+def test_e724_e727_what_a_pod_or_a_container_can_not_have(
+    name: str, options: dict[str, Any], code: str, told: str
+) -> None:
+    given = {**GIVEN, "image": "registry.example/steps:1", **options}
+    program = trace(getattr(samples, name), {}).program
+    with pytest.raises(CompileError) as caught:
+        compile_airflow(program, **given)
+    assert (caught.value.diagnostics[0].code, caught.value.diagnostics[0].what[: len(told)]) == (code, told)
+
+
 def test_e721_a_parameter_that_the_pipeline_has_not() -> None:
     with pytest.raises(CompileError, match=r"E721\] pipeline `sales` has no parameter `cuont`, did you mean `count`"):
         compiled("sales", params={"cuont": 3})
 
 
 def test_e731_a_schedule_without_a_value_for_a_parameter() -> None:
-    with pytest.raises(CompileError, match=r"E731\] `needing` is started by its schedule, and its parameter `size`"):
+    with pytest.raises(CompileError, match=r"E731\] the scheduled pipeline `needing` needs the parameter `size`"):
         compiled("needing")
     assert "Param(3, " in compiled("needing", params={"size": 3})
 

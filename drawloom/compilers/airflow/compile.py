@@ -1,7 +1,6 @@
 """The compiler for Airflow: a DAG file that starts steps, and what these read from the store.
 
 dag.py           the file for the DAGs folder; deployed, it is named after the DAG
-names.json       the task that each node is
 engine.json      digests, and the store: what `publish_folder` needs
 pipeline.json, spans.json, functions/, steps/, bundle.zip    as for the reference engine; they go into the store
 """
@@ -15,36 +14,26 @@ from typing import Any, Final
 from drawloom.catalog import keys
 from drawloom.compilers.airflow.dag_file import DagText, dag_text
 from drawloom.compilers.airflow.names import dag_key
-from drawloom.compilers.airflow.options import check_options, notifiers, task_arguments
+from drawloom.compilers.airflow.options import Options, check_options, notifiers, task_arguments
 from drawloom.compilers.airflow.own import refuse_own
 from drawloom.compilers.airflow.params import param_sources
+from drawloom.compilers.airflow.pods import Places, places_of, refuse_containers
 from drawloom.compilers.airflow.schedules import SCHEDULES, schedule_arguments, schedule_rules
 from drawloom.compilers.airflow.tasks import DagTask, dag_tasks
-from drawloom.compilers.base import (
-    Bundle,
-    Compiler,
-    EncodedValue,
-    Lowered,
-    Native,
-    Support,
-    refuse_unsupported,
-)
-from drawloom.compilers.bundle import code_bundle, project_root
+from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Support, refuse_unsupported
 from drawloom.compilers.by_steps import BY_STEPS
 from drawloom.compilers.emit.python import Source
 from drawloom.compilers.features import FEATURES
+from drawloom.compilers.given_params import given_params
 from drawloom.compilers.importable import refuse_unimportable
 from drawloom.compilers.passes.lower_steps import lower_steps
-from drawloom.compilers.program_files import program_files, readable_json
-from drawloom.errors import CompileError, Diagnostic, Span, did_you_mean
+from drawloom.compilers.program_files import engine_file, program_code, program_files
 from drawloom.ir.canonical import Json, digest_bytes
-from drawloom.ir.envelope import NotEncodable, encode
 from drawloom.ir.program import Program, pipeline_digest
 from drawloom.ir.protocol import stub_text
 
-__all__ = ["COMPILER", "compile_airflow", "dag_text_of"]
+__all__ = ["COMPILER", "compile_airflow"]
 
-_FORMAT: Final = 0
 _GRACE_SECONDS: Final = 600  # beyond a run's limit: for its first step to begin, and its last to end
 
 
@@ -58,7 +47,26 @@ def compile_airflow(
     runner: str = "python",
     python: str = "python3",
     image: str = "",
+    image_pull_policy: str = "",
+    image_pull_secrets: Sequence[str] = (),
+    namespace: str = "",
+    kubernetes_conn_id: str = "",
+    startup_timeout_seconds: int = 600,
+    service_account: str = "",
     env: Mapping[str, str] | None = None,
+    env_from_secrets: Sequence[str] = (),
+    secret_env: Mapping[str, object] | None = None,
+    cpu: float | str | None = None,
+    memory: str = "",
+    disk: str = "",
+    node_selector: Mapping[str, str] | None = None,
+    tolerations: Sequence[object] = (),
+    priority_class: str = "",
+    labels: Mapping[str, str] | None = None,
+    annotations: Mapping[str, str] | None = None,
+    volumes: Sequence[object] = (),
+    spot_selector: Mapping[str, str] | None = None,
+    spot_tolerations: Sequence[object] = (),
     tags: Sequence[str] = (),
     owner: str = "",
     pool: str = "",
@@ -82,15 +90,32 @@ def compile_airflow(
         dag_id: the DAG's id; "" for the pipeline's name.
         airflow: which Airflow the file is for: `3` or `2.11`.
         runner: how a worker runs a step: `python`, an interpreter that shares nothing with Airflow's own; `docker`, a
-            container of `image`; `inprocess`, a fork of the worker's own process, which has Airflow's packages.
+            container of `image`; `kubernetes`, a pod of `image`; `inprocess`, a fork of the worker's own process, which
+            has Airflow's packages.
         python: the interpreter, 3.11 or later, with the packages of the tasks: a path, or a name that is looked for in
             the PATH of the worker, or of the image.
-        image: the image of `docker`.
+        image: the image of `docker` and `kubernetes`: any with Python 3.11 or later, and the packages of the tasks.
+        image_pull_policy: `IfNotPresent`, `Always` or `Never`; "" for Kubernetes' own, or docker's, default.
+        image_pull_secrets: Secrets that the images of pods are fetched with.
+        namespace, kubernetes_conn_id: where pods run, and Airflow's Connection to that cluster; "" for Airflow's own
+            defaults.
+        startup_timeout_seconds: how long a pod may wait for a machine and its image.
+        service_account: whose rights the pods have; "" for the namespace's default.
         env: variables of the steps' processes.
+        env_from_secrets: Secrets of the namespace, all of whose keys become variables of the pods.
+        secret_env: variable -> (Secret, key), or `secret:key`; of a container of docker's, the worker's own variable.
+        cpu, memory, disk: what is kept for each pod, or the most a container of docker's may take, where its task says
+            nothing.
+        node_selector, tolerations, priority_class: where all pods run, and how urgent they are.
+        labels, annotations: of all pods.
+        volumes: what is mounted in all pods (`claim:/mount/path`, or the fields of a `Volume`); in a container of
+            docker's, what lies under the same path on the worker.
+        spot_selector, spot_tolerations: which machines a task with `spot=True` runs on.
         tags: of the DAG, beside `drawloom`.
         owner: of the tasks; "" for Airflow's own default.
         pool, priority_weight, queue: of all tasks; "" and None for Airflow's own defaults.
-        tasks: task name -> `pool`, `pool_slots`, `priority_weight`, `queue` of that task alone.
+        tasks: task name -> options of that task alone: `pool`, `pool_slots`, `priority_weight`, `queue`, and those of
+            its pod or container, which go before its own.
         start_date: the time from which on a schedule makes up for runs, ISO 8601 with its zone.
         on_failure, on_success: notifiers that are told how a run ended: tables of `class` and the class's arguments.
         max_map_length: how many instances of a task Airflow maps at most (its option of the same name).
@@ -100,7 +125,8 @@ def compile_airflow(
 
     Raises:
         CompileError: E701, a feature Airflow doesn't have; E703, E704, the bundle can't be made; E706, a task can't be
-            imported by a step; E720, an option is wrong; E721, the parameters don't fit; E731, a scheduled pipeline has
+            imported by a step; E720, an option is wrong; E721, the parameters don't fit; E724, E727, a pod or a
+            container that a task asks for can't be had; E731, a scheduled pipeline has
             a parameter without a value; E737, an engine node can't be run by Airflow; E750, jinja2 isn't installed;
             E751, a schedule needs a start.
     """
@@ -108,65 +134,54 @@ def compile_airflow(
     refuse_unsupported(program, COMPILER)
     refuse_own(program)
     refuse_unimportable(program)
-    check_options(program, given)
-    modules = sorted({task.function.module for task in program.pipeline.tasks})
-    if root is None and modules:
-        root = project_root(modules)
-    code = code_bundle(root, modules)
-    sha, digest = digest_bytes(code), pipeline_digest(program.pipeline)
+    options = check_options(program, given)
+    if runner == "docker":
+        refuse_containers(program)
+    code = program_code(program, root)
     plan = lower_steps(program.pipeline, allow_pickle=allow_pickle)
+    places = Places() if options.pods is None else places_of(program, plan, options.pods, runner)
     given["dag_id"] = dag_id or dag_key(program.pipeline.name)
-    made = dag_tasks(plan)
-    text = dag_text(dag_text_of(program, made, given, digest, sha))
-    engine: Json = {
-        "format": _FORMAT,
-        "engine": "airflow",
-        "pipeline": program.pipeline.name,
-        "program": digest,
-        "bundle": sha,
-        "store": store,
-        "project": project,
-        "dag_id": given["dag_id"],
-    }
+    tasks_made = dag_tasks(plan, places.staged)
+    digest, sha = pipeline_digest(program.pipeline), digest_bytes(code)
+    text = dag_text(_dag_text_of(program, tasks_made, given, options, places, digest, sha))
+    where: dict[str, Json] = {"store": store, "project": project, "dag_id": given["dag_id"]}
     files: dict[str, str | bytes] = {
         "dag.py": text,
-        "names.json": readable_json(_names(made)),
-        "engine.json": readable_json(engine),
+        "engine.json": engine_file("airflow", program, digest, sha, **where),
         "bundle.zip": code,
     }
     return Bundle(files | program_files(program, plan))
 
 
-def dag_text_of(program: Program, tasks: Sequence[DagTask], given: Mapping[str, Any], digest: str, sha: str) -> DagText:
+def _dag_text_of(
+    program: Program,
+    tasks: Sequence[DagTask],
+    given: Mapping[str, Any],
+    options: Options,
+    places: Places,
+    digest: str,
+    sha: str,
+) -> DagText:
     """What is printed of a program.
 
     Args:
         program: the program.
         tasks: its tasks.
         given: option -> value, as `compile_airflow` has them.
-        digest, sha: of its pipeline and of its code bundle.
+        options: them, read.
+        places: what its steps run in.
+        digest, sha: of its pipeline, and of its code bundle.
     """
-    values = _given(program, given["params"] or {})
+    values = given_params(program, given["params"] or {}, "a DAG")
     forms = param_sources(program.pipeline.params, values)
     imports, callbacks = notifiers({name: given[name] for name in ("on_failure", "on_success")})
     others = {name: {"tree": tree} for name, tree in values.items() if name not in forms}
-    project = f"{given['store'].rstrip('/')}/{keys.project_prefix(given['project'])}"
     return DagText(
         dag=_dag_arguments(program, given, forms) | callbacks,
         tasks=tasks,
-        arguments=task_arguments(program, tasks, given["tasks"] or {}),
-        settings={
-            "PROGRAM": digest,
-            "BUNDLE": sha,
-            "BUNDLES": (project + keys.bundle_key(sha)).removesuffix(f"/{sha}.zip"),
-            "WHERE": ["--store", given["store"], "--project", given["project"]],
-            "PYTHON": given["python"],
-            **({"IMAGE": given["image"]} if given["runner"] == "docker" else {}),
-            "ENVIRONMENT": dict(given["env"] or {}),
-            "MAX_MAP_LENGTH": given["max_map_length"],
-            "PARAMS": list(forms),
-            "RUN": {"engine": "airflow", "ids": [], **({"params": others} if others else {})},
-        },
+        arguments=_arguments(tasks, task_arguments(program, tasks, options.operators), places, given["runner"]),
+        settings=_settings(given, places, digest, sha)
+        | {"PARAMS": list(forms), "RUN": {"engine": "airflow", **({"params": others} if others else {})}},
         imports=imports,
         rules=schedule_rules(program.pipeline.policies.schedule),
         stub=stub_text(),
@@ -176,8 +191,38 @@ def dag_text_of(program: Program, tasks: Sequence[DagTask], given: Mapping[str, 
     )
 
 
-def _names(tasks: Sequence[DagTask]) -> dict[str, str]:
-    return {task.step: task.id for task in tasks if task.kind not in ("Spread", "Own")}
+def _settings(given: Mapping[str, Any], places: Places, digest: str, sha: str) -> dict[str, Any]:
+    """What the code of the operators is given."""
+    project = f"{given['store'].rstrip('/')}/{keys.project_prefix(given['project'])}"
+    made = {
+        "PROGRAM": digest,
+        "BUNDLE": sha,
+        "BUNDLES": (project + keys.bundle_key(sha)).removesuffix(f"/{sha}.zip"),
+        "WHERE": ["--store", given["store"], "--project", given["project"]],
+        "PYTHON": given["python"],
+        "MAX_MAP_LENGTH": given["max_map_length"],
+    }
+    match given["runner"]:
+        case "kubernetes":
+            names = ("namespace", "kubernetes_conn_id", "startup_timeout_seconds")
+            return made | {"PODS": places.made, "POD_ARGUMENTS": {name: given[name] for name in names if given[name]}}
+        case "docker":
+            return made | {"CONTAINERS": places.made}
+    return made | {"ENVIRONMENT": dict(given["env"] or {})}
+
+
+def _arguments(
+    tasks: Sequence[DagTask], known: Mapping[str, Mapping[str, Any]], places: Places, runner: str
+) -> dict[str, dict[str, Any]]:
+    """Further arguments of operators, by task id: what is said of their tasks, and what they run in."""
+    made = {name: dict(arguments) for name, arguments in known.items()}
+    kind = "pod_kind" if runner == "kubernetes" else "container"
+    for task in tasks:
+        if task.step in places.names:
+            made.setdefault(task.id, {})[kind] = places.names[task.step]
+        if task.step in places.staged and runner == "kubernetes":
+            made.setdefault(task.id, {})["staged"] = True
+    return made
 
 
 def _dag_arguments(program: Program, given: Mapping[str, Any], forms: Mapping[str, Source]) -> dict[str, Any]:
@@ -201,43 +246,10 @@ def _dag_arguments(program: Program, given: Mapping[str, Any], forms: Mapping[st
     return made
 
 
-def _given(program: Program, params: Mapping[str, object]) -> dict[str, Json]:
-    """Parameter name -> envelope tree, of those that are given a value.
-
-    Raises:
-        CompileError: E721.
-    """
-    ports = {port.name: port for port in program.pipeline.params}
-    where = program.spans.get("")
-    problems = [
-        Diagnostic(
-            "E721",
-            f"pipeline `{program.pipeline.name}` has no parameter `{name}`{did_you_mean(name, ports)}",
-            where,
-            "leave it out",
-        )
-        for name in sorted(params.keys() - ports.keys())
-    ]
-    if problems:
-        raise CompileError(problems)
-    return {name: _tree(name, value, where) for name, value in params.items()}
-
-
-def _tree(name: str, value: object, where: Span | None) -> Json:
-    if isinstance(value, EncodedValue):
-        return value.tree
-    try:
-        return encode(value)
-    except NotEncodable as error:
-        what = f"the parameter `{name}` can't be put into a DAG: {error}"
-        fix = "use `drawloom deploy`, which stores such values first"
-        raise CompileError(Diagnostic("E721", what, where, fix)) from error
-
-
 _SUPPORT: Final[dict[str, Support]] = {
     **dict.fromkeys(FEATURES, Native()),
     **BY_STEPS,
-    "node.container@1": Lowered("the step runs it by docker or podman of its worker"),
+    "node.container@1": Lowered("in its pod, between two stages, or by docker or podman of its worker"),
     "node.engine@1": Lowered("an operator between a step that gives its inputs and one that reads its result"),
     "node.pipeline@1": Lowered("a task group"),
     "control.map@1": Lowered("tasks mapped over the index vectors that a deciding step counts"),
@@ -252,13 +264,13 @@ _SUPPORT: Final[dict[str, Support]] = {
     "policy.retry.backoff@1": Lowered("`retry_exponential_backoff`, which adds up to as much again"),
     **SCHEDULES,
     "policy.packages@1": Lowered("the packages of the interpreter"),
-    "policy.resources@1": Lowered("a worker, of which nothing is kept for a step"),
-    "policy.resources.gpu@1": Lowered("whatever devices a worker has"),
-    "policy.image@1": Lowered("the interpreter of the target"),
-    "policy.placement@1": Lowered("any worker"),
-    "policy.volumes@1": Lowered("what lies under these paths on a worker"),
-    "policy.secrets@1": Lowered("variables of these names, where a worker has them"),
-    "policy.pod@1": Lowered("a process has none of these"),
+    "policy.resources@1": Lowered("what is kept for its pod, or the most its container may take; nothing of a worker"),
+    "policy.resources.gpu@1": Lowered("those of its pod or container, or whatever a worker has"),
+    "policy.image@1": Lowered("that of its pod or container, or the interpreter of the target"),
+    "policy.placement@1": Lowered("the machine of its pod, or any worker"),
+    "policy.volumes@1": Lowered("those of its pod, or what lies under these paths on a worker"),
+    "policy.secrets@1": Lowered("those of its pod, or variables of these names, where a worker has them"),
+    "policy.pod@1": Lowered("its pod's; a process or a container has none of these"),
     "value.logical_time@1": Lowered("the end of the run's data interval, or its logical date"),
     "value.interval@1": Lowered("the run's data interval"),
     "value.file@1": Lowered("who triggers the run stores them first"),

@@ -18,13 +18,16 @@ from drawloom.compilers.airflow.tasks import DagTask
 from drawloom.compilers.emit.python import WIDTH, Source, call, literal
 from drawloom.compilers.emit.templates import template
 from drawloom.errors import Diagnostic
+from drawloom.ir.canonical import digest_bytes
+from drawloom.ir.container import ROOT
 
 __all__ = ["DagText", "dag_text"]
 
 # Any: values of Airflow's arguments, and jinja2's objects
 
 _RESERVED: Final = (  # what means something else in the file
-    *("AirflowException", "AirflowFailException", "AirflowSkipException", "BaseOperator", "Begin", "DAG", "End"),
+    *("AirflowException", "AirflowFailException", "AirflowSkipException", "BOOTSTRAP", "BaseOperator", "Begin", "DAG"),
+    *("End", "KubernetesPodOperator", "copy", "traceback"),
     *(
         "CronDataIntervalTimetable",
         "DownstreamTasksSkipped",
@@ -71,7 +74,7 @@ class DagText:
         stub: the text of the bootstrap stub.
         title: what the file is, in its first line.
         profile: `3` or `2.11`.
-        runner: `python`, `docker` or `inprocess`.
+        runner: `python`, `inprocess`, `docker` or `kubernetes`.
     """
 
     dag: Mapping[str, Any]
@@ -92,7 +95,8 @@ def dag_text(given: DagText) -> str:
     Raises:
         CompileError: E750, jinja2 isn't installed.
     """
-    body = _Body(given.tasks, given.arguments)
+    body = "\n".join(_Body(given).lines())
+    dag = call("DAG", given.dag, 0, len("with ") + len(" as dag:"))
     text: str = _template().render(
         title=_docstring(f"{given.title}\n\nWritten by drawloom: change the pipeline and deploy it, not this file.\n"),
         rules=given.rules,
@@ -101,8 +105,11 @@ def dag_text(given: DagText) -> str:
         profile=given.profile,
         imports=_imports(given),
         settings={name: literal(value, 0, len(name) + 3) for name, value in given.settings.items()},
-        dag=call("DAG", given.dag, 0, len("with ") + len(" as dag:")),
-        body="\n".join(body.lines()),
+        dag=dag,
+        body=body,
+        version=digest_bytes(f"{dag}{body}".encode())[:12],
+        root=ROOT,
+        has_one_each=any(task.one_each for task in given.tasks),
         has_spread=any(task.kind == "Spread" for task in given.tasks),
         has_own=any(task.kind == "Own" for task in given.tasks),
         stub=_docstring("\\\n", given.stub),
@@ -116,6 +123,7 @@ _EXCEPTIONS: Final = ("AirflowException", "AirflowFailException", "AirflowSkipEx
 def _imports(given: DagText) -> list[str]:
     """The lines that import what a file needs of Airflow, and what its notifiers are."""
     is_used = {
+        "BaseOperator": given.runner != "kubernetes" or any(task.kind == "Spread" for task in given.tasks),
         "CronDataIntervalTimetable": "CronDataIntervalTimetable" in str(given.dag.get("schedule", "")),
         "Param": "params" in given.dag,
         "TaskGroup": any(task.group and task.group != task.mapped_group for task in given.tasks),
@@ -123,7 +131,9 @@ def _imports(given: DagText) -> list[str]:
     }
     used = [name for name, is_there in is_used.items() if is_there]
     found: dict[str, list[str]] = {}
-    for name in ("DAG", "BaseOperator", *used):
+    if given.runner == "kubernetes":
+        found["airflow.providers.cncf.kubernetes.operators.pod"] = ["KubernetesPodOperator"]
+    for name in ("DAG", *used):
         module = "airflow.sdk" if given.profile == "3" else _OLD_MODULES[name]
         found.setdefault(module, []).append(name)
     if given.profile == "3":
@@ -193,14 +203,16 @@ class _Group:
 class _Body:
     """The statements within `with DAG(...)`."""
 
-    def __init__(self, tasks: Sequence[DagTask], arguments: Mapping[str, Mapping[str, Any]]) -> None:
+    def __init__(self, given: DagText) -> None:
+        tasks = given.tasks
+        self._profile = given.profile
         self._tasks = {task.id: task for task in tasks}
-        self._arguments = arguments
+        self._arguments = given.arguments
         self._whole = _Group(())
         for task in tasks:
             self._whole.inner(task.group).parts.append(task)
         operators = [operator_class(str(task.own))[1] for task in tasks if task.kind == "Own"]
-        variables = Variables([*_RESERVED, *operators])
+        variables = Variables([*_RESERVED, *given.settings, *operators])
         self._names = {task.id: variables.new(task.id) for task in tasks}
         self._functions = {task.mapped_group: "" for task in tasks if task.mapped_group}
         for path in self._functions:
@@ -246,7 +258,7 @@ class _Body:
         return next(one for task in inside for one in task.after if one not in ids)
 
     def _task(self, task: DagTask, indent: int) -> str:
-        given = _operator_arguments(task) | dict(self._arguments.get(task.id, {}))
+        given = _operator_arguments(task, self._profile) | dict(self._arguments.get(task.id, {}))
         name = self._names[task.id]
         used = indent + len(name) + 3
         kind = operator_class(str(task.own))[1] if task.kind == "Own" else task.kind
@@ -296,10 +308,11 @@ class _Body:
         return found
 
 
-def _operator_arguments(task: DagTask) -> dict[str, Any]:
+def _operator_arguments(task: DagTask, profile: str) -> dict[str, Any]:
     made: dict[str, Any] = {"task_id": task.local}
+    one_each = {"one_each": True} if task.one_each else {}
     if task.kind == "Spread":
-        return made | {"of": task.step, "batch_size": task.counts}
+        return made | {"of": task.step, "batch_size": task.counts} | one_each
     if task.kind == "Own":
         assert isinstance(task.own, str), "it is a spec"
         return made | operator_arguments(task.own, task.of) | _limit_argument(task)
@@ -312,13 +325,13 @@ def _operator_arguments(task: DagTask) -> dict[str, Any]:
     if task.ended and task.kind in ("Step", "Give", "Take"):
         made["ended"] = True
     if task.counts is not None:
-        made["batch_size"] = task.counts
+        made |= {"batch_size": task.counts} | one_each
     if task.skips:
         made["skips"] = task.skips
-    return made | _retry_arguments(task)
+    return made | _retry_arguments(task, profile)
 
 
-def _retry_arguments(task: DagTask) -> dict[str, Any]:
+def _retry_arguments(task: DagTask, profile: str) -> dict[str, Any]:
     entry = task.entry
     made: dict[str, Any] = {}
     if entry.retries + entry.lost_retries:
@@ -326,7 +339,8 @@ def _retry_arguments(task: DagTask) -> dict[str, Any]:
     if entry.delay_seconds and entry.retries:
         made["retry_delay"] = Source(f"timedelta(seconds={entry.delay_seconds!r})")
         if entry.factor > 1:
-            made["retry_exponential_backoff"] = entry.factor
+            # Airflow 2 doubles the delay, and takes no other factor
+            made["retry_exponential_backoff"] = entry.factor if profile == "3" else True
             made["max_retry_delay"] = Source(f"timedelta(seconds={entry.max_delay_seconds!r})")
     return made | _limit_argument(task)
 

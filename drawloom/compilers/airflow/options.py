@@ -1,37 +1,63 @@
 """The options of the airflow compiler, held against what Airflow takes, and what they come to in a DAG.
 
-`tasks` refines some of them for one task: `{"train": {"pool": "gpu", "queue": "large"}}`.
+`tasks` refines some of them for one task: `{"train": {"pool": "gpu", "queue": "large", "memory": "16Gi"}}`.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from drawloom.compilers.airflow.names import dag_key
+from drawloom.compilers.airflow.pods import RULES
 from drawloom.compilers.airflow.tasks import DagTask
 from drawloom.compilers.emit.python import Source, call
-from drawloom.errors import CompileError, Diagnostic, did_you_mean
+from drawloom.compilers.pods.options import OF_PODS, PodOptions, pod_options
+from drawloom.compilers.task_options import task_options, wrong_option
+from drawloom.errors import CompileError, Diagnostic
 from drawloom.ir.nodes import Call
 from drawloom.ir.program import Program
 from drawloom.ir.walk import walk
 
-__all__ = ["OF_TASKS", "PROFILES", "RUNNERS", "check_options", "notifiers", "task_arguments"]
+__all__ = ["OF_TASKS", "PROFILES", "RUNNERS", "Options", "check_options", "notifiers", "task_arguments"]
 
 # Any: options as users write them
 
 PROFILES: Final = ("3", "2.11")
-RUNNERS: Final = ("python", "inprocess", "docker")
+RUNNERS: Final = ("python", "inprocess", "docker", "kubernetes")
 OF_TASKS: Final[Mapping[str, type]] = {"pool": str, "pool_slots": int, "priority_weight": int, "queue": str}
+_EXPECTED: Final = {str: "a text", int: "a whole number"}
+_IN_CONTAINERS: Final = ("docker", "kubernetes")
+# option -> the runners that look at it
+_ONLY_WITH: Final[Mapping[str, Sequence[str]]] = {
+    **dict.fromkeys(OF_PODS, ("kubernetes",)),
+    **dict.fromkeys(("image", "image_pull_policy", "cpu", "memory", "gpu", "volumes", "secret_env"), _IN_CONTAINERS),
+    **dict.fromkeys(("spot_selector", "spot_tolerations", "namespace", "kubernetes_conn_id"), ("kubernetes",)),
+    "env": RUNNERS,
+}
 _CLASS: Final = re.compile(r"[A-Za-z_][\w.]*\.[A-Za-z_]\w*\Z")
 _VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z")
 _Wrong = tuple[str, object, str]  # the option, what it is, what it should be
 
 
-def check_options(program: Program, given: Mapping[str, Any]) -> None:
-    """Refuses what Airflow, or a process, couldn't take.
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a target says, read.
+
+    Args:
+        operators: task -> arguments of its operators.
+        pods: how pods and containers are made; None where steps run on the worker itself.
+    """
+
+    operators: Mapping[str, Mapping[str, Any]]
+    pods: PodOptions | None
+
+
+def check_options(program: Program, given: Mapping[str, Any]) -> Options:
+    """The options of a target, if Airflow, or what its steps run in, can take them.
 
     Args:
         program: whose tasks may be named.
@@ -40,13 +66,41 @@ def check_options(program: Program, given: Mapping[str, Any]) -> None:
     Raises:
         CompileError: E720.
     """
-    problems = [
-        Diagnostic("E720", f"the option `{name}` of the airflow compiler is {value!r}", None, f"give it {expected}")
-        for name, value, expected in _wrong(given)
+    runner = given["runner"]
+    problems = [wrong_option("airflow", name, value, expected) for name, value, expected in _wrong(given)]
+    if runner in RUNNERS:
+        problems += list(_needless(given))
+    kinds = [one for one in OF_PODS if one not in _ONLY_WITH or runner in _ONLY_WITH[one]]
+    tasks, found = task_options("airflow", program, given["tasks"], [*OF_TASKS, *(kinds if runner in RULES else ())])
+    problems += found
+    problems += [
+        wrong_option("airflow", f"tasks.{one.written}.{name}", value, _EXPECTED[OF_TASKS[name]])
+        for one in tasks
+        for name, value in one.options.items()
+        if name in OF_TASKS and type(value) is not OF_TASKS[name]
     ]
-    problems += _task_problems(program, given["tasks"] or {})
+    pods = None
+    if runner in RULES:
+        of_pods = {name: given[name] for name in OF_PODS if name in given}
+        spot = {name: given[name] for name in ("spot_selector", "spot_tolerations")}
+        pods, found = pod_options("airflow", of_pods, tasks, RULES[runner], **spot)
+        problems += found
     if problems:
         raise CompileError(problems)
+    operators = {
+        task: {name: value for name, value in one.options.items() if name in OF_TASKS}
+        for one in tasks
+        for task in one.tasks
+    }
+    return Options(operators, pods)
+
+
+def _needless(given: Mapping[str, Any]) -> Iterator[Diagnostic]:
+    """Options that only other runners look at."""
+    for name, runners in _ONLY_WITH.items():
+        if given.get(name) and given["runner"] not in runners:
+            what = f"the option `{name}` of the airflow compiler means nothing to the runner `{given['runner']}`"
+            yield Diagnostic("E720", what, None, f"leave it out, or choose the runner {' or '.join(runners)}")
 
 
 def _wrong(given: Mapping[str, Any]) -> Iterator[_Wrong]:
@@ -58,10 +112,9 @@ def _wrong(given: Mapping[str, Any]) -> Iterator[_Wrong]:
     for name, known in (("airflow", PROFILES), ("runner", RUNNERS)):
         if given[name] not in known:
             yield name, given[name], f"one of {', '.join(known)}"
-    if given["runner"] == "docker" and not given["image"]:
-        yield "image", given["image"], "the image that steps run in: any with Python 3.11 or later as `python3`"
-    if type(given["max_map_length"]) is not int or given["max_map_length"] < 1:
-        yield "max_map_length", given["max_map_length"], "a whole number above 0"
+    for name in ("max_map_length", "startup_timeout_seconds"):
+        if type(given[name]) is not int or given[name] < 1:
+            yield name, given[name], "a whole number above 0"
     yield from _wrong_texts(given)
     if given["start_date"]:
         yield from _wrong_date(given["start_date"])
@@ -75,7 +128,7 @@ def _wrong_texts(given: Mapping[str, Any]) -> Iterator[_Wrong]:
     for name in given["env"] or {}:
         if not _VARIABLE.match(str(name)):
             yield "env", name, "names of letters, digits and _"
-    for name in ("pool", "queue"):
+    for name in ("pool", "queue", "namespace", "kubernetes_conn_id"):
         if not isinstance(given[name], str):
             yield name, given[name], "a text"
     for text in given["tags"]:
@@ -92,38 +145,6 @@ def _wrong_date(text: str) -> Iterator[_Wrong]:
         yield "start_date", text, "a time in ISO 8601 with its zone: 2026-01-31T00:00:00Z"
 
 
-def _task_problems(program: Program, tasks: Mapping[str, Any]) -> Iterator[Diagnostic]:
-    known = [task.name for task in program.pipeline.tasks]
-    for name, own in tasks.items():
-        found = tasks_named(program, str(name))
-        if not found:
-            short = [task.rpartition(":")[2] for task in known]
-            what = f"the option `tasks` of the airflow compiler names `{name}`"
-            what += f", which `{program.pipeline.name}` doesn't call"
-            fix = f"name one of {', '.join(short) or 'no tasks'}; one of another module as `module:task`"
-            yield Diagnostic("E720", what + did_you_mean(str(name), [*short, *known]), None, fix)
-        if not isinstance(own, Mapping):
-            what = f"the option `tasks.{name}` of the airflow compiler is {own!r}"
-            yield Diagnostic("E720", what, None, f"give it a mapping of {', '.join(OF_TASKS)}")
-            continue
-        for option, value in own.items():
-            if option not in OF_TASKS:
-                what = (
-                    f"the airflow compiler has no option `tasks.{name}.{option}`{did_you_mean(str(option), OF_TASKS)}"
-                )
-                yield Diagnostic("E720", what, None, f"it takes {', '.join(OF_TASKS)}")
-            elif type(value) is not OF_TASKS[option]:
-                what = f"the option `tasks.{name}.{option}` of the airflow compiler is {value!r}"
-                expected = "a text" if OF_TASKS[option] is str else "a whole number"
-                yield Diagnostic("E720", what, None, f"give it {expected}")
-
-
-def tasks_named(program: Program, name: str) -> list[str]:
-    """The tasks that an option means: by their whole name, or by that of the function."""
-    known = [task.name for task in program.pipeline.tasks]
-    return [task for task in known if name == task] or [task for task in known if task.rpartition(":")[2] == name]
-
-
 def task_arguments(
     program: Program, tasks: Sequence[DagTask], given: Mapping[str, Mapping[str, Any]]
 ) -> dict[str, dict[str, Any]]:
@@ -132,16 +153,15 @@ def task_arguments(
     Args:
         program: the program.
         tasks: those of the DAG.
-        given: task -> options, as users write them.
+        given: task -> arguments of its operators.
     """
-    own = {task: options for name, options in given.items() for task in tasks_named(program, name)}
     called = {node.id: node.task for node in walk(program.pipeline.body) if isinstance(node, Call)}
     made: dict[str, dict[str, Any]] = {}
     for task in tasks:
         name = called.get(task.step)
         if name is not None:
             doc = program.docs.get(name, "")
-            made[task.id] = dict(own.get(name, {})) | ({"doc_md": doc} if doc else {})
+            made[task.id] = dict(given.get(name, {})) | ({"doc_md": doc} if doc else {})
     return made
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from drawloom.compilers.emit.python import Source
-from drawloom.compilers.features import has_several_steps
+from drawloom.compilers.features import is_ordered
 from drawloom.errors import CompileError, Diagnostic
 from drawloom.ir.nodes import Call, Loop, Map, Node
 from drawloom.ir.program import Program
@@ -95,13 +95,9 @@ def _followed(nodes: tuple[Node, ...], *, depth: int, inside: bool) -> Iterator[
     for node in nodes:
         if inside:
             yield node.id
-        deeper = isinstance(node, Loop) or (isinstance(node, Map) and (depth > 0 or _is_followed(node)))
+        deeper = isinstance(node, Loop) or (isinstance(node, Map) and (depth > 0 or is_ordered(node)))
         for block in blocks(node):
             yield from _followed(block.nodes, depth=depth + isinstance(node, Map), inside=inside or deeper)
-
-
-def _is_followed(node: Map) -> bool:
-    return node.parallelism is not None and (node.parallelism.limit == 1 or has_several_steps(node))
 
 
 def _problems(task: TaskSpec) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from drawloom.compilers.base import Lowered, Native, Refused, Support
 from drawloom.compilers.emit.python import Source, call
 from drawloom.compilers.features import FEATURES
+from drawloom.compilers.given_params import needs_values
 from drawloom.errors import CompileError, Diagnostic, Span
 from drawloom.ir.nodes import Pipeline
 from drawloom.ir.policies import SchedulePolicy
@@ -75,10 +76,6 @@ def _refuse_unscheduled(
         problems.append(
             Diagnostic("E751", what, where, "give the option start_date: the time from which on runs are made up for")
         )
-    missing = [port.name for port in pipeline.params if port.default is None and port.name not in params]
-    if missing:
-        what = f"`{pipeline.name}` is started by its schedule, and its parameter `{missing[0]}` has no value then"
-        fix = "give it a default, or a value in the target (`params`)"
-        problems.append(Diagnostic("E731", what, where, fix))
+    problems += needs_values(pipeline, params, where)
     if problems:
         raise CompileError(problems)

@@ -56,6 +56,7 @@ class DagTask:
         contained: whether a `try` looks at its failure: nothing else fails with it.
         counts: of one that gives the index vectors of what is mapped over it, how many in each; 0 if a `Spread` puts
             them together; None of others.
+        one_each: whether what it counts can't be given several index vectors: an operator, an image between two stages.
         over: the id of the task whose list it is mapped over, "" for none.
         mapped_group: the group, as in `group`, that is mapped over a list, with this task in it; () for none.
         entry: what the plan says of its retries.
@@ -72,6 +73,7 @@ class DagTask:
     ended: bool = False
     contained: bool = False
     counts: int | None = None
+    one_each: bool = False
     over: str = ""
     mapped_group: tuple[str, ...] = ()
     entry: Run = _NO_RETRIES
@@ -111,14 +113,20 @@ class _Ends:
     waits: tuple[str, ...]
 
 
-def dag_tasks(plan: StepPlan) -> list[DagTask]:
-    """The tasks of a plan, in an order in which each comes after those it waits for; `begin` first, `end` last."""
-    return _Tasks(plan).made()
+def dag_tasks(plan: StepPlan, alone: Collection[str] = ()) -> list[DagTask]:
+    """The tasks of a plan, in an order in which each comes after those it waits for; `begin` first, `end` last.
+
+    Args:
+        plan: the plan.
+        alone: ids of steps that can't be given several index vectors.
+    """
+    return _Tasks(plan, alone).made()
 
 
 class _Tasks:
-    def __init__(self, plan: StepPlan) -> None:
+    def __init__(self, plan: StepPlan, alone: Collection[str]) -> None:
         self._plan = plan
+        self._alone = alone
         self._slices = {step.id: step for step in plan.steps}
         self._names = TaskNames()
         self._tasks: dict[str, DagTask] = {}
@@ -175,8 +183,7 @@ class _Tasks:
                 return self._run(entry, after, around)
             case Group() | When():
                 finished = isinstance(entry, Group) and entry.finished
-                inner = _Around(around.contained or finished, around.over, around.mapped_group, around.at_once)
-                ends = self._sequence(entry.body, inner)
+                ends = self._sequence(entry.body, replace(around, contained=around.contained or finished))
                 self._link(ends.heads, after)
                 if isinstance(entry, When) and not around.in_map:
                     self._skip(entry)
@@ -220,7 +227,9 @@ class _Tasks:
             spread.after = [decide.id]
             over = spread.id
         steps = list(_steps_of(entry.body))
-        several = len(steps) > 1 or any(isinstance(one, Own) for one in steps)
+        has_own = any(isinstance(one, Own) for one in steps)
+        several = len(steps) > 1 or has_own
+        self._tasks[over].one_each |= has_own or any(one.id in self._alone for one in steps)
         by_item = not around.in_map and several and not any(self._is_mapped(one) for one in steps)
         path = tuple(self._slices[entry.step].node.split("/"))
         group = self._names.group(path) if by_item else ()

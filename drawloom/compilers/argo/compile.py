@@ -19,7 +19,6 @@ from drawloom.compilers.argo.kinds import (
     SCHEDULES,
     chosen_kind,
     lacks_times,
-    needs_values,
     objects_of,
     times_of,
 )
@@ -28,26 +27,24 @@ from drawloom.compilers.argo.own import refuse_own
 from drawloom.compilers.argo.patches import PATCH_FIX, Patch, patched, read_patches
 from drawloom.compilers.argo.rules import OBJECT_LIMIT_BYTES, problems_of
 from drawloom.compilers.argo.templates import ENTRYPOINT, EXIT, Pods, Templates
-from drawloom.compilers.base import Bundle, Compiler, EncodedValue, Lowered, Native, Support, refuse_unsupported
-from drawloom.compilers.bundle import code_bundle, project_root
+from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Support, refuse_unsupported
 from drawloom.compilers.by_steps import BY_STEPS
 from drawloom.compilers.emit.yaml import yaml_text
 from drawloom.compilers.features import FEATURES
+from drawloom.compilers.given_params import given_params, lacking_params, needs_values
 from drawloom.compilers.importable import refuse_unimportable
 from drawloom.compilers.passes.lower_steps import lower_steps
 from drawloom.compilers.passes.plan import StepPlan
 from drawloom.compilers.pods.names import object_name
 from drawloom.compilers.pods.printed import container_part
-from drawloom.compilers.program_files import program_files, readable_json
-from drawloom.errors import CompileError, Diagnostic, Span, did_you_mean
+from drawloom.compilers.program_files import engine_file, program_code, program_files, readable_json
+from drawloom.errors import CompileError, Diagnostic, Span
 from drawloom.ir.canonical import Json, digest_bytes
-from drawloom.ir.envelope import NotEncodable, encode
 from drawloom.ir.program import Program, pipeline_digest
 from drawloom.ir.protocol import asked_text, stub_text
 
 __all__ = ["COMPILER", "compile_argo", "workflow_of"]
 
-_FORMAT: Final = 0
 _PARAMS_LIMIT_BYTES: Final = 64 * 1024  # a Workflow has 1 MiB, and Linux 128 KiB for one argument
 _GRACE_SECONDS: Final = 600  # beyond a run's limit: for its first step to begin, and its last to end
 
@@ -131,10 +128,7 @@ def compile_argo(
     changes = read_patches(patches)
     options = argo_pods(program, given)
     refuse_images(program)
-    modules = sorted({task.function.module for task in program.pipeline.tasks})
-    if root is None and modules:
-        root = project_root(modules)
-    code = code_bundle(root, modules)
+    code = program_code(program, root)
     sha = digest_bytes(code)
     plan = lower_steps(program.pipeline, allow_pickle=allow_pickle)
     steps, spec = pods_of(program, plan.policies, options)
@@ -155,27 +149,13 @@ def compile_argo(
     texts = {file: yaml_text(made) for file, made in objects.items()}
     for file, made in objects.items():
         _refuse_broken(made, texts[file], program, has_patches=bool(changes))
-    engine = _engine(program, digest, sha, store, project) | {"objects": list(objects)}
     files: dict[str, str | bytes] = {
         **texts,
         "names.json": readable_json(names),
-        "engine.json": readable_json(engine),
+        "engine.json": engine_file("argo", program, digest, sha, store=store, project=project, objects=list(objects)),
         "bundle.zip": code,
     }
     return Bundle(files | program_files(program, plan))
-
-
-def _engine(program: Program, digest: str, bundle: str, store: str, project: str) -> Json:
-    """What `publish_folder` needs to know."""
-    return {
-        "format": _FORMAT,
-        "engine": "argo",
-        "pipeline": program.pipeline.name,
-        "program": digest,
-        "bundle": bundle,
-        "store": store,
-        "project": project,
-    }
 
 
 def workflow_of(
@@ -227,42 +207,20 @@ def _asked(program: Program, params: Mapping[str, object], times: Mapping[str, J
     None if a parameter has no value, or the run no time that the pipeline asks for: then who submits the Workflow must
     give it, and Argo refuses it else. A schedule gives the times, and nobody could give parameters.
     """
-    ports = {port.name: port for port in program.pipeline.params}
     where = program.spans.get("")
-    unknown = sorted(params.keys() - ports.keys())
-    if unknown:
-        raise CompileError(
-            Diagnostic(
-                "E721",
-                f"pipeline `{program.pipeline.name}` has no parameter `{name}`{did_you_mean(name, ports)}",
-                where,
-                "leave it out",
-            )
-            for name in unknown
-        )
-    if any(port.default is None and name not in params for name, port in ports.items()):
+    trees = given_params(program, params, "a Workflow")
+    if lacking_params(program.pipeline, params):
         if scheduled:
-            raise needs_values(program.pipeline, params, where)
+            raise CompileError(needs_values(program.pipeline, params, where))
         return None
     if not scheduled and lacks_times(program.pipeline, times):
         return None
-    given = {name: {"tree": _tree(name, value, where)} for name, value in params.items()}
+    given = {name: {"tree": tree} for name, tree in trees.items()}
     text = asked_text({"engine": "argo", "ids": [], "params": given, **times})
     if len(text) > _PARAMS_LIMIT_BYTES:
         what = f"the parameters have {len(text):,} characters; a Workflow takes {_PARAMS_LIMIT_BYTES:,}"
         raise CompileError(Diagnostic("E721", what, where, "pass a large value as a `File`, or by its place"))
     return text
-
-
-def _tree(name: str, value: object, where: Span | None) -> Json:
-    if isinstance(value, EncodedValue):
-        return value.tree
-    try:
-        return encode(value)
-    except NotEncodable as error:
-        what = f"the parameter `{name}` can't be put into a Workflow: {error}"
-        fix = "use `drawloom deploy`, which stores such values first"
-        raise CompileError(Diagnostic("E721", what, where, fix)) from error
 
 
 def _check_store(store: str) -> None:

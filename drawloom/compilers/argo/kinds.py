@@ -30,7 +30,6 @@ __all__ = [
     "SCHEDULES",
     "chosen_kind",
     "lacks_times",
-    "needs_values",
     "objects_of",
     "times_of",
 ]
@@ -69,20 +68,6 @@ def chosen_kind(pipeline: Pipeline, kind: str, where: Span | None) -> str:
         fix = 'give it one: `@pipeline(schedule=Schedule("0 6 * * *", zone="Europe/Berlin"))`'
         raise CompileError(Diagnostic("E730", what, where, fix))
     return kind
-
-
-def needs_values(pipeline: Pipeline, params: Mapping[str, object], where: Span | None) -> CompileError:
-    """E731: nobody is there to give a scheduled run its parameters."""
-    missing = [port.name for port in pipeline.params if port.default is None and port.name not in params]
-    return CompileError(
-        Diagnostic(
-            "E731",
-            f"the scheduled pipeline `{pipeline.name}` needs the parameter `{name}`, and nobody gives it to its runs",
-            where,
-            f"give it a default, or a value when it is compiled (`params={{{name!r}: ...}}`)",
-        )
-        for name in missing
-    )
 
 
 def objects_of(workflow: Mapping[str, Any], kind: str, pipeline: Pipeline) -> dict[str, dict[str, Any]]:

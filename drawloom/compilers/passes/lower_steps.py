@@ -20,7 +20,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from drawloom.compilers.features import has_several_steps, is_batched
+from drawloom.compilers.features import is_batched, is_ordered
 from drawloom.compilers.passes.plan import Each, Entry, Group, Own, Run, StepPlan, When, While, entry_json
 from drawloom.ir.canonical import canonical_json
 from drawloom.ir.container import result_fields
@@ -194,8 +194,7 @@ class _Lowering:
         size = {"limit": node.batch_size} if batched else {}
         decide = self.decide(node, "map", (("items", node.items),), around, **size)
         settled = batched and len(node.body.nodes) > 1 and not around.contained
-        # an engine may limit the instances of a step, and have no say in their order, or in how many items are begun
-        limited = node.parallelism is not None and (node.parallelism.limit == 1 or has_several_steps(node))
+        limited = is_ordered(node)
         inner = around.inside(contained=around.contained or settled, followed=around.followed or limited)
         body = self.block(node.body, inner)
         body += self.results_step(node, 0, node.body, body, inner)

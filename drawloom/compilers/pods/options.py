@@ -132,7 +132,12 @@ def _typed(name: str, value: Any) -> Any:
 
 
 def settings_of_steps(
-    program: Program, policies: Mapping[str, Policies], options: PodOptions, rules: Rules
+    program: Program,
+    policies: Mapping[str, Policies],
+    options: PodOptions,
+    rules: Rules,
+    *,
+    chooses_machines: bool = True,
 ) -> dict[str, PodSettings]:
     """How the pods of steps are made, by step id.
 
@@ -141,6 +146,7 @@ def settings_of_steps(
         policies: step id -> the policies of the call it runs.
         options: what the target says.
         rules: what the engine can't do.
+        chooses_machines: whether it has any machines to choose from; else spot is whatever there is.
 
     Raises:
         CompileError: E724, a task is to run on spot machines, and the target doesn't say what these are; and what
@@ -155,7 +161,8 @@ def settings_of_steps(
         key = (tasks[step], id(own))
         if key not in seen:
             seen[key] = _settings_of(own, tasks[step], options)
-            found = list(_problems(step, seen[key], options, rules, program.spans.get(step)))
+            lacks_spot = seen[key].pod.spot and chooses_machines and not options.has_spot
+            found = list(_problems(step, seen[key], rules, program.spans.get(step), lacks_spot=lacks_spot))
             problems += [one for one in found if one.what not in told]
             told |= {one.what for one in found}
         of_steps[step] = seen[key]
@@ -174,10 +181,10 @@ def _settings_of(own: Policies, task: str, options: PodOptions) -> PodSettings:
 
 
 def _problems(
-    step: str, settings: PodSettings, options: PodOptions, rules: Rules, where: Span | None
+    step: str, settings: PodSettings, rules: Rules, where: Span | None, *, lacks_spot: bool
 ) -> Iterator[Diagnostic]:
     node = f"node `{step}`"
-    if settings.pod.spot and not options.has_spot:
+    if lacks_spot:
         what = f"{node} is to run on spot machines (spot=True), and nothing says which these are"
         fix = "give the option spot_selector (`spot_selector.cloud.example/spot=true`), or spot_tolerations"
         yield Diagnostic("E724", what, where, fix)

@@ -10,14 +10,16 @@ from drawloom.compilers.pods.settings import PodSettings
 from drawloom.ir.canonical import Json, digest_bytes
 from drawloom.ir.policies import ResourcesPolicy, TolerationPolicy, VolumePolicy
 
-__all__ = ["container_part", "toleration_tree", "volume_trees"]
+__all__ = ["container_part", "pod_parts", "toleration_tree", "volume_trees"]
 
 # Any: Kubernetes' objects as JSON trees
 
 
 def container_part(settings: PodSettings) -> dict[str, Any]:
     """The keys of a container, but what it runs."""
-    made: dict[str, Any] = {"image": settings.image, "imagePullPolicy": settings.pull_policy}
+    made: dict[str, Any] = {"image": settings.image}
+    if settings.pull_policy:
+        made["imagePullPolicy"] = settings.pull_policy
     secret = {name for name, _, _ in settings.pod.secret_env}
     # `$` is doubled: Kubernetes puts other variables in the place of `$(NAME)`
     given = [(name, text.replace("$", "$$")) for name, text in settings.env if name not in secret]
@@ -36,6 +38,21 @@ def container_part(settings: PodSettings) -> dict[str, Any]:
     if settings.pod.volumes:
         made["volumeMounts"] = [_mount(volume) for volume in settings.pod.volumes]
     return made
+
+
+def pod_parts(settings: PodSettings) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The keys of a pod's metadata, and of its spec but for its containers."""
+    pod = settings.pod
+    metadata = {key: dict(pairs) for key, pairs in (("labels", pod.labels), ("annotations", pod.annotations)) if pairs}
+    given = {
+        "serviceAccountName": pod.service_account,
+        "imagePullSecrets": [{"name": name} for name in pod.image_pull_secrets],
+        "nodeSelector": dict(pod.node_selector),
+        "tolerations": [toleration_tree(one) for one in pod.tolerations],
+        "priorityClassName": pod.priority_class,
+        "volumes": volume_trees(pod.volumes),
+    }
+    return metadata, {key: value for key, value in given.items() if value}
 
 
 def _printed_resources(resources: ResourcesPolicy) -> dict[str, Any]:

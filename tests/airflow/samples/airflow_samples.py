@@ -5,9 +5,36 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from drawloom import File, Retry, Schedule, engine_node, for_each, pipeline, run_info, run_on_engine, task
+from drawloom import (
+    File,
+    Pod,
+    Resources,
+    Retry,
+    Schedule,
+    Toleration,
+    Volume,
+    container,
+    engine_node,
+    for_each,
+    pipeline,
+    run_image,
+    run_info,
+    run_on_engine,
+    task,
+)
 
-__all__ = ["by_schedule", "catching_up", "nested", "operated", "parameters", "replacing", "sales"]
+__all__ = [
+    "by_schedule",
+    "catching_up",
+    "contained",
+    "nested",
+    "operated",
+    "operated_twice",
+    "parameters",
+    "replacing",
+    "sales",
+    "trained",
+]
 
 
 @task
@@ -139,3 +166,43 @@ def replacing() -> str:
 @pipeline(schedule=Schedule("0 * * * *", zone="UTC"))
 def needing(size: int) -> list[int]:
     return stores(size)
+
+
+@task(pod=Pod(volumes=[Volume("/cache", empty_dir=True)]))
+def prepare(size: int) -> list[int]:
+    return list(range(size))
+
+
+@container(resources=Resources(memory="1Gi"))
+def convert(size: int) -> str:
+    return run_image("registry.example/converter:2", ["convert", size])
+
+
+@task(
+    image="registry.example/trainer:7",
+    resources=Resources(cpu=4, memory="16Gi", gpu=1),
+    pod=Pod(
+        tolerations=[Toleration("gpu", effect="NoSchedule")],
+        spot=True,
+        volumes=[Volume("/models", claim="models"), Volume("/etc/keys", secret="keys", read_only=True)],
+        annotations={"example.com/note": "{{ not a template }}"},
+    ),
+)
+def train(rows: list[int], words: str) -> int:
+    return len(rows) + len(words)
+
+
+@pipeline
+def trained(size: int = 3) -> list[int]:
+    """A model, trained in pods."""
+    return [train(prepare(one), convert(one)) for one in stores(size)]
+
+
+@task
+def len_of(rows: list[int]) -> int:
+    return len(rows)
+
+
+@pipeline
+def contained(size: int = 3) -> int:
+    return len_of(prepare(size))

@@ -36,9 +36,10 @@ class DagRuns:
         binaries: the folder of the environment's programs.
         folder: an empty folder for its database, its logs and its DAGs.
         database: a database that has been migrated, which it copies.
+        variables: further variables of the process.
     """
 
-    def __init__(self, binaries: str, folder: Path, database: Path) -> None:
+    def __init__(self, binaries: str, folder: Path, database: Path, **variables: str) -> None:
         dags = folder / "dags"
         dags.mkdir()
         (folder / "home").mkdir()
@@ -46,7 +47,8 @@ class DagRuns:
         shutil.copy(database, self._database)
         self._log = (folder / "log").open("wb")
         environment = environment_of(folder / "home", dags, database=f"sqlite:///{self._database}") | {
-            "DRAWLOOM_CACHE": str(folder / "cache")
+            "DRAWLOOM_CACHE": str(folder / "cache"),
+            **variables,
         }
         self._process = subprocess.Popen(
             [f"{binaries}/python", HERE / "dag_runs.py"],

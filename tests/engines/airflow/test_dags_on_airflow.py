@@ -7,25 +7,20 @@ the oracle's; and what Airflow itself makes of the DAG files.
 from __future__ import annotations
 
 import os
-import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import operators
 import pytest
+from by_dag_test import run_flow, run_program
 from expected import expected
 from harness import PROGRAMS, Case, assert_same, case_names
 
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.run import Run
-from drawloom.compilers.airflow.params import param_schema
 from drawloom.compilers.base import compiler_of
-from drawloom.dsl.tracing import trace
 from drawloom.errors import CompileError
-from drawloom.ir.plain import has_plain_form
-from drawloom.runtimes.airflow_conf import conf_of
-from drawloom.runtimes.begin import run_name
-from drawloom.runtimes.publish import begin_asked, publish_folder, read_engine
 
 HERE = Path(__file__).parent
 SMALL = case_names("small")
@@ -34,29 +29,15 @@ CASES = FIRST if os.environ.get("TEST_AIRFLOW_PROGRAMS") == "all" else FIRST[::3
 REFUSED = {"scheduled": "policy.schedule.overlap_replace@1"}  # and by which feature
 
 
-def build(case: Case, folder: Path, **options: Any) -> Catalog:
-    """Compiles a case into `folder / "build"` and publishes it."""
-    store = str(folder / "store")
-    files = compiler_of("airflow").compile(
-        case.trace.program, store=store, python=sys.executable, root=str(PROGRAMS), **options
-    )
-    files.write(folder / "build")
-    publish_folder(folder / "build")
-    return Catalog.open(store)
-
-
 def run_by_dag_test(case: Case, folder: Path, dag_runs: Any, **options: Any) -> None:
     """Runs a case by `dag.test()`, and holds what came of it to the oracle."""
     for name in ("run", "oracle"):
         (folder / name).mkdir()
-    catalog = build(case, folder / "run", **options)
-    dag_id = read_engine(folder / "run" / "build", "airflow")["dag_id"]
-    ports = case.trace.program.pipeline.params
-    forms = {port.name: param_schema(port.type) for port in ports if has_plain_form(port.type)}
-    conf = conf_of(begin_asked(catalog, case.encoded(folder / "run", catalog), "airflow"), forms)
-    told = dag_runs.run(folder / "run" / "build" / "dag.py", dag_id, conf)
-    run = catalog.run(run_name("airflow", [["dag_id", dag_id], ["run_id", told["run_id"]]]))
-    found = case.outcome(run, catalog, folder / "run")
+    place, store = folder / "run", str(folder / "run" / "store")
+    given = {"root": str(PROGRAMS), **options}
+    encode = partial(case.encoded, place)
+    run, told = run_program(case.trace.program, place / "build", dag_runs, store, encode, **given)
+    found = case.outcome(run, Catalog.open(store), place)
     assert told["state"] == {"succeeded": "success", "failed": "failed"}[found.state]
     assert_same(found, expected(case, folder / "oracle"))
 
@@ -77,7 +58,7 @@ def test_a_forked_step_gives_the_same(tmp_path: Path, dag_runs: Any, module: str
 def test_what_airflow_can_not_do_is_refused(tmp_path: Path, module: str) -> None:
     case = Case(*next(one for one in FIRST if one[0] == module))
     with pytest.raises(CompileError) as caught:
-        build(case, tmp_path)
+        compiler_of("airflow").compile(case.trace.program, store=str(tmp_path), root=str(PROGRAMS))
     assert REFUSED[module] in [found.feature for found in caught.value.diagnostics]
 
 
@@ -86,16 +67,7 @@ def test_what_airflow_can_not_do_is_refused(tmp_path: Path, module: str) -> None
 
 def run_own(flow: Any, params: dict[str, Any], folder: Path, dag_runs: Any) -> tuple[Run, dict[str, list[str]]]:
     """The run of a pipeline with operators, and Airflow's states of its tasks."""
-    program = trace(flow, {}).program
-    store = str(folder / "store")
-    files = compiler_of("airflow").compile(program, store=store, python=sys.executable, root=str(HERE / "flows"))
-    files.write(folder / "build")
-    publish_folder(folder / "build")
-    told = dag_runs.run(folder / "build" / "dag.py", flow.name, params)
-    states: dict[str, list[str]] = {}
-    for task_id, _, state, _ in told["tasks"]:
-        states.setdefault(task_id, []).append(state)
-    return Catalog.open(store).run(run_name("airflow", [["dag_id", flow.name], ["run_id", told["run_id"]]])), states
+    return run_flow(flow, params, folder / "build", dag_runs, str(folder / "store"), root=str(HERE / "flows"))
 
 
 def test_an_operator_is_given_texts_and_gives_a_typed_result(tmp_path: Path, dag_runs: Any) -> None:

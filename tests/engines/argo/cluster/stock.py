@@ -37,7 +37,7 @@ _ENVIRONMENT = ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/b
 def archive() -> Path:
     """The archive of all images, made now if the cache doesn't hold it."""
     with locked(cache() / "locks" / "images"):
-        base = _python_layer()
+        base = python_layer()
         packages = _packages_layer()
         images = (
             Image(PAUSE_IMAGE, (_program_layer(PAUSE.name, built(PAUSE)),), {"Entrypoint": ["/bin/pause"]}),
@@ -63,7 +63,8 @@ def requirements() -> list[str]:
     return sorted({*project["dependencies"], *extras, *_OF_EXAMPLES})
 
 
-def _python_layer() -> Path:
+def python_layer() -> Path:
+    """A small Debian with Python, as a tar file."""
     path = cache() / "layers" / f"python-{_digest([_SUITE, _INCLUDED, _UNUSED])}.tar"
     if not path.exists():
         _timed("bootstrapping Debian with Python", lambda: _bootstrap(path))
