@@ -258,7 +258,8 @@ class _Body:
         return next(one for task in inside for one in task.after if one not in ids)
 
     def _task(self, task: DagTask, indent: int) -> str:
-        given = _operator_arguments(task, self._profile) | dict(self._arguments.get(task.id, {}))
+        given = _operator_arguments(task, self._profile)
+        given |= {name: value for name, value in self._arguments.get(task.id, {}).items() if name not in given}
         name = self._names[task.id]
         used = indent + len(name) + 3
         kind = operator_class(str(task.own))[1] if task.kind == "Own" else task.kind
@@ -337,12 +338,16 @@ def _retry_arguments(task: DagTask, profile: str) -> dict[str, Any]:
     if entry.retries + entry.lost_retries:
         made["retries"] = entry.retries + entry.lost_retries
     if entry.delay_seconds and entry.retries:
-        made["retry_delay"] = Source(f"timedelta(seconds={entry.delay_seconds!r})")
+        made["retry_delay"] = _duration(entry.delay_seconds)
         if entry.factor > 1:
             # Airflow 2 doubles the delay, and takes no other factor
             made["retry_exponential_backoff"] = entry.factor if profile == "3" else True
-            made["max_retry_delay"] = Source(f"timedelta(seconds={entry.max_delay_seconds!r})")
+            made["max_retry_delay"] = _duration(entry.max_delay_seconds)
     return made | _limit_argument(task)
+
+
+def _duration(seconds: float) -> Source:
+    return Source(f"timedelta(seconds={int(seconds) if seconds.is_integer() else seconds!r})")
 
 
 def _limit_argument(task: DagTask) -> dict[str, Any]:

@@ -159,9 +159,11 @@ def task_arguments(
     made: dict[str, dict[str, Any]] = {}
     for task in tasks:
         name = called.get(task.step)
-        if name is not None:
+        if name is not None and task.kind != "Give":
             doc = program.docs.get(name, "")
-            made[task.id] = dict(given.get(name, {})) | ({"doc_md": doc} if doc else {})
+            # the operator is what runs, not the step that reads its result
+            of = task.of if task.kind == "Take" else task.id
+            made[of] = dict(given.get(name, {})) | ({"doc_md": doc} if doc else {})
     return made
 
 
