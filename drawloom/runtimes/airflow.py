@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -37,6 +38,8 @@ _GOING: Final = ("queued", "running")
 _POLL_SECONDS: Final = 1.0
 _PROCESSOR_SECONDS: Final = 900.0  # Airflow looks for new files every 5 minutes, if nobody has said otherwise
 _CANCELLED: Final = "cancelled by drawloom"
+_OLD_TASKS_SECONDS: Final = 10.0  # how long the processes of an Airflow 2 may take tasks for those of a DAG that were
+_VERSION: Final = re.compile(r'begin\.doc_md = "(\w+ \w+)"')
 _BODY_BEGINS, _BODY_ENDS = "\nwith DAG(", "\n# how a step's process gets"
 
 
@@ -67,7 +70,7 @@ class AirflowClient:
                 version = ".".join(map(str, self.access.version))
                 what = f"{self.access.place} is Airflow {version}: it is too old"
                 raise EngineError(Diagnostic("E754", what, None, "DAG files are for Airflow 3, and for 2.11"))
-            self.access.get("dags", limit=1)
+            self.access.check_login()
 
     # giving
 
@@ -110,6 +113,8 @@ class AirflowClient:
             if kept != text:
                 self.place.write(name, text, f"drawloom: deploy {pipeline}")
             self._wait_for(dag_id, name, text, before)
+            if self._is_old and there is not None and _body(there) != _body(text):
+                time.sleep(_OLD_TASKS_SECONDS)
             done = "created" if kept is None else "replaced"
         with self._asking(f"unpause the DAG {dag_id}", giving=True):
             self.access.ask("PATCH", "dags", dag_id, body={"is_paused": False})
@@ -121,7 +126,9 @@ class AirflowClient:
             dag = self.access.get("dags", dag_id)
             if dag is None:
                 return None
-            if self.access.version[0] == 2:
+            if self._is_old and not dag["is_active"]:  # its file is gone, and what was in it
+                return None
+            if self._is_old:
                 found = self.access.get("dagSources", dag["file_token"])
             else:
                 found = self.access.get("dagSources", dag_id)
@@ -153,15 +160,30 @@ class AirflowClient:
         """Waits until Airflow has read a file; import errors that there were before are those of an older one."""
         deadline = time.monotonic() + _PROCESSOR_SECONDS
         asked = False
-        while self._source(dag_id) != text:
+        while not self._has_read(dag_id, text):
             self._refuse_broken(name, before)
-            if not asked:
-                asked = self._hurry(dag_id)
+            if not asked:  # Airflow 2 passes over what was changed a moment ago
+                asked = self._hurry(dag_id) and not self._is_old
             if time.monotonic() > deadline:
                 what = f"{self.access.place} hasn't read {name} for {_PROCESSOR_SECONDS:.0f} s"
                 fix = "see that its DAG processor runs, and reads where `dags` of the target points to"
                 raise EngineError(Diagnostic("E756", what, None, fix))
             time.sleep(_POLL_SECONDS)
+
+    def _has_read(self, dag_id: str, text: str) -> bool:
+        """Whether Airflow has a file, and has its tasks."""
+        if self._source(dag_id) != text:
+            return False
+        with self._asking(f"read the DAG {dag_id}"):
+            dag = self.access.get("dags", dag_id) or {}
+            if dag.get("is_stale"):  # it still has the file that was removed
+                return False
+            version = _VERSION.search(text)
+            if not self._is_old or version is None:
+                return True
+            # Airflow 2 keeps the tasks apart from the file, and doesn't change them for 30 s after a change
+            begin = self.access.get("dags", dag_id, "tasks", "begin") or {}
+        return begin.get("doc_md") == version[1]
 
     def _hurry(self, dag_id: str) -> bool:
         """Asks Airflow to read a file that it knows; whether that could be done."""
@@ -197,18 +219,17 @@ class AirflowClient:
         forms = {name: param.get("schema") or {} for name, param in params.items()}
         run_id = f"drawloom__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}_{secrets.token_hex(4)}"
         body: dict[str, Any] = {"dag_run_id": run_id, "conf": conf_of(asked, forms)}
-        if self.access.version[0] > 2:
-            body["logical_date"] = asked.get("logical_time") or None
-        elif asked.get("logical_time"):
-            body["logical_date"] = asked["logical_time"]
+        # Airflow 2 has no run without a date: it takes the moment where none is given
+        undated: dict[str, Any] = {} if self._is_old else {"logical_date": None}
+        dated = {"logical_date": asked["logical_time"]} if asked.get("logical_time") else undated
         with self._asking(f"trigger the DAG {dag_id}", giving=True):
             try:
-                self.access.ask("POST", "dags", dag_id, "dagRuns", body=body)
+                self.access.ask("POST", "dags", dag_id, "dagRuns", body=body | dated)
             except ApiProblem as problem:
-                if problem.status != 409 or not body.get("logical_date"):
+                if problem.status != 409 or dated is undated:
                     raise
                 # there is a run for that time: Airflow takes one alone under it, and ours needn't be
-                self.access.ask("POST", "dags", dag_id, "dagRuns", body=body | {"logical_date": None})
+                self.access.ask("POST", "dags", dag_id, "dagRuns", body=body | undated)
         ids = (("dag_id", dag_id), ("run_id", run_id))
         return EngineRun(run_name(_ENGINE, ids), ids, pipeline, self.target)
 
@@ -254,13 +275,14 @@ class AirflowClient:
     ) -> Iterator[str]:
         """What the tasks of a node print; with `follow` until it is settled."""
         printed: dict[tuple[str, int, int], int] = {}
+        file = os.path.basename(str(self._dag(run).get("fileloc")))
         while True:
             over = settled()  # first: what is written after it is asked for is read below
             known = [one for one in self._instances(run) if _is_of(one, node, index)]
             for one in sorted(known, key=lambda one: (one["task_id"], one["map_index"])):
                 for number in range(1, one["try_number"] + 1):
                     key = (one["task_id"], one["map_index"], number)
-                    lines = self._log(run, *key)
+                    lines = self._log(run, file, *key)
                     if lines and key not in printed and len(known) + one["try_number"] > 2:
                         yield f"--- {_title(one)}, try {number}\n"
                     yield from lines[printed.get(key, 0) :]
@@ -273,11 +295,11 @@ class AirflowClient:
             fix = f"`drawloom logs {run.run} {node}` prints what the catalog has; `drawloom watch {run.run}` tells more"
             raise EngineError(Diagnostic("E749", what, None, fix))
 
-    def _log(self, run: EngineRun, task: str, map_index: int, number: int) -> list[str]:
+    def _log(self, run: EngineRun, file: str, task: str, map_index: int, number: int) -> list[str]:
         path = ("dags", run.id("dag_id"), "dagRuns", run.id("run_id"), "taskInstances", task, "logs", number)
         with self._asking(f"read the log of {task}"):
             found = self.access.get(*path, map_index=map_index, full_content="true")
-        return printed_lines(found) if found is not None else []
+        return printed_lines(found, file) if found is not None else []
 
     def name_of(self, run: EngineRun) -> str:
         """`DAG run churn/drawloom__2026-01-31T00:00:00_1f2e3d4c`."""
@@ -292,7 +314,7 @@ class AirflowClient:
             raise EngineError(Diagnostic("E748", what, None, f"`drawloom show {run.run}` tells how it went"))
         path = ("dags", run.id("dag_id"), "dagRuns", run.id("run_id"))
         with self._asking(f"end the {self.name_of(run)}"):
-            if self.access.version[0] == 2:
+            if self._is_old:
                 self.access.ask("PATCH", *path, "setNote", body={"note": _CANCELLED})
                 self.access.ask("PATCH", *path, body={"state": "failed"})
             else:
@@ -326,6 +348,11 @@ class AirflowClient:
         return probe(self, folder, catalog)
 
     # asking
+
+    @property
+    def _is_old(self) -> bool:
+        """Whether it is an Airflow 2."""
+        return self.access.version[:1] == (2,)
 
     def _dag(self, run: EngineRun) -> dict[str, Any]:
         with self._asking(f"read the DAG {run.id('dag_id')}"):
@@ -365,9 +392,10 @@ class AirflowClient:
             return ConnectionLost(Diagnostic("E740", f"{place} can't be reached to {doing}: {said}", None, fix))
         if problem.status == 401 or (problem.status == 403 and "token" in said.lower()):
             what = f"{place} doesn't take your token or password, to {doing}: it is wrong or expired: {said}"
-            return EngineError(
-                Diagnostic("E741", what, None, "get a new token (`POST /auth/token`), or see the password")
-            )
+            fix = "get a new token (`POST /auth/token`), or see the password"
+            if self._is_old:
+                fix = "see the password, and that `auth_backends` of its `[api]` takes one: `...backend.basic_auth`"
+            return EngineError(Diagnostic("E741", what, None, fix))
         if problem.status in (403, 404):
             may = "you may not" if problem.status == 403 else "there is nothing to"
             fix = "see that it is an Airflow, and your rights there: `drawloom doctor --target NAME` looks"

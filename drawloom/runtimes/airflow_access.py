@@ -81,6 +81,19 @@ class AirflowAccess:
                 return
         raise ApiProblem(404, "it has neither /api/v2/version nor /api/v1/version")
 
+    def check_login(self) -> None:
+        """Asks for something that everybody may read who has logged in.
+
+        Raises:
+            ApiProblem: 401, the name and the password, or the token, aren't taken.
+        """
+        try:
+            self.get("dags", limit=1)
+        except ApiProblem as problem:
+            if problem.status == 403 and self.version[0] == 2:  # a wrong password is as good as none there
+                raise ApiProblem(401, problem.message) from problem
+            raise
+
     def get(self, *path: object, **query: object) -> Any:
         """What lies at a path, None if nothing does."""
         try:
@@ -138,7 +151,9 @@ class AirflowAccess:
     def _ask(self, method: str, path: str, body: Mapping[str, Any] | None = None) -> Any:
         from urllib3.exceptions import HTTPError
 
-        headers = {"Accept": "application/json", "Content-Type": "application/json"}
+        headers = {"Accept": "application/json"}
+        if body is not None:  # Airflow 2 would read a body that isn't there
+            headers["Content-Type"] = "application/json"
         if self._authorization:
             headers["Authorization"] = self._authorization
         try:
@@ -174,7 +189,7 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _message(data: bytes, reason: object) -> str:
     try:
         found = json.loads(data)
-        told = found.get("detail", found.get("title", found)) if isinstance(found, dict) else found
+        told = found.get("detail") or found.get("title") or found if isinstance(found, dict) else found
     except ValueError:
         told = data.decode("utf-8", "replace")
     text = told if isinstance(told, str) else json.dumps(told)

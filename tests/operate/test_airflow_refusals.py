@@ -23,15 +23,18 @@ RUN = EngineRun("airflow-1", (("dag_id", "flow"), ("run_id", "manual")), "flow",
 
 @pytest.fixture
 def answering() -> Iterator[Callable[[dict[str, Any]], str]]:
-    """Starts a server that answers paths with JSON, others with 404; its URL."""
+    """Starts a server that answers paths with JSON, or with a status and JSON, others with 404; its URL."""
     started: list[ThreadingHTTPServer] = []
 
     def start(answers: dict[str, Any]) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 found = answers.get(self.path.partition("?")[0])
-                data = json.dumps(found if found is not None else {"detail": "Not Found"}).encode()
-                self.send_response(200 if found is not None else 404)
+                status = 200
+                if not isinstance(found, dict):
+                    status, found = found or (404, {"detail": "Not Found"})
+                data = json.dumps(found).encode()
+                self.send_response(status)
                 self.send_header("content-length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
@@ -65,6 +68,14 @@ def test_e754_an_airflow_that_is_too_old(answering: Any, path: str, version: str
     found = _refused(_client(answering({path: {"version": version}})).preflight)
     assert found.code == "E754"
     assert f"is Airflow {version}: it is too old" in found.what
+
+
+def test_e741_airflow_2_answers_a_wrong_password_as_it_does_the_public(answering: Any) -> None:
+    url = answering({"/api/v1/version": {"version": "2.11.2"}, "/api/v1/dags": (403, {"detail": None, "title": "No"})})
+    found = _refused(_client(url).preflight)
+    assert found.code == "E741"
+    assert found.what.endswith("to list DAGs: it is wrong or expired: No")
+    assert "`auth_backends`" in found.fix
 
 
 def test_what_is_no_airflow_is_told(answering: Any) -> None:
@@ -180,11 +191,17 @@ def test_dag_files_go_to_an_object_store_too() -> None:
     assert place.read("flow.py") is None
 
 
-def test_the_log_of_airflow_2_is_read_as_well() -> None:
-    text = "[2026-01-31, 00:00:00 UTC] {flow.py:91} INFO - squaring 3\n[2026-01-31] {taskinstance.py:1} WARNING - x\n"
-    assert printed_lines({"content": text}) == ["squaring 3\n"]
+def test_a_log_is_what_the_steps_of_the_dag_file_printed() -> None:
+    text = (
+        "[2026-01-31T00:00:00.000+0000] {taskinstance.py:2632} INFO - Dependencies all met\n"
+        "[2026-01-31T00:00:00.000+0000] {flow.py:91} INFO - squaring\u20283\n"
+        "[2026-01-31T00:00:00.000+0000] {flow.py:91} INFO - [2026] {flow.py:1} INFO - x\n"
+    )
+    printed = ["squaring\u20283\n", "[2026] {flow.py:1} INFO - x\n"]
+    assert printed_lines({"content": text}, "flow.py") == printed
+    assert printed_lines({"content": str([("host", text)])}, "flow.py") == printed  # as Airflow 2 answers
     events = [
         {"logger": "airflow.task.operators.unusual_prefix_1.Step", "event": "a"},
         {"logger": "task", "event": "b"},
     ]
-    assert printed_lines({"content": events}) == ["a\n"]
+    assert printed_lines({"content": events}, "flow.py") == ["a\n"]

@@ -15,7 +15,7 @@ import pytest
 
 HERE = Path(__file__).parent
 CONFORMANCE = HERE.parents[1] / "conformance"
-FOLDERS = (HERE, CONFORMANCE, CONFORMANCE / "programs", HERE / "flows")
+FOLDERS = (HERE, HERE.parent, CONFORMANCE, CONFORMANCE / "programs", HERE / "flows")
 sys.path[:0] = [str(path) for path in FOLDERS if str(path) not in sys.path]
 BINARIES = os.environ.get("TEST_AIRFLOW", "")
 # a real session is started by `make test-airflow-full` alone: it takes minutes

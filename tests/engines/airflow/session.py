@@ -13,11 +13,10 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
+from typing import ClassVar
 
 ROOT = Path(__file__).parents[3]
 USER, PASSWORD = "admin", "admin"
-COMPONENTS = ("api-server", "dag-processor", "scheduler", "triggerer")
-STOPPING = ("scheduler", "triggerer", "dag-processor", "api-server")  # the other way round the scheduler hangs
 SECRET = "0123456789abcdef" * 4
 STARTED_SECONDS = 180.0
 
@@ -54,6 +53,11 @@ class Session:
         workers: how many tasks at once.
     """
 
+    components: ClassVar = ("api-server", "dag-processor", "scheduler", "triggerer")
+    stopping: ClassVar = ("scheduler", "triggerer", "dag-processor", "api-server")  # else the scheduler hangs
+    health = "api/v2/monitor/health"
+    healthy: ClassVar = ("metadatabase", "scheduler", "triggerer", "dag_processor")
+
     def __init__(self, binaries: Path, folder: Path, *, database: str = "", workers: int = 4) -> None:
         self.binaries = binaries
         self.folder = folder
@@ -67,21 +71,29 @@ class Session:
             "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
             "AIRFLOW__CORE__PARALLELISM": str(workers),
             "AIRFLOW__CORE__MAX_ACTIVE_TASKS_PER_DAG": str(workers),
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
-            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(folder / "passwords.json"),
-            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
-            "AIRFLOW__API_AUTH__JWT_SECRET": SECRET,
-            "AIRFLOW__API__SECRET_KEY": SECRET,
-            "AIRFLOW__API__HOST": "127.0.0.1",
-            "AIRFLOW__API__PORT": str(ports[0]),
-            "AIRFLOW__API__BASE_URL": self.url,
-            "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__LOGGING__WORKER_LOG_SERVER_PORT": str(ports[1]),
             "AIRFLOW__TRIGGERER__TRIGGERER_LOG_SERVER_PORT": str(ports[2]),
             "AIRFLOW__LOGGING__TRIGGER_LOG_SERVER_PORT": str(ports[2]),
             "AIRFLOW__SCHEDULER__SCHEDULER_HEALTH_CHECK_SERVER_PORT": str(ports[3]),
             "AIRFLOW__SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": "0.2",
             "AIRFLOW__SCHEDULER__ORPHANED_TASKS_CHECK_INTERVAL": "5",
+            **self.options(str(ports[0])),
+        }
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._left: list[int] = []  # groups whose first process is gone
+
+    def options(self, port: str) -> dict[str, str]:
+        """The variables that this version of Airflow alone is told by."""
+        return {
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+            "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(self.folder / "passwords.json"),
+            "AIRFLOW__CORE__EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+            "AIRFLOW__API_AUTH__JWT_SECRET": SECRET,
+            "AIRFLOW__API__SECRET_KEY": SECRET,
+            "AIRFLOW__API__HOST": "127.0.0.1",
+            "AIRFLOW__API__PORT": port,
+            "AIRFLOW__API__BASE_URL": self.url,
+            "AIRFLOW__API__WORKERS": "1",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_SEC": "5",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "30",
             "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT_DETECTION_INTERVAL": "5",
@@ -89,16 +101,18 @@ class Session:
             "AIRFLOW__DAG_PROCESSOR__BUNDLE_REFRESH_CHECK_INTERVAL": "1",
             "AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "5",
         }
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._left: list[int] = []  # groups whose first process is gone
 
     def start(self) -> None:
-        """Makes the database, starts the components, waits until all are healthy."""
-        (self.folder / "passwords.json").write_text(json.dumps({USER: PASSWORD}))
+        """Makes the database and who may log in, starts the components, waits until all are healthy."""
         self.run("db", "migrate")
-        for component in COMPONENTS:
+        self.make_user()
+        for component in self.components:
             self.start_component(component)
         self.wait_until_healthy()
+
+    def make_user(self) -> None:
+        """Lets USER log in."""
+        (self.folder / "passwords.json").write_text(json.dumps({USER: PASSWORD}))
 
     def run(self, *command: str) -> str:
         """What a command of Airflow's prints."""
@@ -132,19 +146,19 @@ class Session:
         deadline = time.monotonic() + STARTED_SECONDS
         while time.monotonic() < deadline:
             try:
-                with urllib.request.urlopen(f"{self.url}/api/v2/monitor/health", timeout=5) as answer:
+                with urllib.request.urlopen(f"{self.url}/{self.health}", timeout=5) as answer:
                     found = json.load(answer)
             except (OSError, urllib.error.URLError):
                 found = {}
-            if found and all((part or {}).get("status") == "healthy" for part in found.values()):
+            if all((found.get(part) or {}).get("status") == "healthy" for part in self.healthy):
                 return
             time.sleep(0.5)
-        logs = "\n".join(f"--- {one}\n{(self.folder / f'{one}.log').read_text()[-1500:]}" for one in COMPONENTS)
+        logs = "\n".join(f"--- {one}\n{(self.folder / f'{one}.log').read_text()[-1500:]}" for one in self.components)
         raise AssertionError(f"Airflow isn't healthy: {found}\n{logs}")
 
     def stop(self) -> None:
         """Stops every process, in an order in which none waits for another."""
-        for component in STOPPING:
+        for component in self.stopping:
             process = self._processes.get(component)
             if process is None:
                 continue
@@ -160,6 +174,34 @@ class Session:
         if self._sqlite is not None:
             for file in self._sqlite.parent.glob(f"{self._sqlite.name}*"):
                 file.unlink()
+
+
+class OldSession(Session):
+    """An Airflow 2.11 with a LocalExecutor, for which its database can't be SQLite; its scheduler reads the DAG files."""
+
+    components: ClassVar = ("webserver", "scheduler", "triggerer")
+    stopping: ClassVar = ("scheduler", "triggerer", "webserver")
+    health = "api/v1/health"
+    healthy: ClassVar = ("metadatabase", "scheduler", "triggerer")
+
+    def options(self, port: str) -> dict[str, str]:
+        """The variables that this version of Airflow alone is told by."""
+        return {
+            "AIRFLOW__API__AUTH_BACKENDS": "airflow.api.auth.backend.basic_auth",
+            "AIRFLOW__WEBSERVER__SECRET_KEY": SECRET,
+            "AIRFLOW__WEBSERVER__WEB_SERVER_HOST": "127.0.0.1",
+            "AIRFLOW__WEBSERVER__WEB_SERVER_PORT": port,
+            "AIRFLOW__WEBSERVER__BASE_URL": self.url,
+            "AIRFLOW__WEBSERVER__WORKERS": "2",  # each has its own view of a DAG for a while
+            "AIRFLOW__WEBSERVER__WORKER_REFRESH_INTERVAL": "0",
+            "AIRFLOW__SCHEDULER__DAG_DIR_LIST_INTERVAL": "2",
+            "AIRFLOW__SCHEDULER__MIN_FILE_PROCESS_INTERVAL": "5",
+        }
+
+    def make_user(self) -> None:
+        """Lets USER log in."""
+        names = ("--firstname", "Ann", "--lastname", "Other", "--email", "ann@example.com")
+        self.run("users", "create", "--role", "Admin", "--username", USER, "--password", PASSWORD, *names)
 
 
 def _free_ports(count: int) -> list[int]:

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import operated
+import operators
 import pytest
+from by_dag_test import run_flow
 from dag_process import DagRuns, migrated_database
 from expected import expected
 from harness import PROGRAMS, Case, assert_same, effects_of
@@ -154,3 +156,28 @@ def old_dag_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DagRuns]:
 @pytest.mark.parametrize(("module", "name"), PROGRAMS_THERE)
 def test_a_program_gives_the_same_on_airflow_2(tmp_path: Path, old_dag_runs: DagRuns, module: str, name: str) -> None:
     run_by_dag_test(Case(module, name), tmp_path, old_dag_runs, airflow="2.11")
+
+
+@pytest.mark.parametrize(("module", "name"), [("branches", "short"), ("handled_items", "some")])
+def test_a_forked_step_gives_the_same_on_airflow_2(
+    tmp_path: Path, old_dag_runs: DagRuns, module: str, name: str
+) -> None:
+    run_by_dag_test(Case(module, name), tmp_path, old_dag_runs, airflow="2.11", runner="inprocess")
+
+
+@pytest.mark.parametrize(
+    ("flow", "params", "result"),
+    [
+        (operators.counted, {"text": "{{ dag }} $HOME ☃"}, 20),
+        (operators.each, {"texts": ["a", "bb", "ccc"]}, 6),
+        (operators.handled, {"code": 3}, 9),
+        (operators.several, {"wanted": False}, 0),
+        (operators.several, {"wanted": True}, 4),
+    ],
+)
+def test_an_operator_gives_a_typed_result_on_airflow_2(
+    tmp_path: Path, old_dag_runs: DagRuns, flow: Any, params: dict[str, Any], result: int
+) -> None:
+    flows, store = str(Path(operators.__file__).parent), str(tmp_path / "store")
+    run, _ = run_flow(flow, params, tmp_path / "build", old_dag_runs, store, root=flows, airflow="2.11")
+    assert run.result == result

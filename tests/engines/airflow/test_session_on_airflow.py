@@ -2,146 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import sys
 import time
-from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 import operated
 import pytest
 from expected import expected
 from harness import PROGRAMS, Case, assert_same
-from session import PASSWORD, USER, Session
+from place import LONGEST_SECONDS, Place, engine_run, probed, processes_with, refused, until
+from session import Session
 
-from drawloom import Deployment, Pipeline, Run, deploy
-from drawloom.catalog.catalog import Catalog
-from drawloom.deploying import Deployed, connect_target
-from drawloom.errors import CheckFailed, DrawloomError, EngineError, RunRefused
-from drawloom.project.settings import load_settings
-from drawloom.project.targets import Target, find_target
-from drawloom.runtimes.airflow import AirflowClient
+from drawloom import deploy
+from drawloom.errors import EngineError, RunRefused
 from drawloom.runtimes.airflow_access import AirflowAccess
 from drawloom.runtimes.api_problems import ApiProblem
-from drawloom.runtimes.begin import run_name
-from drawloom.runtimes.engines import EngineRun
 
-LONGEST_SECONDS = 180.0
 pytestmark = [pytest.mark.timeout(LONGEST_SECONDS + 120), pytest.mark.xdist_group("airflow")]
-
-
-class Place:
-    """A project whose target is the session."""
-
-    def __init__(self, session: Session, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.session, self.folder = session, folder
-        self.store = str(folder / "store")
-        monkeypatch.setenv("AIRFLOW_TEST_PASSWORD", PASSWORD)
-        monkeypatch.chdir(folder)
-        self.write()
-
-    def write(self, **options: object) -> None:
-        """Writes the project file."""
-        given: dict[str, object] = {
-            "engine": "airflow",
-            "server": self.session.url,
-            "username": USER,
-            "password_env": "AIRFLOW_TEST_PASSWORD",
-            "dags": str(self.session.dags),
-            "store": self.store,
-            "python": sys.executable,
-            **options,
-        }
-        lines = [f"{name} = {toml(value)}" for name, value in given.items() if value is not None]
-        (self.folder / "drawloom.toml").write_text("\n".join(["[targets.air]", *lines, ""]))
-
-    def target(self) -> Target:
-        """The target as the project file says it."""
-        return find_target("air", load_settings())
-
-    def client(self) -> AirflowClient:
-        """A client of the session."""
-        found = connect_target(self.target())
-        assert isinstance(found, AirflowClient)
-        return found
-
-    def deploy(
-        self, pipeline: Pipeline[..., Any], params: Mapping[str, object] | None = None, **more: Any
-    ) -> Deployment:
-        """Deploys under a name of its own, so that tests don't meet."""
-        return deploy(pipeline, "air", params or {}, **more)
-
-    def run(self, pipeline: Pipeline[..., Any], params: Mapping[str, object] | None = None, **more: Any) -> Run:
-        """Deploys and waits."""
-        return self.deploy(pipeline, params, **more).wait(LONGEST_SECONDS)
-
-    @property
-    def catalog(self) -> Catalog:
-        """The store."""
-        return Catalog.open(self.store)
-
-    def triggered(self, dag_id: str, **body: object) -> EngineRun:
-        """Triggers a run as somebody does in Airflow's own page."""
-        run_id = f"by_hand__{uuid4().hex}"
-        self.client().access.ask(
-            "POST", "dags", dag_id, "dagRuns", body={"dag_run_id": run_id, "logical_date": None, **body}
-        )
-        return self.engine_run(dag_id, run_id)
-
-    def engine_run(self, dag_id: str, run_id: str) -> EngineRun:
-        """A DAG run as the catalog knows it."""
-        ids = (("dag_id", dag_id), ("run_id", run_id))
-        return EngineRun(run_name("airflow", ids), ids, dag_id, "air")
-
-    def wait(self, run: EngineRun) -> Run:
-        """The run, once Airflow says that it has ended."""
-        return Deployed(run, self.client(), self.catalog).watch(timeout_seconds=LONGEST_SECONDS)
-
-    def clear(self, run: EngineRun, *tasks: str, downstream: bool = True) -> None:
-        """Clears tasks, as somebody does in Airflow's own page."""
-        body = {
-            "dry_run": False,
-            "only_failed": False,
-            "include_downstream": downstream,
-            "dag_run_id": run.id("run_id"),
-            "task_ids": list(tasks),
-        }
-        self.client().access.ask("POST", "dags", run.id("dag_id"), "clearTaskInstances", body=body)
-
-    def states(self, run: EngineRun) -> dict[str, list[str]]:
-        """Airflow's states of the tasks of a run."""
-        made: dict[str, list[str]] = {}
-        for one in self.client()._instances(run):
-            made.setdefault(one["task_id"], []).append(one["state"])
-        return made
-
-
-def toml(value: object) -> str:
-    """A value as TOML, in one line."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{json.dumps(name)} = {toml(one)}" for name, one in value.items()) + " }"
-    return f"[{', '.join(map(toml, value))}]" if isinstance(value, list) else json.dumps(value)
-
-
-def until(told: Callable[[], Any], seconds: float = LONGEST_SECONDS) -> Any:
-    """What is told, once it is something."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        found = told()
-        if found:
-            return found
-        time.sleep(0.3)
-    raise AssertionError("it never came")
-
-
-def engine_run(deployment: Deployment) -> EngineRun:
-    assert deployment.deployed is not None
-    return deployment.deployed.run
 
 
 @pytest.fixture
@@ -362,7 +242,7 @@ def test_a_task_whose_worker_was_killed_fails_and_says_so(place: Place) -> None:
     deployment = place.deploy(operated.slow, {"seconds": 60.0})
     run = engine_run(deployment)
     until(lambda: "sleeps" in place.states(run) and place.states(run)["sleeps"] == ["running"])
-    children = until(lambda: _processes_with(f"{deployment.run}.0", "sleeps"))
+    children = until(lambda: processes_with(f"{deployment.run}.0", "sleeps"))
     for child in children:
         parent = int(Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[1])
         os.kill(parent, signal.SIGKILL)  # what runs the task for Airflow
@@ -370,19 +250,6 @@ def test_a_task_whose_worker_was_killed_fails_and_says_so(place: Place) -> None:
     ended = deployment.wait(LONGEST_SECONDS)
     assert ended.state == "failed"
     assert ended.details.nodes["sleeps"].state == "failed"
-
-
-def _processes_with(*words: str) -> list[int]:
-    found = []
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            try:
-                arguments = (folder / "cmdline").read_bytes().decode("utf-8", "replace").split("\0")
-            except OSError:
-                continue
-            if all(word in arguments for word in words):
-                found.append(int(folder.name))
-    return found
 
 
 def test_a_scheduler_that_was_killed_and_started_again_goes_on(place: Place) -> None:
@@ -405,14 +272,21 @@ def test_deploying_the_same_again_changes_nothing(place: Place) -> None:
     assert [one.done for one in again.objects] == ["unchanged"]
 
 
+def test_a_file_that_was_removed_is_read_anew(place: Place) -> None:
+    deploy(operated.squares, "air", run=False)
+    (place.session.dags / "squares.py").unlink()
+    until(lambda: place.client().access.get("dags", "squares")["is_stale"])
+    assert place.run(operated.squares).result == 14
+
+
 def test_a_run_that_is_cancelled_ends_its_processes(place: Place) -> None:
     deployment = place.deploy(operated.slow, {"seconds": 120.0})
     reference = f"{deployment.run}.0"
-    until(lambda: _processes_with(reference, "sleeps"))
+    until(lambda: processes_with(reference, "sleeps"))
     ended = deployment.cancel()
     assert ended is not None
     assert ended.state == "cancelled"
-    until(lambda: not _processes_with(reference), 60)
+    until(lambda: not processes_with(reference), 60)
     with pytest.raises(EngineError) as caught:
         deployment.cancel()
     assert caught.value.diagnostics[0].code == "E748"
@@ -421,10 +295,10 @@ def test_a_run_that_is_cancelled_ends_its_processes(place: Place) -> None:
 def test_a_process_that_does_not_end_when_it_is_asked_to_is_killed(place: Place) -> None:
     deployment = place.deploy(operated.stubborn)
     reference = f"{deployment.run}.0"
-    until(lambda: _processes_with(reference, "deaf"))
+    until(lambda: processes_with(reference, "deaf"))
     time.sleep(1)  # until it has stopped listening
     deployment.cancel()
-    until(lambda: not _processes_with(reference), 60)
+    until(lambda: not processes_with(reference), 60)
 
 
 def test_what_is_left_of_a_failed_run_runs_there_as_a_new_one(place: Place, tmp_path: Path) -> None:
@@ -481,23 +355,23 @@ def test_a_dag_that_is_not_ours_is_left_alone(place: Place) -> None:
 
 def test_a_wrong_password_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_TEST_PASSWORD", "wrong")
-    assert _refused(place) == "E741"
+    assert refused(place) == "E741"
 
 
 def test_a_wrong_token_is_told(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_TEST_TOKEN", "wrong")
     place.write(username=None, password_env=None, token_env="AIRFLOW_TEST_TOKEN")
-    assert _refused(place) == "E741"
+    assert refused(place) == "E741"
 
 
 def test_an_airflow_that_is_not_there_is_told(place: Place) -> None:
     place.write(server="http://127.0.0.1:9")
-    assert _refused(place) == "E740"
+    assert refused(place) == "E740"
 
 
 def test_a_folder_for_dags_that_is_not_there_is_told(place: Place) -> None:
     place.write(dags=str(place.folder / "gone"))
-    assert _refused(place) == "E755"
+    assert refused(place) == "E755"
 
 
 def test_an_interpreter_that_is_not_there_ends_the_run_and_says_so(place: Place) -> None:
@@ -507,13 +381,13 @@ def test_an_interpreter_that_is_not_there_ends_the_run_and_says_so(place: Place)
     (found,) = caught.value.diagnostics
     assert found.code == "E717"
     assert "before the run began" in found.what
-    findings = {one.name: one for one in _probed(place)}
+    findings = {one.name: one for one in probed(place)}
     assert "/nowhere/python3" in findings["airflow worker"].what
 
 
 def test_a_store_that_a_worker_can_not_reach_is_found_by_the_doctor(place: Place) -> None:
     place.write(catalog=str(place.folder / "here"), store="/proc/nowhere")
-    findings = {one.name: one for one in _probed(place)}
+    findings = {one.name: one for one in probed(place)}
     assert findings["airflow worker"].state == "problem"
 
 
@@ -524,26 +398,3 @@ def test_the_doctor_finds_a_healthy_airflow(place: Place) -> None:
     found = {one.name: one.state for one in place.client().findings(place.target().options)}
     assert found["airflow pool"] == "problem"
     assert found["airflow files"] == "problem"
-
-
-def _refused(place: Place) -> str:
-    with pytest.raises((CheckFailed, DrawloomError)) as caught:
-        deploy(operated.squares, "air", run=False)
-    code: str = caught.value.diagnostics[0].code
-    return code
-
-
-def _probed(place: Place) -> list[Any]:
-    from drawloom.api import compile_program
-    from drawloom.ir.nodes import Block, Pipeline
-    from drawloom.ir.program import Program, pipeline_digest
-    from drawloom.runtimes.publish import publish_program
-
-    target = place.target()
-    program = Program(Pipeline("drawloom-doctor", body=Block(())), {})
-    files = compile_program(program, "airflow", target.options)
-    catalog = Catalog.open(target.catalog)
-    publish_program(catalog.storage, files, pipeline_digest(program.pipeline))
-    folder = place.folder / "probe"
-    files.write(folder)
-    return list(place.client().probe(folder, catalog))

@@ -25,7 +25,7 @@ from drawloom.catalog.run import Run
 from drawloom.runtimes.argo import Submitted, wait
 
 CONFORMANCE = Path(__file__).parents[2] / "conformance"
-FOLDERS = (CONFORMANCE, CONFORMANCE / "programs", Path(__file__).parent / "flows")
+FOLDERS = (Path(__file__).parents[1], CONFORMANCE, CONFORMANCE / "programs", Path(__file__).parent / "flows")
 sys.path[:0] = [str(path) for path in FOLDERS if str(path) not in sys.path]
 FACTS = os.environ.get("TEST_ARGO", "")
 DEADLINE = float(os.environ.get("TEST_ARGO_DEADLINE", "inf"))  # seconds since 1970: where a run of all has a limit
