@@ -8,18 +8,18 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from drawloom.catalog.records import Index
-from drawloom.errors import ConnectionLost, Diagnostic, DrawloomError, EngineError
+from drawloom.errors import Diagnostic, EngineError
 from drawloom.ir.protocol import index_text, parse_indices
 from drawloom.runtimes.airflow_access import AirflowAccess, airflow_access
 from drawloom.runtimes.airflow_conf import conf_of
 from drawloom.runtimes.airflow_dags import DagsPlace
 from drawloom.runtimes.airflow_logs import printed_lines
-from drawloom.runtimes.api_problems import PASSING, ApiProblem
+from drawloom.runtimes.api_problems import Api, ApiProblem, ended_already, gone
 from drawloom.runtimes.begin import run_name
 from drawloom.runtimes.engines import Applied, Connection, EngineRun, Finding, Status, Submission
 from drawloom.runtimes.publish import read_engine
@@ -63,7 +63,7 @@ class AirflowClient:
 
     def preflight(self) -> None:
         """Refuses what can't be reached, an Airflow that is too old, a token that isn't taken."""
-        with self._asking("list DAGs"):
+        with self.asking("list DAGs"):
             self.access.connect()
             oldest = _OLDEST.get(self.access.version[0], (3, 0))
             if self.access.version < oldest:
@@ -116,13 +116,13 @@ class AirflowClient:
             if self._is_old and there is not None and _body(there) != _body(text):
                 time.sleep(_OLD_TASKS_SECONDS)
             done = "created" if kept is None else "replaced"
-        with self._asking(f"unpause the DAG {dag_id}", giving=True):
+        with self.asking(f"unpause the DAG {dag_id}", giving=True):
             self.access.ask("PATCH", "dags", dag_id, body={"is_paused": False})
         return done
 
     def _source(self, dag_id: str) -> str | None:
         """The text of the file of a DAG, as Airflow has read it; None if it has none."""
-        with self._asking(f"read the DAG {dag_id}"):
+        with self.asking(f"read the DAG {dag_id}"):
             dag = self.access.get("dags", dag_id)
             if dag is None:
                 return None
@@ -148,7 +148,7 @@ class AirflowClient:
         assert self.place is not None, "it was looked at"
         if self.place.is_versioned or _body(there) == _body(text):
             return
-        with self._asking(f"list the runs of the DAG {dag_id}"):
+        with self.asking(f"list the runs of the DAG {dag_id}"):
             going = list(self.access.pages("dag_runs", "dags", dag_id, "dagRuns", state=list(_GOING)))
         if going:
             names = ", ".join(one["dag_run_id"] for one in going[:3]) + (", ..." if len(going) > 3 else "")
@@ -174,7 +174,7 @@ class AirflowClient:
         """Whether Airflow has a file, and has its tasks."""
         if self._source(dag_id) != text:
             return False
-        with self._asking(f"read the DAG {dag_id}"):
+        with self.asking(f"read the DAG {dag_id}"):
             dag = self.access.get("dags", dag_id) or {}
             if dag.get("is_stale"):  # it still has the file that was removed
                 return False
@@ -193,14 +193,14 @@ class AirflowClient:
                 self.access.ask("PUT", "parseDagFile", dag["file_token"])
         except ApiProblem as problem:
             if problem.status not in (403, 404, 405, 409):
-                raise self.problem(problem, f"let the DAG {dag_id} be read", False) from problem
+                raise self.api.problem(problem, f"let the DAG {dag_id} be read") from problem
         else:
             return dag is not None
         return True
 
     def _import_errors(self, name: str) -> dict[object, str]:
         """The tracebacks of a file's import errors, each with what it is known by."""
-        with self._asking("list import errors"):
+        with self.asking("list import errors"):
             errors = list(self.access.pages("import_errors", "importErrors"))
         found = [one for one in errors if os.path.basename(one["filename"]) == name]
         return {(one.get("import_error_id"), one.get("timestamp")): one["stack_trace"].strip() for one in found}
@@ -214,7 +214,7 @@ class AirflowClient:
             raise EngineError(Diagnostic("E757", what, None, fix))
 
     def _trigger(self, dag_id: str, pipeline: str, asked: Mapping[str, Any]) -> EngineRun:
-        with self._asking(f"read the form of the DAG {dag_id}"):
+        with self.asking(f"read the form of the DAG {dag_id}"):
             params = (self.access.get("dags", dag_id, "details") or {}).get("params") or {}
         forms = {name: param.get("schema") or {} for name, param in params.items()}
         run_id = f"drawloom__{datetime.now(UTC):%Y-%m-%dT%H:%M:%S}_{secrets.token_hex(4)}"
@@ -222,7 +222,7 @@ class AirflowClient:
         # Airflow 2 has no run without a date: it takes the moment where none is given
         undated: dict[str, Any] = {} if self._is_old else {"logical_date": None}
         dated = {"logical_date": asked["logical_time"]} if asked.get("logical_time") else undated
-        with self._asking(f"trigger the DAG {dag_id}", giving=True):
+        with self.asking(f"trigger the DAG {dag_id}", giving=True):
             try:
                 self.access.ask("POST", "dags", dag_id, "dagRuns", body=body | dated)
             except ApiProblem as problem:
@@ -237,14 +237,14 @@ class AirflowClient:
         """Deletes the run that was triggered, and a DAG file that wasn't there before."""
         for one in submission.objects:
             if one.kind == "DAG run":
-                with self._asking(f"delete the DAG run {one.name}"):
+                with self.asking(f"delete the DAG run {one.name}"):
                     self.access.ask("DELETE", "dags", one.namespace, "dagRuns", one.name)
             elif one.done == "created" and self.place is not None:
                 self.place.remove(f"{one.name}.py", f"drawloom: take {one.name} back")
 
     def forget(self, dag_id: str) -> None:
         """Deletes what Airflow keeps of a DAG; its file must be gone."""
-        with self._asking(f"delete the DAG {dag_id}"):
+        with self.asking(f"delete the DAG {dag_id}"):
             if self.access.get("dags", dag_id) is not None:
                 self.access.ask("DELETE", "dags", dag_id)
 
@@ -267,7 +267,7 @@ class AirflowClient:
 
     def _instances(self, run: EngineRun) -> list[dict[str, Any]]:
         path = ("dags", run.id("dag_id"), "dagRuns", run.id("run_id"), "taskInstances")
-        with self._asking(f"list the tasks of {self.name_of(run)}"):
+        with self.asking(f"list the tasks of {self.name_of(run)}"):
             return list(self.access.pages("task_instances", *path))
 
     def logs(
@@ -297,7 +297,7 @@ class AirflowClient:
 
     def _log(self, run: EngineRun, file: str, task: str, map_index: int, number: int) -> list[str]:
         path = ("dags", run.id("dag_id"), "dagRuns", run.id("run_id"), "taskInstances", task, "logs", number)
-        with self._asking(f"read the log of {task}"):
+        with self.asking(f"read the log of {task}"):
             found = self.access.get(*path, map_index=map_index, full_content="true")
         return printed_lines(found, file) if found is not None else []
 
@@ -310,10 +310,9 @@ class AirflowClient:
     def cancel(self, run: EngineRun, *, now: bool) -> None:  # noqa: ARG002  # Airflow ends tasks in one way
         """Marks the DAG run as failed, which ends its tasks; a note says that it was cancelled."""
         if str(self._run(run)["state"]) in _ENDED:
-            what = f"{self.name_of(run)} has ended: there is nothing to stop"
-            raise EngineError(Diagnostic("E748", what, None, f"`drawloom show {run.run}` tells how it went"))
+            raise ended_already(run, self.name_of(run), "stop")
         path = ("dags", run.id("dag_id"), "dagRuns", run.id("run_id"))
-        with self._asking(f"end the {self.name_of(run)}"):
+        with self.asking(f"end the {self.name_of(run)}"):
             if self._is_old:
                 self.access.ask("PATCH", *path, "setNote", body={"note": _CANCELLED})
                 self.access.ask("PATCH", *path, body={"state": "failed"})
@@ -355,54 +354,36 @@ class AirflowClient:
         return self.access.version[:1] == (2,)
 
     def _dag(self, run: EngineRun) -> dict[str, Any]:
-        with self._asking(f"read the DAG {run.id('dag_id')}"):
+        with self.asking(f"read the DAG {run.id('dag_id')}"):
             found: dict[str, Any] | None = self.access.get("dags", run.id("dag_id"))
         if found is None:
-            raise self._gone(run, f"the DAG {run.id('dag_id')}")
+            raise gone(run, f"the DAG {run.id('dag_id')}")
         return found
 
     def _run(self, run: EngineRun) -> dict[str, Any]:
-        with self._asking(f"read the {self.name_of(run)}"):
+        with self.asking(f"read the {self.name_of(run)}"):
             found: dict[str, Any] | None = self.access.get("dags", run.id("dag_id"), "dagRuns", run.id("run_id"))
         if found is None:
-            raise self._gone(run, self.name_of(run))
+            raise gone(run, self.name_of(run))
         return found
 
-    def _gone(self, run: EngineRun, what: str) -> EngineError:
-        fix = f"`drawloom show {run.run}` tells what the catalog has; deploy the pipeline anew to run it again"
-        return EngineError(Diagnostic("E747", f"{what} of run {run.run} isn't there: it was deleted", None, fix))
+    @property
+    def api(self) -> Api:
+        """Where requests go to."""
+        return Api(
+            place=self.access.place,
+            target=self.target,
+            certificate="name the authority of its certificate: `ca_file` of the target",
+            login="your token or password",
+            anew="see the password, or get a new token (`POST /auth/token`); an Airflow 2 must have "
+            "`airflow.api.auth.backend.basic_auth` among the `auth_backends` of its `[api]`",
+            rights="see that it is an Airflow, and your rights there: `drawloom doctor --target NAME` looks",
+            looked_at="DAG",
+        )
 
-    @contextmanager
-    def _asking(self, doing: str, *, giving: bool = False) -> Iterator[None]:
-        try:
-            yield
-        except ApiProblem as problem:
-            raise self.problem(problem, doing, giving) from problem
-
-    def problem(self, problem: ApiProblem, doing: str, giving: bool = False) -> DrawloomError:
-        """What a request that failed means, and what to do about it."""
-        place = f"{self.access.place}{f' (target `{self.target}`)' if self.target else ''}"
-        said = problem.message
-        if problem.status == 0 and "CERTIFICATE" in said.upper():
-            fix = "name the authority of its certificate: `ca_file` of the target"
-            return EngineError(Diagnostic("E740", f"{place} can't be trusted: {said}", None, fix))
-        if problem.status in PASSING:
-            said = f"{problem.status} {said}" if problem.status else said
-            fix = "see that the address is right and that it can be reached from here: a network, a VPN, a proxy"
-            return ConnectionLost(Diagnostic("E740", f"{place} can't be reached to {doing}: {said}", None, fix))
-        if problem.status == 401 or (problem.status == 403 and "token" in said.lower()):
-            what = f"{place} doesn't take your token or password, to {doing}: it is wrong or expired: {said}"
-            fix = "get a new token (`POST /auth/token`), or see the password"
-            if self._is_old:
-                fix = "see the password, and that `auth_backends` of its `[api]` takes one: `...backend.basic_auth`"
-            return EngineError(Diagnostic("E741", what, None, fix))
-        if problem.status in (403, 404):
-            may = "you may not" if problem.status == 403 else "there is nothing to"
-            fix = "see that it is an Airflow, and your rights there: `drawloom doctor --target NAME` looks"
-            return EngineError(Diagnostic("E742", f"{place} says that {may} {doing}: {said}", None, fix))
-        code = "E723" if giving else "E742"
-        fix = "mend what it says; `drawloom doctor --target` looks at what the DAG needs"
-        return EngineError(Diagnostic(code, f"{place} refuses to {doing}: {said}", None, fix))
+    def asking(self, doing: str, *, giving: bool = False) -> AbstractContextManager[None]:
+        """Tells a request that fails as what it means (`Api.asking`)."""
+        return self.api.asking(doing, giving=giving)
 
 
 def _owner(text: str) -> str:

@@ -173,7 +173,9 @@ class AirflowAccess:
                 raise
             raise ApiProblem(int(status or 0), str(getattr(error, "reason", error))) from error
         if answer.status >= 400:
-            raise ApiProblem(answer.status, _message(data, answer.reason))
+            message = _message(data, answer.reason)
+            is_login = answer.status == 403 and "token" in message.lower()  # one that isn't taken
+            raise ApiProblem(401 if is_login else answer.status, message)
         if not data:
             return None
         try:

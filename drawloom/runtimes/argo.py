@@ -11,7 +11,7 @@ import secrets
 import time
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from drawloom.catalog.catalog import Catalog
@@ -19,7 +19,7 @@ from drawloom.catalog.records import Index
 from drawloom.catalog.run import Run
 from drawloom.errors import ConnectionLost, Diagnostic, DrawloomError, EngineError, RunRefused
 from drawloom.ir.canonical import Json
-from drawloom.runtimes.api_problems import PASSING, ApiProblem
+from drawloom.runtimes.api_problems import PASSING, Api, ApiProblem, ended_already, gone
 from drawloom.runtimes.argo_access import Access, KubernetesAccess, access_to
 from drawloom.runtimes.argo_nodes import NodeWatch, held_pods, node_pods, nodes_of
 from drawloom.runtimes.argo_objects import anew, give_asked, in_place_of, is_same, read_objects
@@ -64,7 +64,7 @@ class ArgoClient:
     def preflight(self) -> None:
         """Refuses what can't be reached, a token that isn't taken, a namespace that isn't there."""
         namespace = self.access.namespace
-        with self._asking(f"list Workflows in the namespace {namespace}"):
+        with self.asking(f"list Workflows in the namespace {namespace}"):
             self.access.look(namespace)
 
     # giving
@@ -111,7 +111,7 @@ class ArgoClient:
         metadata = body["metadata"]
         name = metadata["name"] = f"{metadata['generateName']}{secrets.token_hex(4)}"
         try:
-            with self._asking(f"create the Workflow in the namespace {namespace}", giving=True):
+            with self.asking(f"create the Workflow in the namespace {namespace}", giving=True):
                 made = self.access.create("Workflow", namespace, body)
         except ConnectionLost as lost:
             undo.append((f"Workflow {name}", lambda: self._delete_if_there("Workflow", namespace, name)))
@@ -131,16 +131,16 @@ class ArgoClient:
 
     def _apply(self, body: dict[str, Any], namespace: str, undo: list[tuple[str, Callable[[], object]]]) -> Applied:
         kind, name = body["kind"], body["metadata"]["name"]
-        with self._asking(f"look for the {kind} {name} in the namespace {namespace}"):
+        with self.asking(f"look for the {kind} {name} in the namespace {namespace}"):
             there = self.access.read(kind, namespace, name)
         if there is None:
-            with self._asking(f"create the {kind} {name} in the namespace {namespace}", giving=True):
+            with self.asking(f"create the {kind} {name} in the namespace {namespace}", giving=True):
                 self.access.create(kind, namespace, body)
             undo.append((f"{kind} {name}", lambda: self.access.delete(kind, namespace, name)))
             return Applied(kind, name, namespace, "created")
         if is_same(there, body):
             return Applied(kind, name, namespace, "unchanged")
-        with self._asking(f"replace the {kind} {name} in the namespace {namespace}", giving=True):
+        with self.asking(f"replace the {kind} {name} in the namespace {namespace}", giving=True):
             self.access.replace(kind, namespace, in_place_of(there, body))
         undo.append((f"{kind} {name}, as it was", lambda: self._put_back(kind, namespace, there)))
         return Applied(kind, name, namespace, "replaced")
@@ -159,7 +159,7 @@ class ArgoClient:
         """Deletes the Workflow that was created, its pods with it; templates stay as they are."""
         for one in submission.objects:
             if one.kind == "Workflow" and one.done == "created":
-                with self._asking(f"delete the Workflow {one.name}"):
+                with self.asking(f"delete the Workflow {one.name}"):
                     self._delete_if_there(one.kind, one.namespace, one.name)
 
     # looking
@@ -228,7 +228,7 @@ class ArgoClient:
             if problem.status == 404:  # the pod is gone, and its output with it
                 return True
             if problem.status not in passing:
-                raise self.problem(problem, f"read the output of the pod {pod}", False) from problem
+                raise self.api.problem(problem, f"read the output of the pod {pod}") from problem
             return False
         return True
 
@@ -252,10 +252,8 @@ class ArgoClient:
 
     def _order(self, run: EngineRun, verb: str) -> None:
         if self.status_phase(run) in _ENDED:
-            what = f"{self.name_of(run)} has ended: there is nothing to {verb if verb != 'terminate' else 'stop'}"
-            fix = f"`drawloom show {run.run}` tells how it went"
-            raise EngineError(Diagnostic("E748", what, None, fix))
-        with self._asking(f"{verb} the {self.name_of(run)}"):
+            raise ended_already(run, self.name_of(run), "stop" if verb == "terminate" else verb)
+        with self.asking(f"{verb} the {self.name_of(run)}"):
             self.access.order(self._namespace(run), run.id("workflow"), verb)
 
     def status_phase(self, run: EngineRun) -> str:
@@ -283,50 +281,30 @@ class ArgoClient:
 
     def _object(self, run: EngineRun) -> dict[str, Any]:
         name, namespace = run.id("workflow"), self._namespace(run)
-        with self._asking(f"read the Workflow {namespace}/{name}"):
+        with self.asking(f"read the Workflow {namespace}/{name}"):
             found = self.access.read("Workflow", namespace, name)
         uid = run.id("uid")
         if found is None or (uid and found["metadata"]["uid"] != uid):
-            what = f"Workflow {namespace}/{name} of run {run.run} isn't there"
-            what += (
-                ": one of another `uid` has its name" if found is not None else ": it was deleted, or lies elsewhere"
-            )
-            fix = f"`drawloom show {run.run}` tells what the catalog has; deploy the pipeline anew to run it again"
-            raise EngineError(Diagnostic("E747", what, None, fix))
+            why = "one of another `uid` has its name" if found is not None else "it was deleted, or lies elsewhere"
+            raise gone(run, f"Workflow {namespace}/{name}", why)
         return found
 
-    @contextmanager
-    def _asking(self, doing: str, *, giving: bool = False) -> Iterator[None]:
-        try:
-            yield
-        except ApiProblem as problem:
-            raise self.problem(problem, doing, giving) from problem
+    @property
+    def api(self) -> Api:
+        """Where requests go to."""
+        return Api(
+            place=self.access.place,
+            target=self.target,
+            certificate="name the authority of its certificate: `ca_file` of the target, or in the kubeconfig",
+            login="your token",
+            anew="get a new token (`argo auth token`), or log in to the cluster again",
+            rights="see that the namespace and Argo are there, and your rights: `drawloom doctor --target NAME` looks",
+            looked_at="Workflow",
+        )
 
-    def problem(self, problem: ApiProblem, doing: str, giving: bool = False) -> EngineError:
-        """What a request that failed means, and what to do about it."""
-        place = f"{self.access.place}{f' (target `{self.target}`)' if self.target else ''}"
-        said = problem.message
-        if problem.status == 0 and "CERTIFICATE" in said.upper():
-            fix = "name the authority of its certificate: `ca_file` of the target, or in the kubeconfig"
-            return EngineError(Diagnostic("E740", f"{place} can't be trusted: {said}", None, fix))
-        if problem.status in PASSING:
-            said = f"{problem.status} {said}" if problem.status else said
-            fix = "see that the address is right and that it can be reached from here: a network, a VPN, a proxy"
-            return ConnectionLost(Diagnostic("E740", f"{place} can't be reached to {doing}: {said}", None, fix))
-        if problem.status == 401:
-            fix = "get a new token (`argo auth token`), or log in to the cluster again"
-            return EngineError(
-                Diagnostic(
-                    "E741", f"{place} doesn't take your token, to {doing}: it is wrong or expired: {said}", None, fix
-                )
-            )
-        if problem.status in (403, 404):
-            may = "you may not" if problem.status == 403 else "there is nothing to"
-            fix = "see that the namespace and Argo are there, and your rights: `drawloom doctor --target NAME` looks"
-            return EngineError(Diagnostic("E742", f"{place} says that {may} {doing}: {said}", None, fix))
-        code = "E723" if giving else "E742"
-        fix = "mend what it says; `drawloom doctor --target` looks at what the Workflow needs"
-        return EngineError(Diagnostic(code, f"{place} refuses to {doing}: {said}", None, fix))
+    def asking(self, doing: str, *, giving: bool = False) -> AbstractContextManager[None]:
+        """Tells a request that fails as what it means (`Api.asking`)."""
+        return self.api.asking(doing, giving=giving)
 
 
 class Submitted:

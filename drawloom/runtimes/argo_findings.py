@@ -123,7 +123,7 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 
 def _refused(name: str, client: ArgoClient, error: ApiProblem | EngineError) -> Finding:
-    found = error if isinstance(error, EngineError) else client.problem(error, "look at it")
+    found = error if isinstance(error, EngineError) else client.api.problem(error, "look at it")
     first = found.diagnostics[0]
     return Finding(name, "problem", f"[{first.code}] {first.what}", first.fix)
 
