@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import ceil
 from typing import Final
 
 from drawloom.compilers.base import Lowered, Support
+from drawloom.ir.policies import PipelinePolicies
 
-__all__ = ["BY_STEPS"]
+__all__ = ["BY_STEPS", "engine_limit_seconds"]
+
+_GRACE_SECONDS: Final = 600  # beyond a run's limit: for its first step to begin, and its last to end
+
+
+def engine_limit_seconds(policies: PipelinePolicies) -> int | None:
+    """When an engine is to end a run itself; None if its pipeline has no limit.
+
+    The steps keep the limit. This is for what can't start.
+    """
+    limit = policies.run_timeout_seconds
+    return None if limit is None else ceil(limit) + _GRACE_SECONDS
+
 
 BY_STEPS: Final[Mapping[str, Support]] = {
     "control.map.branch@1": Lowered("a deciding step for each item writes its booleans"),

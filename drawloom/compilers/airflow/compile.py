@@ -8,7 +8,6 @@ pipeline.json, spans.json, functions/, steps/, bundle.zip    as for the referenc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import ceil
 from typing import Any, Final
 
 from drawloom.catalog import keys
@@ -21,7 +20,7 @@ from drawloom.compilers.airflow.pods import Places, places_of, refuse_containers
 from drawloom.compilers.airflow.schedules import SCHEDULES, schedule_arguments, schedule_rules
 from drawloom.compilers.airflow.tasks import DagTask, dag_tasks
 from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Support, refuse_unsupported
-from drawloom.compilers.by_steps import BY_STEPS
+from drawloom.compilers.by_steps import BY_STEPS, engine_limit_seconds
 from drawloom.compilers.emit.python import Source
 from drawloom.compilers.features import FEATURES
 from drawloom.compilers.given_params import given_params
@@ -34,7 +33,7 @@ from drawloom.ir.protocol import stub_text
 
 __all__ = ["COMPILER", "compile_airflow"]
 
-_GRACE_SECONDS: Final = 600  # beyond a run's limit: for its first step to begin, and its last to end
+_STARTUP_SECONDS: Final = 600  # a machine that is added for a pod takes minutes
 
 
 def compile_airflow(
@@ -51,7 +50,7 @@ def compile_airflow(
     image_pull_secrets: Sequence[str] = (),
     namespace: str = "",
     kubernetes_conn_id: str = "",
-    startup_timeout_seconds: int = 600,
+    startup_timeout_seconds: int | None = None,
     service_account: str = "",
     env: Mapping[str, str] | None = None,
     env_from_secrets: Sequence[str] = (),
@@ -99,7 +98,7 @@ def compile_airflow(
         image_pull_secrets: Secrets that the images of pods are fetched with.
         namespace, kubernetes_conn_id: where pods run, and Airflow's Connection to that cluster; "" for Airflow's own
             defaults.
-        startup_timeout_seconds: how long a pod may wait for a machine and its image.
+        startup_timeout_seconds: how long a pod may wait for a machine and its image; None for 600.
         service_account: whose rights the pods have; "" for the namespace's default.
         env: variables of the steps' processes.
         env_from_secrets: Secrets of the namespace, all of whose keys become variables of the pods.
@@ -204,8 +203,10 @@ def _settings(given: Mapping[str, Any], places: Places, digest: str, sha: str) -
     }
     match given["runner"]:
         case "kubernetes":
-            names = ("namespace", "kubernetes_conn_id", "startup_timeout_seconds")
-            return made | {"PODS": places.made, "POD_ARGUMENTS": {name: given[name] for name in names if given[name]}}
+            names = ("namespace", "kubernetes_conn_id")
+            arguments = {name: given[name] for name in names if given[name]}
+            arguments["startup_timeout_seconds"] = given["startup_timeout_seconds"] or _STARTUP_SECONDS
+            return made | {"PODS": places.made, "POD_ARGUMENTS": arguments}
         case "docker":
             return made | {"CONTAINERS": places.made}
     return made | {"ENVIRONMENT": dict(given["env"] or {})}
@@ -235,8 +236,8 @@ def _dag_arguments(program: Program, given: Mapping[str, Any], forms: Mapping[st
     defaults: dict[str, Any] = {"retries": 0, "retry_delay": Source("timedelta(0)")}
     defaults |= {name: given[name] for name in ("owner", "pool", "priority_weight", "queue") if given[name]}
     made["default_args"] = defaults
-    if pipeline.policies.run_timeout_seconds is not None:  # the steps keep it; this is for tasks that can't start
-        limit = ceil(pipeline.policies.run_timeout_seconds) + _GRACE_SECONDS
+    limit = engine_limit_seconds(pipeline.policies)
+    if limit is not None:
         made["dagrun_timeout"] = Source(f"timedelta(seconds={limit})")
     made["tags"] = sorted({"drawloom", *given["tags"]})
     if any(task.engine is not None for task in pipeline.tasks):

@@ -16,7 +16,7 @@ from drawloom.compilers.airflow.pods import RULES
 from drawloom.compilers.airflow.tasks import DagTask
 from drawloom.compilers.emit.python import Source, call
 from drawloom.compilers.pods.options import OF_PODS, PodOptions, pod_options
-from drawloom.compilers.task_options import task_options, wrong_option
+from drawloom.compilers.task_options import TaskOptions, task_options, wrong_option
 from drawloom.errors import CompileError, Diagnostic
 from drawloom.ir.nodes import Call
 from drawloom.ir.program import Program
@@ -36,6 +36,7 @@ _ONLY_WITH: Final[Mapping[str, Sequence[str]]] = {
     **dict.fromkeys(OF_PODS, ("kubernetes",)),
     **dict.fromkeys(("image", "image_pull_policy", "cpu", "memory", "gpu", "volumes", "secret_env"), _IN_CONTAINERS),
     **dict.fromkeys(("spot_selector", "spot_tolerations", "namespace", "kubernetes_conn_id"), ("kubernetes",)),
+    "startup_timeout_seconds": ("kubernetes",),
     "env": RUNNERS,
 }
 _CLASS: Final = re.compile(r"[A-Za-z_][\w.]*\.[A-Za-z_]\w*\Z")
@@ -70,15 +71,9 @@ def check_options(program: Program, given: Mapping[str, Any]) -> Options:
     problems = [wrong_option("airflow", name, value, expected) for name, value, expected in _wrong(given)]
     if runner in RUNNERS:
         problems += list(_needless(given))
-    kinds = [one for one in OF_PODS if one not in _ONLY_WITH or runner in _ONLY_WITH[one]]
-    tasks, found = task_options("airflow", program, given["tasks"], [*OF_TASKS, *(kinds if runner in RULES else ())])
-    problems += found
-    problems += [
-        wrong_option("airflow", f"tasks.{one.written}.{name}", value, _EXPECTED[OF_TASKS[name]])
-        for one in tasks
-        for name, value in one.options.items()
-        if name in OF_TASKS and type(value) is not OF_TASKS[name]
-    ]
+    of_places = [name for name in OF_PODS if runner in RULES and runner in _ONLY_WITH[name]]
+    tasks, found = task_options("airflow", program, given["tasks"], [*OF_TASKS, *of_places])
+    problems += [*found, *_wrong_of_operators(tasks)]
     pods = None
     if runner in RULES:
         of_pods = {name: given[name] for name in OF_PODS if name in given}
@@ -87,12 +82,22 @@ def check_options(program: Program, given: Mapping[str, Any]) -> Options:
         problems += found
     if problems:
         raise CompileError(problems)
-    operators = {
+    return Options(_of_operators(tasks), pods)
+
+
+def _of_operators(tasks: Sequence[TaskOptions]) -> dict[str, dict[str, Any]]:
+    return {
         task: {name: value for name, value in one.options.items() if name in OF_TASKS}
         for one in tasks
         for task in one.tasks
     }
-    return Options(operators, pods)
+
+
+def _wrong_of_operators(tasks: Sequence[TaskOptions]) -> Iterator[Diagnostic]:
+    for one in tasks:
+        for name, value in one.options.items():
+            if name in OF_TASKS and type(value) is not OF_TASKS[name]:
+                yield wrong_option("airflow", f"tasks.{one.written}.{name}", value, _EXPECTED[OF_TASKS[name]])
 
 
 def _needless(given: Mapping[str, Any]) -> Iterator[Diagnostic]:
@@ -112,7 +117,7 @@ def _wrong(given: Mapping[str, Any]) -> Iterator[_Wrong]:
     for name, known in (("airflow", PROFILES), ("runner", RUNNERS)):
         if given[name] not in known:
             yield name, given[name], f"one of {', '.join(known)}"
-    for name in ("max_map_length", "startup_timeout_seconds"):
+    for name in ("max_map_length", *(() if given["startup_timeout_seconds"] is None else ("startup_timeout_seconds",))):
         if type(given[name]) is not int or given[name] < 1:
             yield name, given[name], "a whole number above 0"
     yield from _wrong_texts(given)

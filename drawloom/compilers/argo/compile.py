@@ -9,7 +9,6 @@ pipeline.json, spans.json, functions/, steps/, bundle.zip    as for the referenc
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import ceil
 from typing import Any, Final
 
 from drawloom.catalog import keys
@@ -28,7 +27,7 @@ from drawloom.compilers.argo.patches import PATCH_FIX, Patch, patched, read_patc
 from drawloom.compilers.argo.rules import OBJECT_LIMIT_BYTES, problems_of
 from drawloom.compilers.argo.templates import ENTRYPOINT, EXIT, Pods, Templates
 from drawloom.compilers.base import Bundle, Compiler, Lowered, Native, Support, refuse_unsupported
-from drawloom.compilers.by_steps import BY_STEPS
+from drawloom.compilers.by_steps import BY_STEPS, engine_limit_seconds
 from drawloom.compilers.emit.yaml import yaml_text
 from drawloom.compilers.features import FEATURES
 from drawloom.compilers.given_params import given_params, lacking_params, needs_values
@@ -46,7 +45,6 @@ from drawloom.ir.protocol import asked_text, stub_text
 __all__ = ["COMPILER", "compile_argo", "workflow_of"]
 
 _PARAMS_LIMIT_BYTES: Final = 64 * 1024  # a Workflow has 1 MiB, and Linux 128 KiB for one argument
-_GRACE_SECONDS: Final = 600  # beyond a run's limit: for its first step to begin, and its last to end
 
 
 def compile_argo(
@@ -195,8 +193,9 @@ def workflow_of(
         "templates": templates.made,
         **pods.spec,
     }
-    if pipeline.policies.run_timeout_seconds is not None:  # the steps keep it; this is for pods that can't start
-        spec["activeDeadlineSeconds"] = ceil(pipeline.policies.run_timeout_seconds) + _GRACE_SECONDS
+    limit = engine_limit_seconds(pipeline.policies)
+    if limit is not None:
+        spec["activeDeadlineSeconds"] = limit
     made = {"apiVersion": "argoproj.io/v1alpha1", "kind": "Workflow", "metadata": metadata, "spec": spec}
     return made, templates.names
 
