@@ -325,6 +325,8 @@ def _operator_arguments(task: DagTask, profile: str) -> dict[str, Any]:
         made["index"] = Source("index")
     if task.ended and task.kind in ("Step", "Give", "Take"):
         made["ended"] = True
+    if task.over:  # `partial` doesn't ask the class: Airflow would leave out what is behind a skipped item
+        made["trigger_rule"] = "all_done" if task.ended else "none_failed"
     if task.counts is not None:
         made |= {"batch_size": task.counts} | one_each
     if task.skips:

@@ -43,7 +43,8 @@ def run(asked):
     date = datetime.fromisoformat(asked["logical_date"]) if asked.get("logical_date") else None
     made = dag.test(run_conf=asked.get("conf") or {}, **({"logical_date": date} if date else {}))
     tasks = [[ti.task_id, ti.map_index, str(ti.state or ""), ti.try_number] for ti in made.get_task_instances()]
-    return {"state": str(made.state), "run_id": made.run_id, "tasks": sorted(tasks)}
+    rules = sorted({str(getattr(task.trigger_rule, "value", task.trigger_rule)) for task in dag.tasks})
+    return {"state": str(made.state), "run_id": made.run_id, "tasks": sorted(tasks), "rules": rules}
 
 
 print(json.dumps({"ready": True}), file=answers, flush=True)

@@ -40,6 +40,10 @@ def run_by_dag_test(case: Case, folder: Path, dag_runs: Any, **options: Any) -> 
     found = case.outcome(run, Catalog.open(store), place)
     assert told["state"] == {"succeeded": "success", "failed": "failed"}[found.state]
     assert_same(found, expected(case, folder / "oracle"))
+    assert set(told["rules"]) <= {
+        "all_done",
+        "none_failed",
+    }  # Airflow's own rule leaves out what is behind a skipped task
 
 
 @pytest.mark.parametrize(("module", "name"), [one for one in CASES if one[0] not in REFUSED])
