@@ -1,8 +1,8 @@
 """The parameters of a run as the `conf` of a DAG run: in plain JSON, as Airflow's form gives them, where that can be.
 
 The others stand as envelopes below `drawloom`, in one text, and go before what the form says; a form that asks for one
-of them gets an empty value of its type. Others are also what Airflow's database changes: PostgreSQL's `jsonb` takes no NUL
-in a text, has no negative zero, writes large floats as whole numbers, and puts keys into an order of its own.
+of them gets an empty value of its type. Others are also what Airflow's database changes: PostgreSQL's `jsonb` takes no
+NUL in a text, has no negative zero, writes large floats as whole numbers, and puts keys into an order of its own.
 Source: PostgreSQL's docs "JSON Types".
 """
 
