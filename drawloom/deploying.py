@@ -394,7 +394,7 @@ def deploy_to(
 ) -> Deployment:
     """Checks, compiles, publishes and submits a pipeline (`drawloom.deploy`)."""
     from drawloom.api import compile_program
-    from drawloom.compilers.base import EncodedValue
+    from drawloom.compilers.base import EncodedValue, compiler_of
     from drawloom.graphs import place, twice_traced
     from drawloom.parameters.binding import bind, encode_params
     from drawloom.parameters.times import refuse_missing_times, times_given
@@ -410,7 +410,8 @@ def deploy_to(
     if getattr(trace.program.pipeline.policies, "schedule", None) is None:
         if run:
             refuse_missing_times(trace.program, info)
-    else:  # nobody is there to give its runs their parameters, so the compiler wants to know them
+    elif not (run and compiler_of(target.engine).has_runs_beside_schedule):
+        # nobody is there to give its runs their parameters, so the compiler wants to know them
         trees = encode_params(trace.program.pipeline.params, bound.given, _nowhere(allow_pickle))
         options.setdefault("params", {name: EncodedValue(trees[name]) for name in bound.given})
         options |= {name: time for name, time in times.items() if time}  # one for all of them: refused by a schedule
@@ -455,7 +456,8 @@ def _nowhere(allow_pickle: bool) -> Values:
 
 def _left(catalog: Catalog, program: str) -> Diagnostic:
     what = f"nothing of it runs; its program {program[:12]} and its parameters stay in {catalog.store_url}"
-    return Diagnostic("E746", what, None, "deploy again: what is there is used; `drawloom catalog gc` removes it")
+    fix = "mend what is said above, and deploy again: what is there is used; `drawloom catalog gc` removes it"
+    return Diagnostic("E746", what, None, fix)
 
 
 def _record(catalog: Catalog, made: Submission, target: str, pipeline: str, program: str, engine: str) -> None:

@@ -116,6 +116,7 @@ class Compiler:
         stand_ins: options a place of this engine's must say, as one would: what a program is checked with where no
             place is named.
         of_pipelines: options that speak of one pipeline and its nodes: a place can't be looked at with them.
+        has_runs_beside_schedule: whether what has a schedule can be run besides, with parameters of the run's own.
     """
 
     engine: str
@@ -123,6 +124,7 @@ class Compiler:
     compile: Callable[..., Bundle]
     stand_ins: Mapping[str, Any] = field(default_factory=dict)
     of_pipelines: frozenset[str] = frozenset()
+    has_runs_beside_schedule: bool = False
 
     def __post_init__(self) -> None:
         missing = sorted(FEATURES.keys() - self.support.keys())

@@ -71,7 +71,7 @@ def needs_values(pipeline: Pipeline, given: Iterable[str], where: Span | None) -
             "E731",
             f"the scheduled pipeline `{pipeline.name}` needs the parameter `{name}`, and nobody gives it to its runs",
             where,
-            f"give it a default, or a value in the target (`params={{{name!r}: ...}}`)",
+            f"give it a default, or a value in the target (`params.{name} = ...`)",
         )
         for name in lacking_params(pipeline, given)
     ]

@@ -18,7 +18,7 @@ from drawloom.ir.protocol import index_text, parse_indices
 from drawloom.runtimes.airflow_access import AirflowAccess, airflow_access
 from drawloom.runtimes.airflow_conf import conf_of
 from drawloom.runtimes.airflow_dags import DagsPlace
-from drawloom.runtimes.airflow_logs import printed_lines
+from drawloom.runtimes.airflow_logs import printed_lines, told_error
 from drawloom.runtimes.api_problems import Api, ApiProblem, ended_already, gone
 from drawloom.runtimes.begin import run_name
 from drawloom.runtimes.engines import Applied, Connection, EngineRun, Finding, Status, Submission
@@ -40,7 +40,7 @@ _PROCESSOR_SECONDS: Final = 900.0  # Airflow looks for new files every 5 minutes
 _CANCELLED: Final = "cancelled by drawloom"
 _OLD_TASKS_SECONDS: Final = 10.0  # how long the processes of an Airflow 2 may take tasks for those of a DAG that were
 _VERSION: Final = re.compile(r'begin\.doc_md = "(\w+ \w+)"')
-_BODY_BEGINS, _BODY_ENDS = "\nwith DAG(", "\n# how a step's process gets"
+_BODY_BEGINS, _BODY_ENDS = ") as dag:\n", "\n# how a step's process gets"
 
 
 def connect(connection: Connection) -> AirflowClient:
@@ -59,6 +59,7 @@ class AirflowClient:
     def __init__(self, access: AirflowAccess, connection: Connection) -> None:
         self.access = access
         self.target = connection.target
+        self._login = f"the password of {connection.username}" if connection.username else "your token"
         self.place = DagsPlace(connection.dags, connection.target, git=connection.dags_git) if connection.dags else None
 
     def preflight(self) -> None:
@@ -139,8 +140,8 @@ class AirflowClient:
         if there is None or _owner(there) == _owner(text):
             return
         whose = "another pipeline of drawloom's" if _owner(there) else "not drawloom's"
-        what = f"{self.access.place} has a DAG {dag_id} already, and it is {whose}"
-        fix = 'name yours otherwise: `dag_id = "..."` of the target, or `--option dag_id=...`'
+        what = f"{self.access.place} has a DAG {dag_id} already, or a file {dag_id}.py, and it is {whose}"
+        fix = 'name yours otherwise: `dag_id = "..."` of the target'
         raise EngineError(Diagnostic("E752", what, None, fix))
 
     def _refuse_changed(self, dag_id: str, there: str, text: str) -> None:
@@ -152,7 +153,8 @@ class AirflowClient:
             going = list(self.access.pages("dag_runs", "dags", dag_id, "dagRuns", state=list(_GOING)))
         if going:
             names = ", ".join(one["dag_run_id"] for one in going[:3]) + (", ..." if len(going) > 3 else "")
-            what = f"the DAG {dag_id} has other tasks now, and {len(going)} runs of it go on: {names}"
+            runs = "1 run of it goes on" if len(going) == 1 else f"{len(going)} runs of it go on"
+            what = f"the DAG {dag_id} has other tasks now, and {runs}: {names}"
             fix = "wait for them or cancel them; or keep DAG files in git (`dags_git`): there a run keeps its own"
             raise EngineError(Diagnostic("E753", what, None, fix))
 
@@ -262,6 +264,9 @@ class AirflowClient:
 
     def _failed_tasks(self, run: EngineRun) -> str:
         failed = [one for one in self._instances(run) if one["state"] == "failed" and one["task_id"] != "end"]
+        first = next((one for one in failed if one["task_id"] == "begin"), None)
+        if first is not None:  # the catalog has nothing of it
+            return f"`begin` failed: {self._told_error(run, first)}"
         names = ", ".join(f"`{one['task_id']}`" for one in failed[:3])
         return f"its tasks {names} failed" if names else ""
 
@@ -296,10 +301,17 @@ class AirflowClient:
             raise EngineError(Diagnostic("E749", what, None, fix))
 
     def _log(self, run: EngineRun, file: str, task: str, map_index: int, number: int) -> list[str]:
+        found = self._whole_log(run, task, map_index, number)
+        return printed_lines(found, file) if found is not None else []
+
+    def _told_error(self, run: EngineRun, instance: Mapping[str, Any]) -> str:
+        found = self._whole_log(run, instance["task_id"], instance["map_index"], instance["try_number"])
+        return told_error(found, f"{run.id('dag_id')}.py") if found is not None else "its log isn't there"
+
+    def _whole_log(self, run: EngineRun, task: str, map_index: int, number: int) -> Any:
         path = ("dags", run.id("dag_id"), "dagRuns", run.id("run_id"), "taskInstances", task, "logs", number)
         with self.asking(f"read the log of {task}"):
-            found = self.access.get(*path, map_index=map_index, full_content="true")
-        return printed_lines(found, file) if found is not None else []
+            return self.access.get(*path, map_index=map_index, full_content="true")
 
     def name_of(self, run: EngineRun) -> str:
         """`DAG run churn/drawloom__2026-01-31T00:00:00_1f2e3d4c`."""
@@ -374,8 +386,8 @@ class AirflowClient:
             place=self.access.place,
             target=self.target,
             certificate="name the authority of its certificate: `ca_file` of the target",
-            login="your token or password",
-            anew="see the password, or get a new token (`POST /auth/token`); an Airflow 2 must have "
+            login=self._login,
+            anew="see the name and the password, or get a new token (`POST /auth/token`); an Airflow 2 must have "
             "`airflow.api.auth.backend.basic_auth` among the `auth_backends` of its `[api]`",
             rights="see that it is an Airflow, and your rights there: `drawloom doctor --target NAME` looks",
             looked_at="DAG",

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import time
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from drawloom.catalog.outcomes import read_run
 from drawloom.errors import DrawloomError
-from drawloom.runtimes.airflow_logs import log_text, printed_lines
 from drawloom.runtimes.api_problems import ApiProblem
 from drawloom.runtimes.engines import Finding
 
@@ -25,7 +23,6 @@ __all__ = ["findings", "probe"]
 _COMPONENTS: Final = ("metadatabase", "scheduler", "dag_processor")
 _PROBE_SECONDS: Final = 300.0
 _PROBE: Final = "airflow worker"
-_ERROR: Final = re.compile(r"[\w.]+(Error|Exception): ")  # the last line of a traceback
 
 
 def findings(client: AirflowClient, options: Mapping[str, Any]) -> Iterator[Finding]:
@@ -109,36 +106,12 @@ def probe(client: AirflowClient, folder: str | os.PathLike[str], catalog: Catalo
             fix = "see that the scheduler runs and has room for a task"
             yield Finding(_PROBE, "problem", f"no worker has run a step for {_PROBE_SECONDS:.0f} s", fix)
         elif read_run(catalog.storage, made.run.run) is None:
-            said = _said(client, made.run.id("dag_id"), made.run.id("run_id"))
             fix = (
                 "see `python`, `store` and `env` of the target: a worker starts that interpreter, which opens the store"
             )
-            yield Finding(_PROBE, "problem", f"a step on a worker fails: {said}", fix)
+            yield Finding(_PROBE, "problem", f"a step on a worker fails: {status.message}", fix)
         else:
             yield Finding(_PROBE, "ok", "a step on a worker has written to the store")
     finally:
         client.remove(made)
         client.forget(made.run.id("dag_id"))
-
-
-def _said(client: AirflowClient, dag_id: str, run_id: str) -> str:
-    found = client.access.get(
-        "dags", dag_id, "dagRuns", run_id, "taskInstances", "begin", "logs", 1, full_content="true"
-    )
-    lines = [line.strip() for line in printed_lines(found, f"{dag_id}.py")] if found is not None else []
-    errors = [line for line in lines if line.startswith("error[")]
-    whole = errors or [line for line in lines if line] or [_task_error(found)]
-    return whole[-1]
-
-
-def _task_error(found: Any) -> str:
-    text = log_text(found)
-    if text:
-        errors = [line for line in text.split("\n") if _ERROR.match(line)]
-        return errors[-1] if errors else "its log tells of no error"
-    content = found.get("content", []) if isinstance(found, dict) else []
-    events = [one for one in content if isinstance(one, dict) and one.get("error_detail")]
-    if not events:
-        return "its log is empty"
-    detail = events[-1]["error_detail"][-1]
-    return f"{detail.get('exc_type', '')}: {detail.get('exc_value', '')}"

@@ -47,7 +47,7 @@ class Api:
         place: what is asked, to begin a sentence with: `Airflow at http://...`.
         target: the target's name, "" if it has none.
         certificate: what helps where its certificate isn't trusted.
-        login: what a request is let in by: `your token`.
+        login: what a request is let in by: `your token`, `the password of ann`.
         anew: what helps where that isn't taken.
         rights: what helps where something may not be done, or isn't there.
         looked_at: what of the user's it refuses, if it refuses that.
@@ -87,6 +87,8 @@ class Api:
         if problem.status in PASSING:
             said = f"{problem.status} {said}" if problem.status else said
             fix = "see that the address is right and that it can be reached from here: a network, a VPN, a proxy"
+            if "WRONG_VERSION_NUMBER" in said:
+                fix = "it doesn't speak https: write `http://` where the target names it"
             return ConnectionLost(Diagnostic("E740", f"{place} can't be reached to {doing}: {said}", None, fix))
         if problem.status == 401:
             what = f"{place} doesn't take {self.login}, to {doing}: it is wrong or expired: {said}"

@@ -214,7 +214,7 @@ def close_run(client: EngineClient, run: EngineRun, catalog: Catalog, status: St
     if started is None:
         how = "was stopped" if status.stopped else f"ended as {status.phase}"
         what = f"{client.name_of(run)} {how} before the run began: {status.message}"
-        fix = "see the log of its first pod, and `drawloom doctor --target NAME`"
+        fix = f"see the log of its first step, and `drawloom doctor --target {run.target or 'NAME'} --from-pod`"
         if run.id("workflow"):
             fix = f"see `kubectl -n {run.id('namespace')} describe workflow {run.id('workflow')}`, and {fix[4:]}"
         raise RunRefused(Diagnostic("E717", what, None, fix))

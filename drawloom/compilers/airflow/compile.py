@@ -278,4 +278,6 @@ _SUPPORT: Final[dict[str, Support]] = {
 }
 _STAND_INS: Final = {"store": "s3://bucket/prefix", "start_date": "2026-01-01T00:00:00Z"}
 _OF_PIPELINES: Final = frozenset({"dag_id", "params", "tasks"})
-COMPILER: Final = Compiler("airflow", _SUPPORT, compile_airflow, _STAND_INS, _OF_PIPELINES)
+COMPILER: Final = Compiler(
+    "airflow", _SUPPORT, compile_airflow, _STAND_INS, _OF_PIPELINES, has_runs_beside_schedule=True
+)
