@@ -47,7 +47,7 @@ def run_program(
 
 
 def run_flow(
-    flow: Any, params: dict[str, Any], folder: Path, dag_runs: DagRuns, store: str, **options: Any
+    flow: Any, values: dict[str, Any], folder: Path, dag_runs: DagRuns, store: str, **options: Any
 ) -> tuple[Run, dict[str, list[str]]]:
     """The run of a pipeline, and Airflow's states of its tasks."""
     program = trace(flow, {}).program
@@ -56,7 +56,7 @@ def run_flow(
         folder,
         dag_runs,
         store,
-        lambda catalog: {name: catalog.values.encode(value) for name, value in params.items()},
+        lambda catalog: {name: catalog.values.encode(value) for name, value in values.items()},
         **options,
     )
     return run, states_of(told)

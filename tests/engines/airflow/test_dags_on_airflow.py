@@ -7,10 +7,12 @@ the oracle's; and what Airflow itself makes of the DAG files.
 from __future__ import annotations
 
 import os
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import operated
 import operators
 import pytest
 from by_dag_test import run_flow, run_program
@@ -20,7 +22,9 @@ from harness import PROGRAMS, Case, assert_same, case_names
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.run import Run
 from drawloom.compilers.base import compiler_of
+from drawloom.dsl.tracing import trace
 from drawloom.errors import CompileError
+from drawloom.runtimes.publish import publish_folder
 
 HERE = Path(__file__).parent
 SMALL = case_names("small")
@@ -64,6 +68,30 @@ def test_what_airflow_can_not_do_is_refused(tmp_path: Path, module: str) -> None
     with pytest.raises(CompileError) as caught:
         compiler_of("airflow").compile(case.trace.program, store=str(tmp_path), root=str(PROGRAMS))
     assert REFUSED[module] in [found.feature for found in caught.value.diagnostics]
+
+
+# parameters
+
+
+def test_what_a_run_is_given_goes_before_what_the_target_gives(tmp_path: Path, dag_runs: Any) -> None:
+    given = {"params": {"count": 4, "region": operated.Region.NORTH}, "root": str(HERE / "flows")}
+    store = str(tmp_path / "store")
+    for params, result in (({}, "NORTH 4"), ({"count": 5}, "NORTH 5"), ({"region": operated.Region.SOUTH}, "SOUTH 4")):
+        run, _ = run_flow(operated.regional, params, tmp_path / result, dag_runs, store, **given)
+        assert run.result == result
+
+
+def test_a_conf_that_names_what_no_form_asks_for_ends_the_run_before_it_begins(tmp_path: Path, dag_runs: Any) -> None:
+    given = {"params": {"region": operated.Region.NORTH}, "root": str(HERE / "flows")}
+    program = trace(operated.regional, {}).program
+    compiler_of("airflow").compile(program, store=str(tmp_path / "store"), python=sys.executable, **given).write(
+        tmp_path
+    )
+    publish_folder(tmp_path)
+    told = dag_runs.run(tmp_path / "dag.py", "regional", {"region": "SOUTH"})
+    assert told["state"] == "failed"
+    assert ["begin", -1, "failed", 1] in told["tasks"]
+    assert Catalog.open(str(tmp_path / "store")).runs() == []
 
 
 # what Airflow has of its own

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 from datetime import datetime
+from enum import Enum
 from pathlib import Path
 
 from drawloom import Checkpoint, Retry, Schedule, for_each, pipeline, run_info, task
@@ -18,6 +19,7 @@ __all__ = [
     "hostile",
     "late",
     "mended",
+    "regional",
     "slow",
     "squares",
     "stubborn",
@@ -187,3 +189,19 @@ def hostile(
     text: str, items: list[str], table: dict[str, float], flag: bool = False, moment: datetime | None = None
 ) -> str:
     return echo(text, items, table, flag, moment)
+
+
+class Region(Enum):
+    NORTH = "north"
+    SOUTH = "south"
+
+
+@task
+def of_region(region: Region, count: int) -> str:
+    return f"{region.name} {count}"
+
+
+@pipeline
+def regional(region: Region = Region.SOUTH, count: int = 1) -> str:
+    """Has a parameter that no form can ask for."""
+    return of_region(region, count)
