@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from drawloom.catalog.commands import command
 from drawloom.catalog.outcomes import read_run
 from drawloom.catalog.records import Commit, Index, RunStarted
 from drawloom.catalog.run import Run
@@ -86,7 +87,7 @@ def find_pipeline(run: Run, target: str | None = None) -> AnyPipeline:
     what = f"the pipeline `{run.pipeline}` of run {run.id} can't be found again"
     what += f": it isn't at {', '.join(tried)}" if tried else ": its record names no file or module"
     raise ProjectError(
-        Diagnostic("P660", what, run.program.spans.get(""), "say where it is: --target file.py:name, or `pipeline=`")
+        Diagnostic("P660", what, run.program.spans.get(""), "say where it is: --pipeline file.py:name, or `pipeline=`")
     )
 
 
@@ -217,7 +218,7 @@ def refuse_other_kinds(run: Run, node: str, now: PipelineNode | None = None) -> 
         fix = "give the node its name back, or run the pipeline again and debug that run"
         what = f"`{now.name}` no longer has the call `{node}` of run {run.id}{did_you_mean(node, nodes)}"
         raise RunRefused(Diagnostic("R553", what, where, fix))
-    names = RunNames(run.id, run.pipeline, run.program.spans)
+    names = RunNames(run.address, run.pipeline, run.program.spans)
     if found is None:
         raise StoreError(no_node(names, node, list(nodes)))
     inside = [n.id for n in walk(Block((found,))) if isinstance(n, Call)]
@@ -318,7 +319,7 @@ def unfinished(run: Run, *, force: bool = False) -> list[Run]:
         fix = "run the pipeline with `drawloom run`: what is unchanged is answered from the cache"
         raise RunRefused(Diagnostic("R554", f"{about} succeeded: nothing of it is left", None, fix))
     if state in ("pending", "running") and not (force and is_alive(last.catalog.storage, last.id) is not True):
-        fix = f"wait for it, or end it; `drawloom show {last.id}` tells how far it is"
+        fix = f"wait for it, or end it; `{command('show', last.address)}` tells how far it is"
         if is_alive(last.catalog.storage, last.id) is None:
             fix += "; if it has been ended and nobody wrote so, resume it with --force"
         raise RunRefused(Diagnostic("R554", f"{about} is still {state}", None, fix))

@@ -9,10 +9,11 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.commands import command
 from drawloom.catalog.deployments import read_deployments, write_deployment
 from drawloom.catalog.outcomes import read_run
 from drawloom.catalog.records import Deployment as DeploymentRecord
@@ -23,7 +24,7 @@ from drawloom.ir.program import pipeline_digest
 from drawloom.project.settings import Settings, load_settings
 from drawloom.project.targets import Target, find_target
 from drawloom.runtimes.engines import Applied, Connection, EngineClient, EngineRun, Status, Submission
-from drawloom.runtimes.watching import close_run, note_observed, watch
+from drawloom.runtimes.watching import close_run, never_began, note_observed, watch
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -41,8 +42,12 @@ _CANCEL_POLL_SECONDS = 1.0
 _STATES_TO_RETRY = ("failed", "cancelled")
 
 
-def connect_target(target: Target) -> EngineClient:
+def connect_target(target: Target, note: Callable[[str], None] | None = None) -> EngineClient:
     """A client of the engine of a target.
+
+    Args:
+        target: the target.
+        note: is told, in words, what the engine is waited for; None for nobody.
 
     Raises:
         ProjectError: P672, the variable with the token isn't set.
@@ -64,13 +69,16 @@ def connect_target(target: Target) -> EngineClient:
         dags=how.dags or "",
         dags_git=how.dags_git,
         options=target.options,
+        note=note,
     )
     return connect(target.engine, connection)
 
 
 def open_target(target: Target, *, allow_pickle: bool = False, create: bool = False) -> Catalog:
     """The catalog of a target, as it is reached from here."""
-    return Catalog.open(target.catalog, target.project, create=create, allow_pickle=allow_pickle)
+    catalog = Catalog.open(target.catalog, target.project, create=create, allow_pickle=allow_pickle)
+    catalog.target = target.name
+    return catalog
 
 
 # a run that is there
@@ -164,8 +172,10 @@ class Deployed:
 
         Raises:
             StoreError: S454, the pipeline has no such node.
-            EngineError: E749, nothing has printed; or the engine can't be asked.
+            EngineError: E749, nothing has printed; E717, the run has ended there before it began; or the engine can't
+                be asked.
         """
+        self._refuse_unbegun()
         told = note is None
 
         def is_settled() -> bool:
@@ -176,7 +186,22 @@ class Deployed:
                 note(f"`{node}` hasn't begun: it is waited for")
             return state not in ("pending", "running")
 
-        return self.client.logs(self.run, node, index, follow=follow, settled=is_settled)
+        return self._printed(self.client.logs(self.run, node, index, follow=follow, settled=is_settled))
+
+    def _printed(self, texts: Iterator[str]) -> Iterator[str]:
+        try:
+            yield from texts
+        except EngineError as error:
+            if error.diagnostics[0].code == "E749":
+                self._refuse_unbegun()
+            raise
+
+    def _refuse_unbegun(self) -> None:
+        """Refuses a run that has ended there before it began: nothing of it is to be waited for."""
+        if read_run(self.catalog.storage, self.id) is None:
+            found = self.status()
+            if found.ended:
+                raise EngineError(never_began(self.client, self.run, found))
 
     def _state(self, node: str, index: Index | None) -> str:
         if read_run(self.catalog.storage, self.id) is None:
@@ -204,7 +229,8 @@ class Deployed:
         if found.state not in _STATES_TO_RETRY:
             done = found.state == "succeeded"
             what = f"run {self.id} {'succeeded: nothing of it is left' if done else f'is {found.state}'}"
-            fix = f"`drawloom watch {self.id}` waits for it, `drawloom cancel {self.id}` ends it"
+            watching, cancel = command("watch", self.run.address), command("cancel", self.run.address)
+            fix = f"`{watching}` waits for it, `{cancel}` ends it"
             if done:
                 fix = "deploy the pipeline to run it anew: what is unchanged is answered from the cache"
             raise EngineError(Diagnostic("E748", what, None, fix))
@@ -271,6 +297,8 @@ def _deployed_run(name: str, settings: Settings, target: str | None, catalog: Ca
                 fix = "Ctrl-C ends it where it was started; `drawloom resume` goes on with it"
             raise ProjectError(Diagnostic("P673", what, None, fix))
         place = find_target(found.target, settings)
+    elif not found.target:
+        found = replace(found, target=place.name)
     return Deployed(found, connect_target(place), catalog, record.program if record is not None else "")
 
 
@@ -391,8 +419,9 @@ def deploy_to(
     run: bool,
     allow_pickle: bool,
     times: Mapping[str, datetime | tuple[datetime, datetime] | None],
+    note: Callable[[str], None] | None = None,
 ) -> Deployment:
-    """Checks, compiles, publishes and submits a pipeline (`drawloom.deploy`)."""
+    """Checks, compiles, publishes and submits a pipeline (`drawloom.deploy`); `note` is told what is waited for."""
     from drawloom.api import compile_program
     from drawloom.compilers.base import EncodedValue, compiler_of
     from drawloom.graphs import place, twice_traced
@@ -416,7 +445,7 @@ def deploy_to(
         options.setdefault("params", {name: EncodedValue(trees[name]) for name in bound.given})
         options |= {name: time for name, time in times.items() if time}  # one for all of them: refused by a schedule
     files = compile_program(trace.program, target.engine, options)
-    client = connect_target(target)
+    client = connect_target(target, note)
     client.preflight()
     catalog = open_target(target, allow_pickle=allow_pickle, create=True)
     trees = encode_params(trace.program.pipeline.params, bound.given, catalog.values)

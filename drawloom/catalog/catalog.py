@@ -58,6 +58,7 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
         values: its values.
         project: the project's id.
         allow_pickle: as given.
+        target: the target of the project file whose store it is, "" if it wasn't found by one.
     """
 
     def __init__(self, root: Storage, project: str = "default", *, allow_pickle: bool = False) -> None:
@@ -65,6 +66,7 @@ class Catalog:  # over 150 lines by its documentation: it is the whole of what a
             raise StoreError(_bad_project(project))
         self.project = project
         self.allow_pickle = allow_pickle
+        self.target = ""
         self._root = root
         self.storage: Storage = Prefixed(root, project_prefix(project))
         self.objects = Objects(self.storage)

@@ -45,6 +45,7 @@ __all__ = [
     "finished_key",
     "function_key",
     "instance_digest",
+    "is_mark",
     "name_digest",
     "object_key",
     "observation_key",
@@ -179,6 +180,15 @@ def started_key(run: str, generation: int) -> str:
 def restart_key(run: str, generation: int, node: str, index: Index) -> str:
     """The key of the mark of a node instance that was begun anew after its run was cleared."""
     return f"runs/{run}/{generation}/restarts/{instance_digest(node, index)}.json"
+
+
+def is_mark(key: str) -> bool:
+    """Whether the object with such a key of a run is no record, but marks a commit (`failure_key`) or an instance.
+
+    >>> is_mark(restart_key("r", 1, "add", ())), is_mark(commit_key("r", 1, "add", ()))
+    (True, False)
+    """
+    return "/failures/" in key or "/restarts/" in key
 
 
 def attempts_prefix(run: str, generation: int) -> str:

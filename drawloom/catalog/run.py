@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Generic
 
+from drawloom.catalog.commands import RunAddress, address_of
 from drawloom.catalog.facts import Facts, Instance
 from drawloom.catalog.logged import LOGGED, logged_name, logs_of, of_instance, telling, telling_elsewhere
 from drawloom.catalog.lookup import Lookup, NoValueError
@@ -114,6 +115,11 @@ class Run(Generic[R]):  # over 150 lines by its documentation: it is the whole o
         """The catalog it belongs to."""
         assert self._catalog is not None, "a catalog made this run"
         return self._catalog
+
+    @property
+    def address(self) -> RunAddress:
+        """Where commands find it."""
+        return address_of(self._started(), self._catalog)
 
     @property
     def facts(self) -> Facts:
@@ -491,4 +497,4 @@ class Run(Generic[R]):  # over 150 lines by its documentation: it is the whole o
         return rebuild_exception(failure.info, self._values.decode, node=failure.node, where=where)
 
     def _about(self) -> RunNames:
-        return RunNames(self.id, self.pipeline, self.program.spans)
+        return RunNames(self.address, self.pipeline, self.program.spans)

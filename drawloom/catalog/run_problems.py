@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from drawloom.catalog.commands import RunAddress, command
 from drawloom.catalog.raising import describe
 from drawloom.catalog.records import Index
 from drawloom.catalog.state import FailurePlace, RunState
@@ -20,7 +21,7 @@ _SHOWN: Final = 5
 class RunNames:
     """What a run and the places in its pipeline are called."""
 
-    run: str
+    address: RunAddress
     pipeline: str
     spans: Mapping[str, Span]
 
@@ -31,10 +32,10 @@ def failed(names: RunNames, details: RunState) -> Diagnostic:
     node = f"node `{failure.node}`{_at(failure.index)}" if failure.node else ""
     if details.lost and failure.info is not None and failure.info.type == "infra":
         during = f" while {node} ran" if node else ""
-        what = f"run {names.run} of `{names.pipeline}` was cut off: its process ended{during}"
+        what = f"run {names.address.run} of `{names.pipeline}` was cut off: its process ended{during}"
     else:
-        what = f"run {names.run} of `{names.pipeline}` failed: {node or 'its result'}: {describe(failure.info)}"
-    logs = f"drawloom logs {names.run} {failure.node}".rstrip()
+        what = f"run {names.address.run} of `{names.pipeline}` failed: {node or 'its result'}: {describe(failure.info)}"
+    logs = command("logs", names.address, *([failure.node] if failure.node else []))
     return Diagnostic(
         code="S470",
         what=what,
@@ -47,7 +48,7 @@ def cancelled(names: RunNames) -> Diagnostic:
     """S471: the run was cancelled."""
     return Diagnostic(
         code="S471",
-        what=f"run {names.run} of `{names.pipeline}` was cancelled before it had a result",
+        what=f"run {names.address.run} of `{names.pipeline}` was cancelled before it had a result",
         where=names.spans.get(""),
         fix="run it again: what succeeded is answered from the cache",
     )
@@ -55,12 +56,13 @@ def cancelled(names: RunNames) -> Diagnostic:
 
 def not_ended(names: RunNames, details: RunState) -> Diagnostic:
     """S472: the run has no result yet."""
-    counts = ", ".join(f"{count} {name}" for name, count in details.counts.items())
+    counts = ", ".join(f"{count} {name}" for name, count in details.counts.items()) or "no nodes"
+    about = f"run {names.address.run} of `{names.pipeline}`"
     return Diagnostic(
         code="S472",
-        what=f"run {names.run} of `{names.pipeline}` is {details.state} and has no result yet: {counts or 'no nodes'}",
+        what=f"{about} is {details.state} and has no result yet: {counts}",
         where=names.spans.get(""),
-        fix=f"ask again when it has ended; `drawloom show {names.run}` tells how far it is",
+        fix=f"ask again when it has ended; `{command('show', names.address)}` tells how far it is",
     )
 
 
@@ -111,7 +113,7 @@ def no_value(names: RunNames, wanted: tuple[str, Index, str], ports: list[str], 
     if ports:
         shown = ", ".join(f"`{name}`" for name in ports)
         return Diagnostic("S456", f"{name} has no port `{port}`{did_you_mean(port, ports)}", where, f"it has {shown}")
-    fix = f"`drawloom show {names.run}` tells what became of each node"
+    fix = f"`{command('show', names.address)}` tells what became of each node"
     return Diagnostic("S456", f"{name} has no value `{port}`: it is {state}", where, fix)
 
 

@@ -267,11 +267,10 @@ def read_records(storage: Storage, run_id: str, sift: Callable[[bytes], bool] | 
     segments_start = keys.segments_prefix(run_id)
     found = list(storage.keys(keys.run_prefix(run_id)))
     segments = [key for key in found if key.startswith(segments_start) and key.endswith(".seg")]
-    marks = ("/failures/", "/restarts/")  # no records: what they mark is a commit, and an instance
     others = [
         key
         for key in found
-        if key.endswith(".json") and key != start and not any(part in key for part in (segments_start, *marks))
+        if key.endswith(".json") and key != start and not key.startswith(segments_start) and not keys.is_mark(key)
     ]
     _check_numbers(segments, storage)
     records: list[Record] = []

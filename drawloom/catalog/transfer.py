@@ -23,7 +23,7 @@ from drawloom.catalog.archive import ARCHIVE_FORMAT, LIMIT_BYTES, MANIFEST, Arch
 from drawloom.catalog.outcomes import decode_record
 from drawloom.catalog.queries import artifact_names
 from drawloom.catalog.reach import Reach
-from drawloom.catalog.records import RunStarted
+from drawloom.catalog.records import Record, RunStarted
 from drawloom.catalog.runlog import is_alive
 from drawloom.catalog.segments import decode_segment
 from drawloom.errors import Diagnostic, Span, StoreError
@@ -230,15 +230,22 @@ def _check_run(archive: ArchiveReader, run: str) -> None:
             if key.endswith(".seg"):
                 decode_segment(data, run, place)
                 continue
-            if "/failures/" in key:  # a mark, no record
+            if keys.is_mark(key):
                 continue
             record = decode_record(data, place)
         except RecursionError:
             raise StoreError(hostile(archive.path, f"{key} is nested too deep")) from None
-        if getattr(record, "run", run) != run or isinstance(record, RunStarted) != (key == start):
+        if getattr(record, "run", run) != run or not _has_its_place(record, key):
             raise StoreError(hostile(archive.path, f"{key} belongs to another run, or stands in for its beginning"))
         if isinstance(record, RunStarted) and keys.pipeline_key(record.program) not in archive.files:
             raise StoreError(corrupt(archive.path, f"the run {run} names a program that isn't in it"))
+
+
+def _has_its_place(record: Record, key: str) -> bool:
+    """Whether a record that begins a run, or a generation of one, lies where that one begins, and no other does."""
+    if isinstance(record, RunStarted):
+        return key == keys.started_key(record.run, record.generation)
+    return not key.endswith("/run.json")
 
 
 def _check_known_run(archive: ArchiveReader, storage: Storage, run: str) -> None:

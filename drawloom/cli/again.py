@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from drawloom.cli.options import catalog_options, find_run, index_option, json_option, open_catalog, settings_from
+from drawloom.catalog.commands import RunAddress, command
+from drawloom.cli.options import catalog_options, deployed_option, find_run, index_option, json_option, take_deployed
 from drawloom.cli.output import format_seconds, note, output_to_stderr, write, write_json
 from drawloom.cli.problems import CANCELLED, FAILED, OK
 from drawloom.cli.run import progress_for, tell_run
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["debug", "resume"]
 
+_WHERE = click.option(
+    "--pipeline", "target", metavar="TARGET", help="Where the pipeline is, if not where the run's record says."
+)
+
 
 @click.command()
 @click.argument("run")
@@ -32,7 +37,8 @@ __all__ = ["debug", "resume"]
 @click.option("--attempt", type=click.IntRange(min=1), metavar="N", help="Compare with this attempt of the run.")
 @click.option("--pdb", is_flag=True, help="Enter the debugger where it fails.")
 @click.option("--break", "stop_first", is_flag=True, help="Stop in the debugger at the task's first line.")
-@click.option("--target", metavar="TARGET", help="Where the pipeline is, if not where the run's record says.")
+@_WHERE
+@deployed_option
 @catalog_options
 @json_option
 def debug(
@@ -56,7 +62,7 @@ def debug(
     if as_json and (pdb or stop_first):
         what = "--json can't go with --pdb or --break: a debugger needs the terminal"
         raise ProjectError(Diagnostic("P663", what, None, "leave out one of the two"))
-    catalog = open_catalog(settings_from(values), create=False)
+    _, catalog = take_deployed(values)
     found = find_run(catalog, run)
     with output_to_stderr() if as_json else nullcontext():
         made = api.debug(
@@ -72,11 +78,11 @@ def debug(
     if as_json:
         write_json(_document(made))
     else:
-        _tell(made, traceback=not pdb)
+        _tell(made, found, traceback=not pdb)
     return {"succeeded": OK, "quit": CANCELLED}.get(made.outcome, FAILED)
 
 
-def _tell(made: Debugged, *, traceback: bool) -> None:
+def _tell(made: Debugged, run: Run, *, traceback: bool) -> None:
     sys.stdout.flush()
     if made.outcome == "failed" and made.failure is not None and traceback:
         note(made.failure.traceback.rstrip())
@@ -94,7 +100,7 @@ def _tell(made: Debugged, *, traceback: bool) -> None:
     write(f"now      {made.outcome} in {seconds}: {shorten(result, 200)}")
     write(f"the run  {_earlier_text(made)}")
     if made.outcome == "succeeded" and made.earlier.outcome == "failed":
-        write(f"next     drawloom resume {made.run}    what is left of that run")
+        write(f"next     {command('resume', run.address)}    what is left of that run")
 
 
 def _code_text(made: Debugged) -> str:
@@ -167,7 +173,7 @@ def _failure_document(failure: FailureInfo | None) -> dict[str, Any] | None:
 
 @click.command()
 @click.argument("run")
-@click.option("--target", metavar="TARGET", help="Where the pipeline is, if not where the run's record says.")
+@_WHERE
 @click.option("--plan", "plan_only", is_flag=True, help="Only tell what is left, and why; run nothing.")
 @click.option("--force", is_flag=True, help="Also if nobody knows whether the run has ended.")
 @click.option("--executor", metavar="NAME", help=f"What runs it: {', '.join(EXECUTORS)} (default threads).")
@@ -178,6 +184,7 @@ def _failure_document(failure: FailureInfo | None) -> dict[str, Any] | None:
     default=None,
     help="Whether the first failure cancels what has not started (default yes).",
 )
+@deployed_option
 @catalog_options
 @json_option
 @click.option("--quiet", "-q", is_flag=True, help="No progress; only the summary, or what --json prints.")
@@ -193,8 +200,7 @@ def resume(
     from drawloom import api
     from drawloom.runtimes.local import RunInterrupted
 
-    settings = settings_from(values)
-    catalog = open_catalog(settings, create=False)
+    settings, catalog = take_deployed(values)
     found = find_run(catalog, run)
     if plan_only:
         left = api.plan_resume(found, pipeline=target, cache=settings.cache, force=force)
@@ -209,7 +215,7 @@ def resume(
                 workers=settings.workers,
                 cache=settings.cache,
                 fail_fast=settings.fail_fast,
-                progress=progress_for(quiet),
+                progress=progress_for(quiet, at=RunAddress("", catalog.target)),
                 force=force,
             )
     except RunInterrupted as interrupted:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from drawloom.catalog.commands import RunAddress, command
 from drawloom.cli.operate import watch_to_the_end
 from drawloom.cli.options import json_option
 from drawloom.cli.output import note, output_to_stderr, write, write_json
@@ -57,7 +58,9 @@ def deploy(
     settings = load_settings(Overrides(profile=profile, project=project))
     place = find_target(deployed, settings)
     with output_to_stderr():
-        made = deploy_to(target_of(ctx), place, params, run=start, allow_pickle=settings.allow_pickle, times=times)
+        made = deploy_to(
+            target_of(ctx), place, params, run=start, allow_pickle=settings.allow_pickle, times=times, note=note
+        )
     objects = [{"kind": o.kind, "namespace": o.namespace, "name": o.name, "done": o.done} for o in made.objects]
     document = {"target": made.target, "pipeline": made.pipeline, "program": made.program, "objects": objects}
     watched = start and wait and made.deployed is not None
@@ -71,7 +74,7 @@ def deploy(
     if as_json:
         write_json({**document, "run": made.run or None})
     elif made.run:
-        write(f"run       {made.run}    drawloom watch {made.run} --target {made.target}")
+        write(f"run       {made.run}    {command('watch', RunAddress(made.run, made.target))}")
     else:
         write(f"{made.pipeline}: program {made.program[:12]} is at {made.target}; no run was started")
     return OK

@@ -61,12 +61,15 @@ def _only(found: RunDiff, node: str) -> RunDiff:
     Raises:
         StoreError: S498, neither run has the node.
     """
+    from drawloom.catalog.commands import command
     from drawloom.errors import Diagnostic, did_you_mean
 
     known = [one.id for one in found.nodes]
     if node not in known:
         what = f"neither run has a node `{node}`{did_you_mean(node, known)}"
-        raise StoreError(Diagnostic("S498", what, None, f"name one of theirs: `drawloom show {found.after.id}`"))
+        raise StoreError(
+            Diagnostic("S498", what, None, f"name one of theirs: `{command('show', found.after.address)}`")
+        )
 
     def concerns(name: str) -> bool:
         return name == node or name.startswith(f"{node}/")

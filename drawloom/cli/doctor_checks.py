@@ -233,7 +233,8 @@ def _index(catalog: Catalog) -> Iterator[Check]:
     with sqlite3.connect(path) as db:
         (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
     db.close()
-    told = f"{len(rows)} runs, {format_bytes(os.path.getsize(path))}, SQLite {sqlite3.sqlite_version}, {path}"
+    runs = "1 run" if len(rows) == 1 else f"{len(rows)} runs"
+    told = f"{runs}, {format_bytes(os.path.getsize(path))}, SQLite {sqlite3.sqlite_version}, {path}"
     if found != "ok":
         yield Check("index", "problem", f"{told}: {found}", "`drawloom catalog rebuild` makes it anew")
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from drawloom.catalog.commands import command
 from drawloom.catalog.records import Index
 from drawloom.cli.options import catalog_options, deployed_option, json_option, settings_from
 from drawloom.cli.output import note, write, write_json
@@ -41,7 +42,7 @@ def watch_to_the_end(found: Deployed, *, as_json: bool, quiet: bool, document: M
     from drawloom.runtimes.watching import goes_on
 
     try:
-        done = found.watch(progress=progress_for(quiet, summary=as_json), note=note)
+        done = found.watch(progress=progress_for(quiet, summary=as_json, at=found.run.address), note=note)
     except KeyboardInterrupt:
         note(f"no longer watched: {goes_on(found.run)}")
         return CANCELLED
@@ -84,7 +85,7 @@ def cancel(run: str, now: bool, wait: bool, as_json: bool, **values: Any) -> int
     state = done.state if done is not None else "never begun"
     _told(found, as_json, f"run {found.id} is {state}", state=state if done is not None else None)
     if done is not None and done.state == "running" and wait:
-        note(f"it is still ending; `drawloom watch {found.id}` waits for it")
+        note(f"it is still ending; `{command('watch', found.run.address)}` waits for it")
     return OK
 
 
@@ -104,7 +105,8 @@ def retry(run: str, wait: bool, as_json: bool, quiet: bool, **values: Any) -> in
     found = _find(run, values)
     made = found.retry()
     if not wait:
-        _told(made, as_json, f"run {made.id} goes on with {found.id}    drawloom watch {made.id}", resumes=found.id)
+        watching = command("watch", made.run.address)
+        _told(made, as_json, f"run {made.id} goes on with {found.id}    {watching}", resumes=found.id)
         return OK
     if not as_json:
         note(f"run {made.id} goes on with {found.id}")
@@ -123,7 +125,8 @@ def suspend(run: str, as_json: bool, **values: Any) -> int:
     """
     found = _find(run, values)
     found.client.suspend(found.run)
-    return _told(found, as_json, f"run {found.id} is suspended    drawloom unsuspend {found.id}", suspended=True)
+    unsuspending = command("unsuspend", found.run.address)
+    return _told(found, as_json, f"run {found.id} is suspended    {unsuspending}", suspended=True)
 
 
 @click.command()

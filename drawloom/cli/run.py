@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.commands import RunAddress
 from drawloom.catalog.run import Run
 from drawloom.cli.options import catalog_options, json_option, open_catalog, settings_from
 from drawloom.cli.output import note, output_to_stderr, tolerant, write, write_json
@@ -105,12 +106,14 @@ def tell_run(done: Run, catalog: Catalog, *, as_json: bool) -> int:
     return _code(done)
 
 
-def progress_for(quiet: bool, *, summary: bool = False) -> Any:  # a runtimes.progress.Progress
+# returns a runtimes.progress.Progress, which only commands that run something import
+def progress_for(quiet: bool, *, summary: bool = False, at: RunAddress | None = None) -> Any:
     """What shows the progress of a run that a command makes.
 
     Args:
         quiet: whether nothing is shown.
         summary: whether it also tells failures in full and the end: where the command prints JSON instead.
+        at: where commands find the run, if not in the project's own catalog.
     """
     from drawloom.runtimes.progress import SilentProgress, choose_progress
 
@@ -118,7 +121,7 @@ def progress_for(quiet: bool, *, summary: bool = False) -> Any:  # a runtimes.pr
         return SilentProgress()
     # where the command's own summary goes into a file or a pipe, whoever sits at the terminal wants one, too
     elsewhere = sys.stderr.isatty() and not (sys.stdout is not None and sys.stdout.isatty())
-    return choose_progress(tolerant(sys.stderr), summary=summary or elsewhere)
+    return choose_progress(tolerant(sys.stderr), summary=summary or elsewhere, at=at)
 
 
 def _code(done: Run) -> int:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import click
 
 from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.commands import command
 from drawloom.catalog.history import EarlierRun
 from drawloom.catalog.queries import RunFilter, RunRow, param_names, param_values
 from drawloom.catalog.records import Commit, Index, ValueRef
@@ -333,4 +335,5 @@ def _note_sources(run: Run, node: str, index: Index | None, catalog: Catalog) ->
     commits = commits_of(run, catalog).items()
     inside = [c for (name, at), c in commits if _is_in(name, node) and (index is None or at == index)]
     for source in sorted({commit.source[0] for commit in inside if commit.source}):
-        note(f"answered from run {source}, which has the output: `drawloom logs {source} {node}`")
+        logs_there = command("logs", replace(run.address, run=source), node)
+        note(f"answered from run {source}, which has the output: `{logs_there}`")

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.commands import command
 from drawloom.catalog.run import NodeView, Run
 from drawloom.catalog.state import FailurePlace
 from drawloom.cli.documents import commits_of, seconds_of
@@ -35,7 +36,7 @@ def summary_lines(run: Run, catalog: Catalog) -> Iterator[str]:
     calls = [node for node in failed if node.kind == "call"] or failed
     if run.state == "failed":
         yield from next_lines(run, calls[0].failure if calls else None)
-    yield f"run     {run.id}    drawloom show {run.id}"
+    yield f"run     {run.id}    {command('show', run.address)}"
 
 
 def counts_text(counts: Mapping[str, int]) -> str:
@@ -73,8 +74,8 @@ def next_lines(run: Run, failure: FailurePlace | None) -> Iterator[str]:
     """What somebody whose node failed may want to do next."""
     label = "  next    "
     node, index = (failure.node, failure.index) if failure is not None else ("", ())
-    for command, what in next_commands(run.id, node, index):
-        yield f"{label}{command}    {what}"
+    for line, what in next_commands(run.address, node, index):
+        yield f"{label}{line}    {what}"
         label = "          "
 
 

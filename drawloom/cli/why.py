@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from drawloom.catalog.why import Why
-from drawloom.cli.options import catalog_options, find_run, index_option, json_option, open_catalog, settings_from
+from drawloom.cli.options import catalog_options, deployed_option, find_run, index_option, json_option, take_deployed
 from drawloom.cli.output import write, write_json
 from drawloom.cli.reason_lines import heading, reason_document, reason_lines, source_place, wrapped
 
@@ -19,6 +19,7 @@ __all__ = ["why"]
 @click.argument("node")
 @index_option
 @click.option("--diff", is_flag=True, help="Show how code changed, and compare the contents of tables that did.")
+@deployed_option
 @catalog_options
 @json_option
 def why(run: str, node: str, index: tuple[int, ...] | None, as_json: bool, diff: bool, **values: Any) -> None:
@@ -27,7 +28,7 @@ def why(run: str, node: str, index: tuple[int, ...] | None, as_json: bool, diff:
     RUN is a run's id, the beginning of it, `last`, or `last~1` for the one before; NODE a node's id. It is compared
     with the latest earlier run of the same pipeline.
     """
-    catalog = open_catalog(settings_from(values), create=False)
+    _, catalog = take_deployed(values)
     found = find_run(catalog, run).why(node, index, deep=diff)
     if as_json:
         write_json(why_document(found, diff=diff))

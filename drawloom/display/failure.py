@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from drawloom.catalog.commands import RunAddress, command
 from drawloom.catalog.records import FailureInfo
 from drawloom.display.formats import one_line, printable
 
@@ -18,7 +19,6 @@ _FIRST_OF_GROUP: Final = re.compile(r"^ *\+-\+-", re.MULTILINE)
 _BUNDLE: Final = re.compile(r"^.*/bundles/[0-9a-f]{64}/")
 # where libraries lie: an installed one, or Python's own
 _LIBRARY: Final = re.compile(r"/(?:site|dist)-packages/|/lib(?:64)?/python3\.\d+/|^<frozen ")
-_PLAIN: Final = re.compile(r"[\w./:@%+,=-]+")
 
 
 def exception_text(info: FailureInfo | None) -> str:
@@ -64,14 +64,16 @@ def log_tail(text: str, lines: int = LOG_LINES) -> list[str]:
     return [f"... {len(found) - lines} lines before", *found[-lines:]] if len(found) > lines else found
 
 
-def next_commands(run: str, node: str, index: tuple[int, ...] = ()) -> list[tuple[str, str]]:
+def next_commands(run: RunAddress, node: str, index: tuple[int, ...] = ()) -> list[tuple[str, str]]:
     """(command, what it does) for somebody whose node instance failed."""
+    retry = [(command("retry", run), "what is left, there, once the cause is gone")] if run.deployed else []
     if not node:
-        return [(f"drawloom show {run}", "what each node did")]
-    named = node if _PLAIN.fullmatch(node) else "'" + node.replace("'", "'\\''") + "'"
-    at = f" --index {','.join(map(str, index))}" if index else ""
+        return [(command("show", run), "what each node did"), *retry]
+    place = [node, "--index", ",".join(map(str, index))] if index else [node]
+    left = "what is left, here, with your code as it is now" if run.deployed else "what is left, once the cause is gone"
     return [
-        (f"drawloom logs {run} {named}{at}", "all its output and its traceback"),
-        (f"drawloom debug {run} {named}{at}", "that node again, here, with the same inputs"),
-        (f"drawloom resume {run}", "what is left, once the cause is gone"),
+        (command("logs", run, *place), "all its output and its traceback"),
+        (command("debug", run, *place), "that node again, here, with the same inputs"),
+        *retry,
+        (command("resume", run), left),
     ]

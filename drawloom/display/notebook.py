@@ -78,7 +78,7 @@ def _failure(run: Run, node: NodeView) -> Html:
         lines += log_tail(run.logs(failure.node, failure.index), LOG_LINES)
     except DrawloomError:
         lines.append("(the log can't be read)")
-    lines += [command for command, _ in next_commands(run.id, failure.node, failure.index)]
+    lines += [command for command, _ in next_commands(run.address, failure.node, failure.index)]
     return preformatted("\n".join(line for line in lines if line))
 
 

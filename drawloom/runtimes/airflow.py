@@ -12,6 +12,7 @@ from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
+from drawloom.catalog.commands import command
 from drawloom.catalog.records import Index
 from drawloom.errors import Diagnostic, EngineError
 from drawloom.ir.protocol import index_text, parse_indices
@@ -37,6 +38,10 @@ _ENDED: Final = ("success", "failed")
 _GOING: Final = ("queued", "running")
 _POLL_SECONDS: Final = 1.0
 _PROCESSOR_SECONDS: Final = 900.0  # Airflow looks for new files every 5 minutes, if nobody has said otherwise
+_WAITING: Final = (  # after so many seconds this is told
+    (3.0, "{file} is in {place}: waiting until Airflow has read it"),
+    (60.0, "still waiting: Airflow looks for new files every 5 minutes, unless its `refresh_interval` says otherwise"),
+)
 _CANCELLED: Final = "cancelled by drawloom"
 _OLD_TASKS_SECONDS: Final = 10.0  # how long the processes of an Airflow 2 may take tasks for those of a DAG that were
 _VERSION: Final = re.compile(r'begin\.doc_md = "(\w+ \w+)"')
@@ -60,6 +65,7 @@ class AirflowClient:
         self.access = access
         self.target = connection.target
         self._login = f"the password of {connection.username}" if connection.username else "your token"
+        self._note = connection.note or (lambda _: None)
         self.place = DagsPlace(connection.dags, connection.target, git=connection.dags_git) if connection.dags else None
 
     def preflight(self) -> None:
@@ -160,15 +166,18 @@ class AirflowClient:
 
     def _wait_for(self, dag_id: str, name: str, text: str, before: Mapping[object, str]) -> None:
         """Waits until Airflow has read a file; import errors that there were before are those of an older one."""
-        deadline = time.monotonic() + _PROCESSOR_SECONDS
-        asked = False
+        began, told, asked = time.monotonic(), 0, False
         while not self._has_read(dag_id, text):
             self._refuse_broken(name, before)
             if not asked:  # Airflow 2 passes over what was changed a moment ago
                 asked = self._hurry(dag_id) and not self._is_old
-            if time.monotonic() > deadline:
+            seconds = time.monotonic() - began
+            if told < len(_WAITING) and seconds > _WAITING[told][0]:
+                self._note(_WAITING[told][1].format(file=name, place=self.place.place if self.place else ""))
+                told += 1
+            if seconds > _PROCESSOR_SECONDS:
                 what = f"{self.access.place} hasn't read {name} for {_PROCESSOR_SECONDS:.0f} s"
-                fix = "see that its DAG processor runs, and reads where `dags` of the target points to"
+                fix = f"see that its DAG processor runs, and reads the folder `dags` of the target, where {name} stays"
                 raise EngineError(Diagnostic("E756", what, None, fix))
             time.sleep(_POLL_SECONDS)
 
@@ -278,11 +287,12 @@ class AirflowClient:
     def logs(
         self, run: EngineRun, node: str, index: Index | None, *, follow: bool, settled: Callable[[], bool]
     ) -> Iterator[str]:
-        """What the tasks of a node print; with `follow` until it is settled."""
+        """What the tasks of a node print; with `follow` until it is settled, or the run has ended."""
         printed: dict[tuple[str, int, int], int] = {}
         file = os.path.basename(str(self._dag(run).get("fileloc")))
         while True:
-            over = settled()  # first: what is written after it is asked for is read below
+            # first: what is written after it is asked for is read below
+            over = settled() or not follow or self._run(run)["state"] in _ENDED
             known = [one for one in self._instances(run) if _is_of(one, node, index)]
             for one in sorted(known, key=lambda one: (one["task_id"], one["map_index"])):
                 for number in range(1, one["try_number"] + 1):
@@ -292,12 +302,13 @@ class AirflowClient:
                         yield f"--- {_title(one)}, try {number}\n"
                     yield from lines[printed.get(key, 0) :]
                     printed[key] = max(len(lines), printed.get(key, 0))
-            if not follow or over:
+            if over:
                 break
             time.sleep(_POLL_SECONDS)
         if not any(printed.values()):
             what = f"Airflow has no output of `{node}` that could be read"
-            fix = f"`drawloom logs {run.run} {node}` prints what the catalog has; `drawloom watch {run.run}` tells more"
+            inside, state = command("logs", run.address, node), command("watch", run.address)
+            fix = f"`{inside}` prints what the catalog has; `{state}` tells more"
             raise EngineError(Diagnostic("E749", what, None, fix))
 
     def _log(self, run: EngineRun, file: str, task: str, map_index: int, number: int) -> list[str]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from drawloom.catalog.commands import command
 from drawloom.errors import ConnectionLost, Diagnostic, EngineError
 
 if TYPE_CHECKING:
@@ -103,11 +104,11 @@ class Api:
 
 def gone(run: EngineRun, what: str, why: str = "it was deleted") -> EngineError:
     """E747: what an engine has of a run isn't there any more."""
-    fix = f"`drawloom show {run.run}` tells what the catalog has; deploy the pipeline anew to run it again"
+    fix = f"`{command('show', run.address)}` tells what the catalog has; deploy the pipeline anew to run it again"
     return EngineError(Diagnostic("E747", f"{what} of run {run.run} isn't there: {why}", None, fix))
 
 
 def ended_already(run: EngineRun, name: str, verb: str) -> EngineError:
     """E748: a run has ended, and can't be ordered about any more."""
     what = f"{name} has ended: there is nothing to {verb}"
-    return EngineError(Diagnostic("E748", what, None, f"`drawloom show {run.run}` tells how it went"))
+    return EngineError(Diagnostic("E748", what, None, f"`{command('show', run.address)}` tells how it went"))

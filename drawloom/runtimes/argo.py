@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.commands import command
 from drawloom.catalog.records import Index
 from drawloom.catalog.run import Run
 from drawloom.errors import ConnectionLost, Diagnostic, DrawloomError, EngineError, RunRefused
@@ -207,7 +208,8 @@ class ArgoClient:
             time.sleep(_POLL_SECONDS)
         if not printed:
             what = f"Argo has no pod of `{node}` whose output could be read"
-            fix = f"`drawloom logs {run.run} {node}` prints what the catalog has; `drawloom watch {run.run}` tells more"
+            inside, state = command("logs", run.address, node), command("watch", run.address)
+            fix = f"`{inside}` prints what the catalog has; `{state}` tells more"
             raise EngineError(Diagnostic("E749", what, None, fix))
 
     def _printed(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
+from drawloom.catalog.commands import command
 from drawloom.catalog.facts import Instance
 from drawloom.catalog.records import Commit, FailureInfo, Index
 from drawloom.catalog.run import Run
@@ -260,7 +261,7 @@ def chosen_index(run: Run, call: str, index: Index | None) -> Index:
         raise StoreError(_no_instance(run, node, None, depth))
     from drawloom.catalog.run_problems import RunNames, needs_index
 
-    raise StoreError(needs_index(RunNames(run.id, run.pipeline, run.program.spans), call, sorted(known), depth))
+    raise StoreError(needs_index(RunNames(run.address, run.pipeline, run.program.spans), call, sorted(known), depth))
 
 
 def _no_instance(run: Run, node: NodeState, index: Index | None, depth: int) -> Diagnostic:
@@ -354,10 +355,11 @@ def _not_there(run: Run, node: str, name: str, cause: UpstreamFailed) -> Diagnos
     at = f"{list(cause.index)}" if cause.index else ""
     why = _ENDINGS.get(state, f"it is {state}" if state else "it has no value")
     what = f"input `{name}` of `{node}` isn't there: it comes from `{cause.node}`{at}, and {why} in run {run.id}"
-    option = f" --index {','.join(map(str, cause.index))}" if cause.index else ""
-    fix = f"debug that one first: `drawloom debug {run.id} {cause.node}{option}`"
+    option = ["--index", ",".join(map(str, cause.index))] if cause.index else []
+    fix = f"debug that one first: `{command('debug', run.address, cause.node, *option)}`"
     if state != "failed":
-        fix = f"`drawloom show {run.id}` tells what failed; `drawloom resume {run.id}` runs what is left"
+        show, resume = command("show", run.address), command("resume", run.address)
+        fix = f"`{show}` tells what failed; `{resume}` runs what is left"
     return Diagnostic("R550", what, run.program.spans.get(node), fix)
 
 

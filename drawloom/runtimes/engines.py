@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+from drawloom.catalog.commands import RunAddress
 from drawloom.catalog.records import Index
 from drawloom.errors import Diagnostic, RunRefused, did_you_mean
 
@@ -47,6 +48,11 @@ class EngineRun:
     ids: tuple[tuple[str, str], ...]
     pipeline: str = ""
     target: str = ""
+
+    @property
+    def address(self) -> RunAddress:
+        """Where commands find it."""
+        return RunAddress(self.run, self.target, deployed=bool(self.target))
 
     def id(self, name: str) -> str:
         """One of the engine's names of it, "" if it has none of that name."""
@@ -211,6 +217,7 @@ class Connection:
         kubeconfig, context, server, token, ca_file, insecure_skip_verify, username, password, dags, dags_git: as in the
             project file, the token and the password themselves.
         options: those of the engine's compiler: `namespace` is where things are.
+        note: is told, in words, what is waited for; None for nobody.
     """
 
     target: str
@@ -225,6 +232,7 @@ class Connection:
     dags: str = ""
     dags_git: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
+    note: Callable[[str], None] | None = None
 
 
 _BUILTIN: Final[dict[str, str]] = {"airflow": "drawloom.runtimes.airflow", "argo": "drawloom.runtimes.argo"}

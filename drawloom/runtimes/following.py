@@ -1,6 +1,7 @@
 """Following a run that goes on elsewhere by its records: what the steps have written becomes what progress is told.
 
-A record is one object that is never changed, so each is read once; what is listed again is only the names.
+A record is one object that is never changed, so each is read once; what is listed again is only the names. What counts
+are the records of the latest generation (`runtimes.generations`), as everywhere: where one begins, so does progress.
 """
 
 from __future__ import annotations
@@ -9,15 +10,19 @@ from typing import Final
 
 from drawloom.catalog import keys
 from drawloom.catalog.outcomes import decode_record
+from drawloom.catalog.programs import load_program
 from drawloom.catalog.records import (
     AttemptFinished,
     AttemptStarted,
     Commit,
     Decision,
+    Deployment,
+    EngineObservation,
     FailureInfo,
     Index,
-    Record,
     RunFinished,
+    RunStarted,
+    Tag,
 )
 from drawloom.ir.layout import layout
 from drawloom.ir.nodes import Pipeline
@@ -27,6 +32,7 @@ from drawloom.storage.objects import Objects
 
 __all__ = ["Follower"]
 
+_OfRun = RunStarted | RunFinished | AttemptStarted | AttemptFinished | EngineObservation | Commit | Decision
 _UNKNOWN: Final = FailureInfo("infra", "it is not known why")
 _ORDER: Final = {Decision: 0, AttemptStarted: 1, AttemptFinished: 2, Commit: 3, RunFinished: 4}
 
@@ -37,20 +43,29 @@ class Follower:
     Args:
         storage: the project's storage.
         run: the run's id.
-        pipeline: what is run.
-        progress: is told.
+        program: the digest of what is run, as far as that is known.
+        generation: the latest generation, as far as that is known.
+        progress: is told; that the run begins, too.
+
+    Raises:
+        StoreError: the program can't be read.
     """
 
-    def __init__(self, storage: Storage, run: str, pipeline: Pipeline, progress: Progress) -> None:
+    def __init__(self, storage: Storage, run: str, program: str, generation: int, progress: Progress) -> None:
         self._storage = storage
         self._objects = Objects(storage)
-        self._prefix = keys.run_prefix(run)
+        self._run = run
         self._progress = progress
-        self._kinds = {source.id: source.kind for source in layout(pipeline).values()}
         self._read: set[str] = set()
+        self._begin(load_program(storage, program).pipeline, generation)
+
+    def _begin(self, pipeline: Pipeline, generation: int) -> None:
+        self._pipeline = pipeline
+        self._generation = generation
+        self._kinds = {source.id: source.kind for source in layout(pipeline).values()}
         self._settled: set[tuple[str, Index]] = set()
         self._failed: dict[tuple[str, Index], AttemptFinished] = {}  # the last one, while no other attempt has begun
-        self.finished: RunFinished | None = None
+        self._progress.begun(self._run, pipeline)
 
     def look(self) -> None:
         """Tells what is new.
@@ -58,18 +73,37 @@ class Follower:
         Raises:
             StoreError: the store can't be read.
         """
-        fresh = [key for key in self._storage.keys(self._prefix) if key not in self._read and _is_record(key)]
-        found: list[Record] = []
+        found = self._fresh()
+        latest = max((record.generation for record in found), default=self._generation)
+        if latest > self._generation:
+            self._go_on_with(latest, found)
+        for record in sorted(found, key=lambda one: (one.at, _ORDER.get(type(one), 9))):
+            if record.generation == self._generation:
+                self._tell(record)
+
+    def _fresh(self) -> list[_OfRun]:
+        prefix = keys.run_prefix(self._run)
+        fresh = [key for key in self._storage.keys(prefix) if key not in self._read and _is_record(key)]
+        found: list[_OfRun] = []
         for key in fresh:
             try:
-                found.append(decode_record(self._storage.read(key), f"{self._storage.url}/{key}"))
+                record = decode_record(self._storage.read(key), f"{self._storage.url}/{key}")
             except KeyMissing:
                 continue
             self._read.add(key)
-        for record in sorted(found, key=lambda one: (one.at, _ORDER.get(type(one), 9))):
-            self._tell(record)
+            if not isinstance(record, (Deployment, Tag)):  # they never lie under a run
+                found.append(record)
+        return found
 
-    def _tell(self, record: Record) -> None:
+    def _go_on_with(self, generation: int, found: list[_OfRun]) -> None:
+        """The run was cleared: what it is now may be another program."""
+        pipeline = self._pipeline
+        for record in found:
+            if isinstance(record, RunStarted) and record.generation == generation:
+                pipeline = load_program(self._storage, record.program).pipeline
+        self._begin(pipeline, generation)
+
+    def _tell(self, record: _OfRun) -> None:
         if isinstance(record, Commit):
             self._commit(record)
         elif isinstance(record, Decision):
@@ -77,11 +111,8 @@ class Follower:
                 self._progress.decided(record.node, record.index, record.value)
         elif isinstance(record, AttemptStarted):
             self._began(record)
-        elif isinstance(record, AttemptFinished):
-            if record.outcome in ("failed", "timeout"):
-                self._failed[record.node, record.index] = record
-        elif isinstance(record, RunFinished):
-            self.finished = record
+        elif isinstance(record, AttemptFinished) and record.outcome in ("failed", "timeout"):
+            self._failed[record.node, record.index] = record
 
     def _began(self, record: AttemptStarted) -> None:
         place = (record.node, record.index)
@@ -117,5 +148,5 @@ class Follower:
 
 
 def _is_record(key: str) -> bool:
-    """Marks of failures aren't records, and what an engine observed isn't told: what follows from it is."""
-    return key.endswith(".json") and "/failures/" not in key and "/observations/" not in key
+    """Marks aren't records, and what an engine observed isn't told: what follows from it is."""
+    return key.endswith(".json") and not keys.is_mark(key) and "/observations/" not in key

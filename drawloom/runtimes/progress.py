@@ -10,6 +10,7 @@ import os
 import sys
 from typing import Protocol, TextIO
 
+from drawloom.catalog.commands import RunAddress
 from drawloom.catalog.records import FailureInfo, Index
 from drawloom.ir.nodes import Pipeline
 
@@ -20,7 +21,7 @@ class Progress(Protocol):
     """Is told of each event of a run, from more than one thread. A node instance is its id and index vector."""
 
     def begun(self, run: str, pipeline: Pipeline) -> None:
-        """The run begins."""
+        """The run begins; told once more, it was cleared and goes on anew: nothing that was told before counts."""
         ...
 
     def started(self, node: str, index: Index, attempt: int) -> None:
@@ -94,18 +95,19 @@ class SilentProgress:
     def close(self) -> None: ...
 
 
-def choose_progress(stream: TextIO | None = None, *, summary: bool = True) -> Progress:
+def choose_progress(stream: TextIO | None = None, *, summary: bool = True, at: RunAddress | None = None) -> Progress:
     """What suits `stream`: a live display in a terminal that can move its cursor, else plain lines.
 
     Args:
         stream: where it is shown (default: standard error).
         summary: whether failures are told in full and the end is told; not where the caller does it.
+        at: where commands find the run, if not in the project's own catalog.
     """
     chosen = sys.stderr if stream is None else stream
     if chosen.isatty() and os.environ.get("TERM", "") not in ("dumb", "unknown"):
         from drawloom.runtimes.progress_live import LiveProgress
 
-        return LiveProgress(chosen, summary=summary)
+        return LiveProgress(chosen, summary=summary, at=at)
     from drawloom.runtimes.progress_lines import LinesProgress
 
-    return LinesProgress(chosen, summary=summary)
+    return LinesProgress(chosen, summary=summary, at=at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final, TextIO
 
+from drawloom.catalog.commands import RunAddress
 from drawloom.display.formats import format_seconds, one_line
 from drawloom.runtimes.progress_thread import ThreadedProgress, progress_text
 from drawloom.runtimes.tally import Row, Tally, Told
@@ -21,12 +22,13 @@ class LinesProgress(ThreadedProgress):
     Args:
         stream: where the lines go.
         summary: whether failures are told in full and the end is told; not where the caller does it.
+        at: where commands find the run, if not in the project's own catalog.
     """
 
     pause_seconds: ClassVar[float] = 0.2
 
-    def __init__(self, stream: TextIO, *, summary: bool = True) -> None:
-        super().__init__(stream, summary=summary)
+    def __init__(self, stream: TextIO, *, summary: bool = True, at: RunAddress | None = None) -> None:
+        super().__init__(stream, summary=summary, at=at)
         self._last: dict[str, tuple[float, int]] = {}  # row -> (when it was told, how many were done then)
         self._complete: set[str] = set()
         self._headed = False
@@ -51,6 +53,11 @@ class LinesProgress(ThreadedProgress):
             lines += self.end_lines(outcome, now)
         if lines:
             print("\n".join(lines), file=self.stream, flush=True)
+
+    def _forget(self) -> None:
+        super()._forget()
+        self._last.clear()
+        self._complete.clear()
 
     def _told_later(self, one: Told) -> bool:
         """Whether what a failed attempt wrote is shown at the end: by the caller, or by `end_lines`."""

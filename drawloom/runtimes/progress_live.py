@@ -10,6 +10,7 @@ import atexit
 import shutil
 from typing import Any, ClassVar, Final, TextIO
 
+from drawloom.catalog.commands import RunAddress
 from drawloom.display.colours import Segment, has_colours, paint
 from drawloom.display.formats import shows_unicode
 from drawloom.runtimes.progress_frame import Frame
@@ -27,12 +28,13 @@ class LiveProgress(ThreadedProgress):
     Args:
         stream: the terminal.
         summary: whether failures are told in full and the end is told; not where the caller does it.
+        at: where commands find the run, if not in the project's own catalog.
     """
 
     pause_seconds: ClassVar[float] = 0.125
 
-    def __init__(self, stream: TextIO, *, summary: bool = True) -> None:
-        super().__init__(stream, summary=summary)
+    def __init__(self, stream: TextIO, *, summary: bool = True, at: RunAddress | None = None) -> None:
+        super().__init__(stream, summary=summary, at=at)
         self._frame = Frame(unicode=shows_unicode(stream))
         self._live: Any = None  # rich.live.Live
         self._drawn: list[list[Segment]] = []
@@ -43,7 +45,7 @@ class LiveProgress(ThreadedProgress):
             row = tally.rows.get(one.node)
             if one.kind != "failed":  # its end is in the frame, and at the end
                 lines += self.log_lines(one, row)
-            if one.kind in ("retrying", "noted") or (one.kind == "failed" and (row is None or row.many)):
+            if one.kind in ("retrying", "noted", "cleared") or (one.kind == "failed" and (row is None or row.many)):
                 lines.append(self.told_line(one))
         if outcome:
             self._end(tally, lines, now, outcome)
@@ -55,7 +57,7 @@ class LiveProgress(ThreadedProgress):
             return
         width, height = self._live.console.size
         self._drawn = self._frame.lines(tally, self.name, now - self.began, now, width, height)
-        failed = [[(line, "")] for one in self._failures[-1:] for line in failure_block(self.run, one, 5)]
+        failed = [[(line, "")] for one in self._failures[-1:] for line in failure_block(self.address, one, 5)]
         self._drawn += failed[: max(0, height - len(self._drawn) - 2)]
         if lines:
             self._live.console.print(_rich([[(line, "")] for line in lines]), soft_wrap=True)

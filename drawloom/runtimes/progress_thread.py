@@ -7,8 +7,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import ClassVar, Final, TextIO
 
+from drawloom.catalog.commands import RunAddress
 from drawloom.catalog.records import FailureInfo, Index
 from drawloom.display.failure import exception_text, log_tail, next_commands, raised_at
 from drawloom.display.formats import format_seconds, one_line, place_text
@@ -30,14 +32,16 @@ class ThreadedProgress:
     Args:
         stream: where it is shown.
         summary: whether the end is told here.
+        at: where commands find the run, if not in the project's own catalog.
     """
 
     pause_seconds: ClassVar[float] = 0.1  # between two looks
 
-    def __init__(self, stream: TextIO, *, summary: bool = True) -> None:
+    def __init__(self, stream: TextIO, *, summary: bool = True, at: RunAddress | None = None) -> None:
         self.stream = stream
         self.summary = summary
         self.run = self.name = ""
+        self.address = at or RunAddress("")
         self.tally: Tally | None = None
         self.began = time.monotonic()
         self._events: deque[Event] = deque()
@@ -52,7 +56,11 @@ class ThreadedProgress:
     # what the scheduler calls
 
     def begun(self, run: str, pipeline: Pipeline) -> None:
+        if self._thread is not None:
+            self._put((Tally.cleared, pipeline))
+            return
         self.run, self.name, self._pipeline = run, pipeline.name, pipeline
+        self.address = replace(self.address, run=run)
         self.began = time.monotonic()
         self._thread = threading.Thread(target=self._watch, name="drawloom-progress", daemon=True)
         self._thread.start()
@@ -113,8 +121,15 @@ class ThreadedProgress:
                 self.tally = Tally(self._pipeline, self.began)
             now = time.monotonic()
             told = self.tally.take(self._events, now)
+            if any(one.kind == "cleared" for one in told):
+                self._forget()
             self._failures += [one for one in told if one.kind == "failed"][: _MOST_TOLD_FAILURES - len(self._failures)]
             self.show(self.tally, told, now, outcome)
+
+    def _forget(self) -> None:
+        """The run was cleared: what was shown before counts no more."""
+        self._item_lines.clear()
+        self._failures.clear()
 
     def close(self) -> None:
         """Shows nothing more: the run ended without saying so."""
@@ -144,7 +159,7 @@ class ThreadedProgress:
         self._item_lines[one.node] = used + len(texts)
         lines = [f"{name} | {text}" for text in shown]
         if used + len(texts) > _MOST_ITEM_LINES:
-            [(command, _), *_] = next_commands(self.run, one.node)
+            [(command, _), *_] = next_commands(self.address, one.node)
             lines.append(f"{one_line(one.node)} | more of what it prints isn't shown here: {command}")
             self._item_lines[one.node] = _MOST_ITEM_LINES + 1
         return lines
@@ -153,6 +168,8 @@ class ThreadedProgress:
         """One line about something that is told by itself."""
         if one.kind == "noted":
             return one_line(one.log.decode("utf-8"))
+        if one.kind == "cleared":
+            return "the run was cleared, and goes on anew"
         name = one_line(place_text(one.node, one.index))
         if one.kind == "succeeded":
             return f"{name}: succeeded in {format_seconds(one.seconds)}"
@@ -167,12 +184,12 @@ class ThreadedProgress:
         """The failures in full, and how the run went, where nobody else tells it."""
         if not self.summary or self.tally is None:
             return []
-        lines = [line for one in self._failures for line in failure_block(self.run, one)]
+        lines = [line for one in self._failures for line in failure_block(self.address, one)]
         counts = counts_text(self.tally.rows.values())
         return [*lines, f"{outcome} in {format_seconds(now - self.began)}{f' ({counts})' if counts else ''}"]
 
 
-def failure_block(run: str, one: Told, lines: int = 10) -> list[str]:
+def failure_block(run: RunAddress, one: Told, lines: int = 10) -> list[str]:
     """A failure in full: which node, its exception, the user's line, the end of its log, and what to do next."""
     text = [f"{one_line(place_text(one.node, one.index))} failed: {exception_text(one.failure)}"]
     where = raised_at(one.failure.traceback) if one.failure is not None else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from drawloom.catalog import keys
+from drawloom.catalog.commands import address_of, command
 from drawloom.catalog.outcomes import decode_record
 from drawloom.catalog.records import EngineObservation, Index, RunStarted
 from drawloom.errors import Diagnostic, RunRefused, StoreError
@@ -71,7 +72,7 @@ def refuse_late_step(storage: Storage, run: RunStarted, step: str, indices: Sequ
     from drawloom.catalog.outcomes import observe
 
     what = f"run {run.run} is over, and step `{step}` was started again: a run that has ended isn't gone on with"
-    fix = f"`drawloom retry {run.run}` runs what is left of it, as a new run that adopts what succeeded"
+    fix = f"`{command('retry', address_of(run))}` runs what is left of it, as a new run that adopts what succeeded"
     refusal = Diagnostic("E743", what, None, fix)
     print(refusal, file=sys.stderr)
     node = step.partition(":")[0]

@@ -27,8 +27,8 @@ class Told:
     """Something that is to be shown by itself, once.
 
     Args:
-        kind: `succeeded`, `cached`, `failed`, `retrying`, `skipped`, `complete` of all instances of a call, or `noted`
-            of a text about the whole run, which is the log.
+        kind: `succeeded`, `cached`, `failed`, `retrying`, `skipped`, `complete` of all instances of a call, `noted` of
+            a text about the whole run, which is the log, or `cleared` of a run that goes on anew.
         node, index: the node instance.
         seconds: how long it took, or for `retrying` the pause.
         log: what the attempt wrote.
@@ -135,11 +135,14 @@ class Tally:
     """
 
     def __init__(self, pipeline: Pipeline, began: float) -> None:
-        self._sources = layout(pipeline)
-        self.rows: dict[str, Row] = {}
         self.told: list[Told] = []
         self.now = began
         self._before = began  # the last time anybody looked: what is new began after it
+        self._lay_out(pipeline)
+
+    def _lay_out(self, pipeline: Pipeline) -> None:
+        self._sources = layout(pipeline)
+        self.rows: dict[str, Row] = {}
         self._counted: dict[str, list[Row]] = {}  # map -> the calls that have one instance for each of its items
         self._inside: dict[str, list[tuple[str, int, Row]]] = {}  # control node -> (child there, arm, call) in it
         for source in self._sources.values():
@@ -233,6 +236,10 @@ class Tally:
             self._skip_inside(node, len(index))
         if not index:
             self.told.append(Told("skipped", node, index))
+
+    def cleared(self, event: Event) -> None:
+        self._lay_out(event[1])
+        self.told = [*(one for one in self.told if one.kind == "noted"), Told("cleared", "", ())]
 
     def noted(self, event: Event) -> None:
         self.told.append(Told("noted", "", (), log=event[1]))

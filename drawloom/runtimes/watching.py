@@ -9,13 +9,14 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from drawloom.catalog.commands import command
 from drawloom.catalog.outcomes import finish_run, observe, read_commit, read_run
-from drawloom.catalog.programs import load_program
-from drawloom.catalog.records import EngineObservation, FailureInfo, RunFinished, RunStarted
+from drawloom.catalog.records import EngineObservation, FailureInfo, RunFinished
 from drawloom.catalog.run import Run
 from drawloom.errors import ConnectionLost, Diagnostic, DrawloomError, EngineError, RunRefused, StoreError
 from drawloom.ir.policies import INFRA
 from drawloom.runtimes.engines import EngineClient, EngineRun, Status
+from drawloom.runtimes.generations import latest_started
 from drawloom.runtimes.progress import Progress, SilentProgress
 from drawloom.storage.base import Storage
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from drawloom.catalog.catalog import Catalog
     from drawloom.runtimes.following import Follower
 
-__all__ = ["LOST_SECONDS", "close_run", "goes_on", "note_observed", "watch"]
+__all__ = ["LOST_SECONDS", "close_run", "goes_on", "never_began", "note_observed", "watch"]
 
 LOST_SECONDS: Final = 300.0  # how long a lost connection is asked for again
 _HELD_SECONDS: Final = 120.0  # how long pods that can't start are waited for
@@ -137,15 +138,13 @@ class _Watching:
         if isinstance(self.progress, SilentProgress):
             return  # nobody looks
         if self.follower is None:
-            started = None if self.program else read_run(self.catalog.storage, self.run.run)
-            program = started.program if started is not None else self.program
+            started = latest_started(self.catalog.storage, self.run.run)
+            program, generation = (started.program, started.generation) if started is not None else (self.program, 0)
             if not program:
                 return
             from drawloom.runtimes.following import Follower
 
-            pipeline = load_program(self.catalog.storage, program).pipeline
-            self.follower = Follower(self.catalog.storage, self.run.run, pipeline, self.progress)
-            self.progress.begun(self.run.run, pipeline)
+            self.follower = Follower(self.catalog.storage, self.run.run, program, generation, self.progress)
         self.follower.look()
 
     def _end(self, status: Status) -> Run:
@@ -187,8 +186,8 @@ class _Watching:
 
 def goes_on(run: EngineRun) -> str:
     """What there is to do about a run that nobody watches any more."""
-    at = f" --target {run.target}" if run.target else ""
-    return f"the run goes on; `drawloom watch {run.run}{at}` watches it again, `drawloom cancel {run.run}{at}` ends it"
+    again, cancel = command("watch", run.address), command("cancel", run.address)
+    return f"the run goes on; `{again}` watches it again, `{cancel}` ends it"
 
 
 def note_observed(storage: Storage, run: str, status: Status) -> None:
@@ -204,20 +203,24 @@ def note_observed(storage: Storage, run: str, status: Status) -> None:
             )
 
 
+def never_began(client: EngineClient, run: EngineRun, status: Status) -> Diagnostic:
+    """E717: what there is to say of an engine's run that has ended, and of which the catalog has nothing."""
+    how = "was stopped" if status.stopped else f"ended as {status.phase}"
+    what = f"{client.name_of(run)} {how} before the run began: {status.message}"
+    fix = f"see the log of its first step, and `drawloom doctor --target {run.target or 'NAME'} --from-pod`"
+    if run.id("workflow"):
+        fix = f"see `kubectl -n {run.id('namespace')} describe workflow {run.id('workflow')}`, and {fix[4:]}"
+    return Diagnostic("E717", what, None, fix)
+
+
 def close_run(client: EngineClient, run: EngineRun, catalog: Catalog, status: Status) -> Run:
     """The run of an engine's run that has ended; closed here if its last step never did.
 
     Raises:
         RunRefused: E717, it never began.
     """
-    started: RunStarted | None = read_run(catalog.storage, run.run)
-    if started is None:
-        how = "was stopped" if status.stopped else f"ended as {status.phase}"
-        what = f"{client.name_of(run)} {how} before the run began: {status.message}"
-        fix = f"see the log of its first step, and `drawloom doctor --target {run.target or 'NAME'} --from-pod`"
-        if run.id("workflow"):
-            fix = f"see `kubectl -n {run.id('namespace')} describe workflow {run.id('workflow')}`, and {fix[4:]}"
-        raise RunRefused(Diagnostic("E717", what, None, fix))
+    if read_run(catalog.storage, run.run) is None:
+        raise RunRefused(never_began(client, run, status))
     found = catalog.run(run.run)
     if found.state not in _CLOSED:  # its last step was never run
         failure = None if status.stopped else FailureInfo("infra", status.message)

@@ -124,5 +124,6 @@ def test_bash_itself_completes(folder: Path, tmp_path: Path) -> None:
 def test_places_to_deploy_to_are_those_of_the_project_file(ask: Any, folder: Path) -> None:
     places = '[targets.{}]\nengine = "argo"\nstore = "s"\n'
     (folder / "drawloom.toml").write_text(places.format("prod") + places.format("test"))
-    for words in (("cancel", "last"), ("runs",), ("deploy", "x.py:p"), ("compile", "x.py:p"), ("doctor",)):
+    commands = [("cancel", "last"), ("runs",), ("resume", "last"), ("debug", "last", "n"), ("why", "last", "n")]
+    for words in (*commands, ("deploy", "x.py:p"), ("compile", "x.py:p"), ("doctor",)):
         assert ask(*words, "--target", "") == ["prod", "test"]

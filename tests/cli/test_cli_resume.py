@@ -255,4 +255,4 @@ def test_a_pipeline_is_found_where_the_project_is_now(
     lost = project("debug", "last", "total")
     assert (lost.exit_code, "error[P660]" in lost.stderr) == (2, True), lost.stderr
     assert project("resume", "last").exit_code == 2
-    assert project("debug", "last", "total", "--target", "other.py:flow").stderr.count("ValueError: no") == 1
+    assert project("debug", "last", "total", "--pipeline", "other.py:flow").stderr.count("ValueError: no") == 1

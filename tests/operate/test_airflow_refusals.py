@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.deployments import write_deployment
+from drawloom.catalog.records import Deployment
 from drawloom.errors import EngineError
 from drawloom.runtimes import airflow
 from drawloom.runtimes.airflow import AirflowClient, connect
@@ -23,13 +26,18 @@ RUN = EngineRun("airflow-1", (("dag_id", "flow"), ("run_id", "manual")), "flow",
 
 @pytest.fixture
 def answering() -> Iterator[Callable[[dict[str, Any]], str]]:
-    """Starts a server that answers paths with JSON, or with a status and JSON, others with 404; its URL."""
+    """Starts a server that answers paths with JSON, that a call returns, too, or with a status and JSON; its URL.
+
+    Other paths are answered with 404.
+    """
     started: list[ThreadingHTTPServer] = []
 
     def start(answers: dict[str, Any]) -> str:
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 found = answers.get(self.path.partition("?")[0])
+                if callable(found):
+                    found = found()
                 status = 200
                 if not isinstance(found, dict):
                     status, found = found or (404, {"detail": "Not Found"})
@@ -124,6 +132,45 @@ def test_an_import_error_of_the_file_before_is_not_ours(
     old = {"filename": "/dags/flow.py", "stack_trace": "old", "import_error_id": 1, "timestamp": "before"}
     url = answering({"/api/v2/version": {"version": "3.3.2"}, "/api/v2/importErrors": {"import_errors": [old]}})
     assert _refused(lambda: _client(url, tmp_path)._put("flow", "the file", "flow")).code == "E756"
+
+
+def _unbegun(answering: Any, states: list[str]) -> str:
+    """An Airflow whose run is in one of these states after the other, and stays in the last; `begin` failed in it."""
+    run = "/api/v2/dags/flow/dagRuns/manual"
+    begin = {"task_id": "begin", "map_index": -1, "try_number": 1, "state": "failed", "rendered_fields": {}}
+    load = begin | {"task_id": "load", "try_number": 0, "state": "upstream_failed", "rendered_fields": {"step": "load"}}
+    left = list(states)
+    url: str = answering(
+        {
+            "/api/v2/version": {"version": "3.3.2"},
+            "/api/v2/dags/flow": {"fileloc": "/dags/flow.py"},
+            run: lambda: {"state": left.pop(0) if len(left) > 1 else left[0]},
+            f"{run}/taskInstances": {"task_instances": [begin, load], "total_entries": 2},
+            f"{run}/taskInstances/begin/logs/1": {"content": [{"event": "no such interpreter", "logger": "Begin"}]},
+        }
+    )
+    return url
+
+
+@pytest.mark.parametrize("states", [["failed"], ["running", "running", "failed"]])
+def test_e717_output_of_a_run_that_ended_before_it_began_is_not_waited_for(
+    answering: Any, project: Any, drawloom_command: Any, states: list[str]
+) -> None:
+    url = _unbegun(answering, states)
+    project(f'[targets.air]\nengine = "airflow"\nstore = "s"\ncatalog = "s"\nserver = "{url}"\ntoken_env = "PATH"')
+    record = Deployment("air", "flow", "d" * 64, 5.0, "airflow", RUN.run, RUN.ids)
+    write_deployment(Catalog.open("s", "p").storage, record)
+    code, out, told = drawloom_command("logs", RUN.run, "load", "--follow", "--target", "air")
+    assert (code, out) == (3, ""), told
+    assert "error[E717] DAG run flow/manual ended as failed before the run began: " in told
+    assert told.count("`load` hasn't begun: it is waited for") == (len(states) > 1)
+
+
+def test_output_of_a_run_that_has_ended_is_not_waited_for(answering: Any) -> None:
+    client = _client(_unbegun(answering, ["running", "failed"]))
+    found = _refused(lambda: list(client.logs(RUN, "load", None, follow=True, settled=lambda: False)))
+    logs, watch = "drawloom logs airflow-1 load --target air", "drawloom watch airflow-1 --target air"
+    assert (found.code, found.fix) == ("E749", f"`{logs}` prints what the catalog has; `{watch}` tells more")
 
 
 def test_e758_one_run_can_not_be_suspended(answering: Any) -> None:

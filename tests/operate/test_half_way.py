@@ -179,23 +179,26 @@ def test_e748_a_workflow_that_has_ended_can_not_be_stopped(build: Path) -> None:
 
 
 def test_e749_a_node_without_a_pod_has_no_output(build: Path) -> None:
-    client = ArgoClient(Cluster())
+    client = ArgoClient(Cluster(), "prod")
     made = client.submit(build, ASKED, run=True)
     assert made.run is not None
-    with pytest.raises(EngineError, match="E749"):
+    with pytest.raises(EngineError) as caught:
         list(client.logs(made.run, "load", None, follow=False, settled=lambda: True))
+    (found,) = caught.value.diagnostics
+    logs, watch = f"drawloom logs {made.run.run} load --target prod", f"drawloom watch {made.run.run} --target prod"
+    assert (found.code, found.fix) == ("E749", f"`{logs}` prints what the catalog has; `{watch}` tells more")
 
 
 def test_a_node_that_has_not_begun_is_waited_for_and_that_is_told_once(tmp_path: Path, build: Path) -> None:
     class Beginning(Cluster):
-        """A Workflow whose pod begins when it has been asked for three times."""
+        """A Workflow whose pod begins when it has been asked for five times, two of them for what else there is."""
 
         asked = 0
 
         def read(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
             found = super().read(kind, namespace, name)
             self.asked += 1
-            if found is not None and self.asked >= 3:
+            if found is not None and self.asked >= 5:
                 step = {"parameters": [{"name": "step", "value": "load"}, {"name": "index", "value": "-"}]}
                 pod = {"id": "1", "name": "load", "type": "Pod", "phase": "Running", "inputs": step}
                 found["status"] = {"phase": "Succeeded", "nodes": {"1": pod}}
@@ -211,6 +214,32 @@ def test_a_node_that_has_not_begun_is_waited_for_and_that_is_told_once(tmp_path:
     found = Deployed(made.run, client, Catalog.open(tmp_path / "lake"))
     assert list(found.logs("load", follow=True, note=told.append)) == ["loading\n"]
     assert told == ["`load` hasn't begun: it is waited for"]
+
+
+@pytest.mark.parametrize("reads", [0, 3])
+def test_e717_output_of_a_run_that_ended_before_it_began_is_not_waited_for(
+    tmp_path: Path, build: Path, reads: int
+) -> None:
+    class Ending(Cluster):
+        """A Workflow that fails when it has been looked at so often."""
+
+        asked = 0
+
+        def read(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+            found = super().read(kind, namespace, name)
+            self.asked += 1
+            if found is not None and self.asked > reads:
+                found["status"] = {"phase": "Failed", "message": "begin: no such interpreter"}
+            return found
+
+    client = ArgoClient(Ending())
+    made = client.submit(build, ASKED, run=True)
+    assert made.run is not None
+    told: list[str] = []
+    found = Deployed(made.run, client, Catalog.open(tmp_path / "lake"))
+    with pytest.raises(EngineError, match=r"E717.* ended as Failed before the run began: begin: no such interpreter"):
+        list(found.logs("load", follow=True, note=told.append))
+    assert told == (["`load` hasn't begun: it is waited for"] if reads else [])
 
 
 def test_a_run_that_is_started_again_has_its_templates_and_none_of_its_state(build: Path) -> None:
@@ -255,7 +284,7 @@ def test_a_store_that_fails_after_the_run_began_leaves_nothing_running(project: 
 
     folder = project('[targets.prod]\nengine = "argo"\nstore = "s"\ncatalog = "s"')
     cluster = Cluster()
-    monkeypatch.setattr(deploying, "connect_target", lambda target: ArgoClient(cluster, target.name))
+    monkeypatch.setattr(deploying, "connect_target", lambda target, *_: ArgoClient(cluster, target.name))
 
     def full(*_: object) -> None:
         raise StoreError(Diagnostic("S408", "the disk is full", None, "make room"))
@@ -276,7 +305,7 @@ def test_a_deployment_is_a_record_by_which_its_run_is_found(project: Any, monkey
     from drawloom.project import load_settings
 
     project('[targets.prod]\nengine = "argo"\nstore = "s"\ncatalog = "s"')
-    monkeypatch.setattr(deploying, "connect_target", lambda target: ArgoClient(Cluster(), target.name))
+    monkeypatch.setattr(deploying, "connect_target", lambda target, *_: ArgoClient(Cluster(), target.name))
     import flow_to_deploy
 
     made = drawloom.deploy(flow_to_deploy.doubled, "prod", {"n": 4})

@@ -59,9 +59,9 @@ def flow(tmp_path: Path, monkeypatch: Any) -> Any:
     monkeypatch.setitem(sys.modules, "reference_conftest", module)
     spec.loader.exec_module(module)
 
-    def publish(pipeline: Any, params: dict[str, Any]) -> Any:
+    def publish(pipeline: Any, params: dict[str, Any], **more: Any) -> Any:
         made = module.Published(pipeline, tmp_path)
-        made.begin(params)
+        made.begin(params, **more)
         made.known = EngineRun(made.run.id, (("workflow", "w"), ("namespace", "flows")), "p", "prod")
         return made
 
@@ -191,6 +191,62 @@ def test_why_a_step_was_lost_is_written_after_the_end_step_has_missed_it(flow: A
         ("out_of_memory", "OOMKilled (exit code 137)")
     ]
     assert done.details.nodes["add"].state == "failed"
+
+
+def _failed(flow: Any, tmp_path: Path) -> Any:
+    """A run whose second call failed, that is over, and would succeed if it were cleared."""
+    made = flow(samples.effect_then_failure, {"path": str(tmp_path / "lines"), "flag": str(tmp_path / "flag")})
+    for name in ("write", "add", "stop_at", "add-2", ":end"):
+        made.step(name)
+    assert made.run.state == "failed"
+    (tmp_path / "flag").touch()
+    return made
+
+
+def _clear(made: Any, *names: str) -> None:
+    """What an engine does where steps were cleared in it: they come again, with the next generation."""
+    made.reference = f"{made.run.id}.1"
+    for name in names:
+        made.step(name)
+
+
+def _node_lines(told: str) -> list[str]:
+    names = ("write", "first", "add", "stop_at", "add-2")
+    return [line.partition(" in ")[0] for line in told.splitlines() if line.partition(":")[0] in names]
+
+
+def test_a_run_that_was_cleared_is_told_as_it_is_now(flow: Any, tmp_path: Path) -> None:
+    made = _failed(flow, tmp_path)
+    _clear(made, "stop_at", "add-2", ":end")
+    done, told, _ = _watched(made, [(None, ENDED)])
+    assert (done.state, done.details.generation) == ("succeeded", 1)
+    assert set(_node_lines(told)) == {f"{name}: succeeded" for name in ("add", "add-2", "stop_at", "write")}
+
+
+def test_a_run_that_is_cleared_while_it_is_watched_is_told_anew(flow: Any, tmp_path: Path) -> None:
+    made = _failed(flow, tmp_path)
+    script = [
+        (None, Status("Running")),
+        (lambda: _clear(made, "stop_at"), Status("Running")),
+        (lambda: _clear(made, "add-2", ":end"), ENDED),
+    ]
+    done, told, notes = _watched(made, script)
+    assert (done.state, notes) == ("succeeded", [])
+    after = told.partition("the run was cleared, and goes on anew\n")[2]
+    assert set(_node_lines(after)) == {f"{name}: succeeded" for name in ("add", "add-2", "stop_at", "write")}
+
+
+def test_a_cleared_run_of_another_program_is_told_by_that_one(flow: Any, tmp_path: Path) -> None:
+    made = _failed(flow, tmp_path)
+    script = [
+        (None, Status("Running")),
+        (lambda: flow(samples.chain, {"start": 4}, first=False, clears=1), Status("Running")),
+        (lambda: _clear(made, "first", "add", ":end"), ENDED),
+    ]
+    done, told, _ = _watched(made, script, program=made.digest)
+    assert (done.state, done.result, done.details.generation) == ("succeeded", 5, 1)
+    after = told.partition("the run was cleared, and goes on anew\n")[2]
+    assert _node_lines(after) == ["first: succeeded", "add: succeeded"]
 
 
 def test_a_run_that_was_stopped_is_closed_as_cancelled(flow: Any) -> None:

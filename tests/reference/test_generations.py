@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import step_samples as samples
 
+from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.outcomes import read_commit
 from drawloom.ir.protocol import DONE, FAILED_FINAL, SKIPPED
 from drawloom.runtimes.call import Instance
@@ -47,6 +48,17 @@ def test_what_was_not_cleared_is_kept_and_what_was_is_done_again(failed, tmp_pat
         ["write", "add", "stop_at", "add-2"], "succeeded"
     )
     assert failed.catalog.verify() == []
+
+
+def test_a_run_that_was_cleared_is_carried_into_another_catalog(failed, tmp_path):
+    (tmp_path / "flag").touch()
+    _again(failed, 1)
+    assert [failed.step("stop_at"), failed.step("add-2"), failed.step(":end")] == [DONE, DONE, DONE]
+    failed.catalog.export_to(tmp_path / "run.zip", failed.run.id)
+    other = Catalog.open(tmp_path / "other")
+    other.import_from(tmp_path / "run.zip")
+    assert other.run(failed.run.id).details == failed.run.details
+    assert other.verify() == []
 
 
 def test_a_cleared_step_that_succeeded_is_done_again_though_the_cache_has_it(failed):

@@ -200,6 +200,27 @@ def test_a_map_is_told_once_a_second_while_it_goes_on():
     ]
 
 
+def test_of_a_run_that_was_cleared_what_was_told_before_is_not_counted():
+    stream = io.StringIO()
+    progress = LinesProgress(stream)
+    progress.pause_seconds = 60.0
+    progress.begun("r", fans.graph.pipeline)
+    progress.decided("for_each", (), 2)
+    progress.failed("for_each/work", (0,), FailureInfo("ValueError", "before"), b"")
+    progress.finished("for_each/work", (1,), 0.1, b"")
+    progress._look("")
+    progress.skipped("total", ())
+    progress.begun("r", fans.graph.pipeline)
+    progress.decided("for_each", (), 2)
+    progress.finished("for_each/work", (0,), 0.1, b"")
+    progress.finished("for_each/work", (1,), 0.1, b"")
+    progress.ended("succeeded", None)
+    told = [line.partition(" in ")[0] for line in stream.getvalue().splitlines()]
+    assert told[-3:] == ["the run was cleared, and goes on anew", "for_each/work: succeeded", "succeeded"]
+    assert stream.getvalue().endswith("(2 succeeded)\n")
+    assert stream.getvalue().count("ValueError: before") == 1
+
+
 def rows_of(made, catalog, **params):
     stream = Terminal()
     progress = LiveProgress(stream)
