@@ -323,7 +323,7 @@ def test_a_pipeline_with_other_tasks_waits_for_the_runs_that_go_on(place: Place)
         place.client()._put("slow", changed, "slow")
     (found,) = caught.value.diagnostics
     assert found.code == "E753"
-    assert "1 runs of it go on" in found.what
+    assert "1 run of it goes on" in found.what
     assert file.read_text() == text
     deployment.cancel()
 
