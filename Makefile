@@ -86,13 +86,13 @@ $(AIRFLOW_211)/.done: $(VENV)/.dev
 	@uv=$$(command -v uv || echo $(BIN)/uv); $$uv pip install --quiet --python $(AIRFLOW_211)/bin/python --exclude-newer 2026-04-01 apache-airflow==2.11.2 apache-airflow-providers-standard
 	@touch $@
 
-test-airflow: $(AIRFLOW)/.$(AIRFLOW_VERSION) ## every small program by dag.test() of a real Airflow; `make test` has every third
-	TEST_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin TEST_AIRFLOW_PROGRAMS=all $(BIN)/python -m pytest -n $(PROCESSES) tests/engines/airflow/test_dags_on_airflow.py
+test-airflow: $(AIRFLOW)/.$(AIRFLOW_VERSION) ## of `make test` what a real Airflow runs: every small program by dag.test(), and a session
+	TEST_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin $(BIN)/python -m pytest -n $(PROCESSES) --dist loadgroup tests/engines/airflow
 
 test-airflow-full: $(AIRFLOW)/.$(AIRFLOW_VERSION) $(AIRFLOW_211)/.done ## all of it on real Airflows: PostgreSQL (Debian's), every program, 1,000 nodes, 5,000 items, 2.11 (needs root)
 	@uv=$$(command -v uv || echo $(BIN)/uv); $$uv pip install --quiet --python $(AIRFLOW)/bin/python psycopg2-binary asyncpg; \
 	$$uv pip install --quiet --python $(AIRFLOW_211)/bin/python psycopg2-binary
-	TEST_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin TEST_AIRFLOW_SESSION=1 TEST_AIRFLOW_PROGRAMS=all TEST_AIRFLOW_211=$(CURDIR)/$(AIRFLOW_211)/bin tests/engines/airflow/with-postgresql $(BIN)/python -m pytest -n 3 --dist loadgroup tests/engines/airflow
+	TEST_AIRFLOW=$(CURDIR)/$(AIRFLOW)/bin TEST_AIRFLOW_211=$(CURDIR)/$(AIRFLOW_211)/bin tests/engines/airflow/with-postgresql $(BIN)/python -m pytest -n 3 --dist loadgroup tests/engines/airflow
 
 airflow-pictures: $(AIRFLOW)/.$(AIRFLOW_VERSION) ## take the pictures of docs/airflow.md anew, with a headless Chromium (needs root, Debian)
 	@command -v chromium >/dev/null || { apt-get update -q && apt-get install -y -q chromium; } >/dev/null

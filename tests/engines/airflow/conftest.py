@@ -18,10 +18,7 @@ CONFORMANCE = HERE.parents[1] / "conformance"
 FOLDERS = (HERE, HERE.parent, CONFORMANCE, CONFORMANCE / "programs", HERE / "flows")
 sys.path[:0] = [str(path) for path in FOLDERS if str(path) not in sys.path]
 BINARIES = os.environ.get("TEST_AIRFLOW", "")
-# a real session is started by `make test-airflow-full` alone: it takes minutes
-collect_ignore_glob = (
-    ["test_*.py"] if not BINARIES else [] if os.environ.get("TEST_AIRFLOW_SESSION") else ["test_session_*.py"]
-)
+collect_ignore_glob = [] if BINARIES else ["test_*.py"]
 os.environ.setdefault("DRAWLOOM_SECRET_CONFORMANCE", "open-sesame")  # of the program `secret_values`
 
 

@@ -1,12 +1,11 @@
 """Conformance programs by `dag.test()` of a real Airflow: results, states, versions, effects, catalog and lineage are
 the oracle's; and what Airflow itself makes of the DAG files.
 
-`make test` runs the first case of every third program; with `TEST_AIRFLOW_PROGRAMS=all` (`make test-airflow`) of each.
+The first case of each small program.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -29,7 +28,6 @@ from drawloom.runtimes.publish import publish_folder
 HERE = Path(__file__).parent
 SMALL = case_names("small")
 FIRST = [next((m, n) for m, n in SMALL if m == module) for module in dict.fromkeys(m for m, _ in SMALL)]
-CASES = FIRST if os.environ.get("TEST_AIRFLOW_PROGRAMS") == "all" else FIRST[::3]
 REFUSED = {"scheduled": "policy.schedule.overlap_replace@1"}  # and by which feature
 
 
@@ -50,7 +48,7 @@ def run_by_dag_test(case: Case, folder: Path, dag_runs: Any, **options: Any) -> 
     }  # Airflow's own rule leaves out what is behind a skipped task
 
 
-@pytest.mark.parametrize(("module", "name"), [one for one in CASES if one[0] not in REFUSED])
+@pytest.mark.parametrize(("module", "name"), [one for one in FIRST if one[0] not in REFUSED])
 def test_a_program_gives_the_same_on_airflow(tmp_path: Path, dag_runs: Any, module: str, name: str) -> None:
     run_by_dag_test(Case(module, name), tmp_path, dag_runs)
 
