@@ -20,6 +20,8 @@ __all__ = ["AirflowAccess", "airflow_access"]
 
 # Any: Airflow's objects as JSON trees
 
+_BUSY: Final = (429, 500, 502, 503, 504)
+_TRIES: Final = 4  # within about 4 seconds
 _TIMEOUT: Final = (10.0, 60.0)  # seconds to connect, and to wait for an answer
 _PAGE: Final = 100
 
@@ -46,6 +48,7 @@ class AirflowAccess:
     def __init__(self, connection: Connection) -> None:
         try:
             from airflow_client.client import ApiClient, Configuration
+            from urllib3.util import Retry
         except ImportError as error:
             what = f"the package apache-airflow-client isn't installed: {error}"
             raise EngineError(Diagnostic("E745", what, None, "pip install 'drawloom[airflow]'")) from error
@@ -53,7 +56,18 @@ class AirflowAccess:
         configuration = Configuration(host=self.place)
         configuration.verify_ssl = not connection.insecure_skip_verify
         configuration.ssl_ca_cert = connection.ca_file
-        configuration.retries = False
+        # a busy database answers 500; what may be done twice is asked for again, which a trigger may not
+        configuration.retries = Retry(
+            connect=0,
+            read=0,
+            redirect=False,
+            other=0,
+            status=_TRIES,
+            status_forcelist=_BUSY,
+            allowed_methods=("DELETE", "GET", "PATCH", "PUT"),
+            backoff_factor=0.25,
+            raise_on_status=False,
+        )
         self._client: Any = ApiClient(configuration)
         self._connection = connection
         self._authorization = f"Bearer {connection.token}" if connection.token else ""

@@ -33,7 +33,7 @@ def dag_runs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     made.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # else it goes on, and takes its part of the machine, until all other tests are over
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """A real session: api-server, scheduler, DAG processor, triggerer; tests of it are one group."""
     from session import Session

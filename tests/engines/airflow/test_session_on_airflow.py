@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
+import tomllib
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,8 @@ import pytest
 from expected import expected
 from harness import PROGRAMS, Case, assert_same
 from place import LONGEST_SECONDS, Place, engine_run, probed, processes_with, refused, until
-from session import Session
+from readme_commands import copied_example, local_versions, run_section, versions_of, with_own
+from session import PASSWORD, USER, Session
 
 from drawloom import deploy
 from drawloom.errors import EngineError, RunRefused
@@ -398,3 +401,24 @@ def test_the_doctor_finds_a_healthy_airflow(place: Place) -> None:
     found = {one.name: one.state for one in place.client().findings(place.target().options)}
     assert found["airflow pool"] == "problem"
     assert found["airflow files"] == "problem"
+
+
+# README
+
+
+def test_the_readmes_deployment_gives_what_a_local_run_gives(tmp_path: Path, airflow: Session) -> None:
+    project = copied_example(tmp_path / "project")
+    file = project / "drawloom.toml"
+    written = tomllib.loads(file.read_text("utf-8"))["targets"]["airflow"]
+    store = str(tmp_path / "store")
+    own = {
+        written["server"]: airflow.url,
+        f'username = "{written["username"]}"': f'username = "{USER}"',
+        written["dags"]: str(airflow.dags),
+        written["python"]: sys.executable,
+    }
+    with_own(file, own)
+    head, _, tail = file.read_text("utf-8").partition("[targets.airflow]")
+    file.write_text(head + "[targets.airflow]" + tail.replace(written["store"], store), "utf-8")
+    run_section("On an Airflow of yours", project, {**os.environ, written["password_env"]: PASSWORD}, LONGEST_SECONDS)
+    assert versions_of(store) == local_versions(project)
