@@ -252,7 +252,7 @@ def test_a_wrong_password_is_told_there(place: Place, monkeypatch: pytest.Monkey
         deploy(operated.squares, "air", run=False)
     (found,) = caught.value.diagnostics
     assert found.code == "E741"
-    assert "doesn't take your token or password" in found.what
+    assert "doesn't take the password of admin" in found.what
     assert "auth_backends" in (found.fix or "")
 
 
