@@ -19,6 +19,7 @@ from drawloom.ir.protocol import index_text, parse_indices
 from drawloom.runtimes.airflow_access import AirflowAccess, airflow_access
 from drawloom.runtimes.airflow_conf import conf_of
 from drawloom.runtimes.airflow_dags import DagsPlace
+from drawloom.runtimes.airflow_import_errors import node_of_error
 from drawloom.runtimes.airflow_logs import printed_lines, told_error
 from drawloom.runtimes.api_problems import Api, ApiProblem, ended_already, gone
 from drawloom.runtimes.begin import run_name
@@ -220,7 +221,9 @@ class AirflowClient:
         found = [trace for known, trace in self._import_errors(name).items() if known not in before]
         if found:
             trace = found[0]
-            what = f"{self.access.place} can't import {name}: {trace.splitlines()[-1]}\n{_indented(trace)}"
+            node = node_of_error(trace, name, (self.place.read(name) if self.place else None) or "")
+            where = f" (task `{node}`)" if node else ""
+            what = f"{self.access.place} can't import {name}{where}: {trace.splitlines()[-1]}\n{_indented(trace)}"
             fix = "see that the file is for its Airflow (the option `airflow`), and that it has what `on_failure` names"
             raise EngineError(Diagnostic("E757", what, None, fix))
 

@@ -25,6 +25,7 @@ from drawloom.compilers.emit.python import Source, call, literal
 from drawloom.dsl.tracing import trace
 from drawloom.errors import CompileError
 from drawloom.ir.tasks import EngineSpec
+from drawloom.runtimes.airflow_import_errors import node_of_error
 
 GOLDEN = Path(__file__).parent / "golden"
 SAMPLES = str(Path(samples.__file__).parent)
@@ -346,3 +347,16 @@ def test_e750_jinja2_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
         CompileError, match=r"E750\] writing a DAG file needs jinja2\n  fix    `pip install 'drawloom\[airflow\]'`"
     ):
         compiled("sales")
+
+
+def test_an_import_error_is_of_the_node_whose_line_it_has() -> None:
+    text = compiled("operated")
+    lines = text.splitlines()
+    imported = next(n for n, line in enumerate(lines, 1) if "import HttpOperator" in line)
+    inside = next(n for n, line in enumerate(lines, 1) if "http_conn_id" in line)
+    step = next(n for n, line in enumerate(lines, 1) if line.strip().startswith("begin = "))
+    for number, node in ((imported, "refreshed"), (inside, "refreshed"), (step, "begin"), (1, "")):
+        trace = f'Traceback:\n  File "/opt/airflow/dags/operated.py", line {number}, in <module>\nImportError: no'
+        assert node_of_error(trace, "operated.py", text) == node
+    assert node_of_error("ImportError: no", "operated.py", text) == ""
+    assert node_of_error('File "operated.py", line 1', "operated.py", "no Python (") == ""
