@@ -1,7 +1,7 @@
 """The commands that are printed about a run, as they can be entered.
 
 A command looks into the project's own catalog. A run that is in the store of a target is named with that target, or
-what is printed would not find it. Imported by steps, so it imports next to nothing.
+what is printed would not find it. A step that refuses something imports it.
 """
 
 from __future__ import annotations

@@ -276,6 +276,15 @@ def test_e720_an_option_that_airflow_could_not_take(options: dict[str, Any], tol
     [
         ("trained", {"runner": "kubernetes", "spot_selector": None}, "E724", "node `for_each/train` is to run on spot"),
         ("trained", {"runner": "docker"}, "E727", "node `for_each/convert` runs a container"),
+        (
+            "contained",
+            {
+                "runner": "docker",
+                "tasks": {"len_of": {"volumes": [{"mount_path": "/x", "empty_dir": True, "size": "1Gi"}]}},
+            },
+            "E727",
+            "node `len_of`: the folder /x may hold 1Gi, and docker keeps such a limit in memory alone",
+        ),
     ],
 )
 def test_e724_e727_what_a_pod_or_a_container_can_not_have(
@@ -360,3 +369,9 @@ def test_an_import_error_is_of_the_node_whose_line_it_has() -> None:
         assert node_of_error(trace, "operated.py", text) == node
     assert node_of_error("ImportError: no", "operated.py", text) == ""
     assert node_of_error('File "operated.py", line 1', "operated.py", "no Python (") == ""
+
+
+def test_a_folder_in_memory_has_its_limit_in_a_container() -> None:
+    volume = {"mount_path": "/x", "empty_dir": True, "in_memory": True, "size": "1Gi"}
+    text = compiled("contained", tasks={"len_of": {"volumes": [volume]}})
+    assert f'"--tmpfs",\n        "/x:size={1 << 30}",' in text

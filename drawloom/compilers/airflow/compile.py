@@ -221,7 +221,7 @@ def _arguments(
     for task in tasks:
         if task.step in places.names:
             made.setdefault(task.id, {})[kind] = places.names[task.step]
-        if task.step in places.staged and runner == "kubernetes":
+        if task.step in places.staged:
             made.setdefault(task.id, {})["staged"] = True
     return made
 
@@ -262,7 +262,9 @@ _SUPPORT: Final[dict[str, Support]] = {
     "control.loop@1": Lowered("one task, which starts the steps of every iteration"),
     "control.loop.nested@1": Lowered("as any loop"),
     "control.loop.long@1": Lowered("as any loop"),
-    "policy.retry.backoff@1": Lowered("`retry_exponential_backoff`, which adds up to as much again"),
+    "policy.retry.backoff@1": Lowered(
+        "`retry_exponential_backoff`, which adds up to as much again; Airflow 2 doubles the pause, whatever the factor"
+    ),
     **SCHEDULES,
     "policy.packages@1": Lowered("the packages of the interpreter"),
     "policy.resources@1": Lowered("what is kept for its pod, or the most its container may take; nothing of a worker"),

@@ -64,6 +64,12 @@ def _container_rules(settings: PodSettings) -> Iterator[tuple[str, str, str]]:
     if settings.pod.env_from_secrets:
         what = "its variables come from all keys of a Secret, and docker has no Secrets"
         yield "E727", what, "name the variables (`secret_env`): the worker's of these names are handed on"
+    for volume in settings.pod.volumes:
+        if volume.size and not volume.in_memory:
+            what = (
+                f"the folder {volume.mount_path} may hold {volume.size}, and docker keeps such a limit in memory alone"
+            )
+            yield "E727", what, "leave the limit out, or put the folder into memory (`in_memory=True`)"
     if settings.resources.gpu and settings.resources.gpu_type != GPU_TYPE:
         what = f"it asks for devices of the kind {settings.resources.gpu_type}, which docker doesn't know"
         yield "E727", what, "choose the runner kubernetes"
@@ -155,7 +161,8 @@ def _docker_options(own: PodSettings) -> list[str]:
     for volume in own.pod.volumes:
         path = volume.mount_path
         if volume.source == "empty_dir":
-            made += ["--tmpfs" if volume.in_memory else "--volume", path]
+            limit = f":size={quantity_bytes(volume.size):.0f}" if volume.size else ""
+            made += ["--tmpfs", f"{path}{limit}"] if volume.in_memory else ["--volume", path]
         else:
             made += ["--volume", f"{path}:{path}{':ro' if volume.read_only else ''}"]
     for name, text in own.env:
