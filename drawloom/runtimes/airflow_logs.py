@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
+from drawloom.runtimes.step_errors import telling_line
+
 __all__ = ["printed_lines", "told_error"]
 
 # Any: Airflow's answers as JSON trees
@@ -35,10 +37,7 @@ def told_error(answer: Any, file: str) -> str:
     Args:
         answer, file: as for `printed_lines`.
     """
-    lines = [line.strip() for line in printed_lines(answer, file)]
-    errors = [line for line in lines if line.startswith("error[")]
-    whole = errors or [line for line in lines if line] or [_task_error(answer)]
-    return whole[-1]
+    return telling_line(printed_lines(answer, file)) or _task_error(answer)
 
 
 def _task_error(found: Any) -> str:

@@ -12,6 +12,7 @@ import time
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
 from drawloom.catalog.catalog import Catalog
@@ -28,6 +29,7 @@ from drawloom.runtimes.argo_output import without_argo
 from drawloom.runtimes.begin import run_name
 from drawloom.runtimes.engines import Applied, Connection, EngineRun, Finding, Status, Submission
 from drawloom.runtimes.publish import begin_text, publish_program, read_engine, read_files
+from drawloom.runtimes.step_errors import telling_line
 from drawloom.runtimes.watching import watch
 
 if TYPE_CHECKING:
@@ -177,7 +179,7 @@ class ArgoClient:
             ended=phase in _ENDED,
             stopped=bool(found["spec"].get("shutdown")),
             message=_told(status, nodes),
-            observed=tuple(self._watches.setdefault(run.run, NodeWatch()).look(found, nodes)),
+            observed=tuple(self._watches.setdefault(run.run, NodeWatch()).look(found, nodes, partial(self._said, run))),
             held=held,
             hopeless=hopeless,
             suspended=bool(found["spec"].get("suspend")),
@@ -233,6 +235,15 @@ class ArgoClient:
                 raise self.api.problem(problem, f"read the output of the pod {pod}") from problem
             return False
         return True
+
+    def _said(self, run: EngineRun, pod: str) -> str:
+        """The line a pod printed that tells why it ended; "" if its output can't be had any more."""
+        try:
+            pieces = self.access.log(self._namespace(run), run.id("workflow"), pod, follow=False)
+            printed = b"".join(without_argo(pieces)).decode("utf-8", "replace")
+        except ApiProblem:
+            return ""
+        return telling_line(printed.split("\n"))
 
     def name_of(self, run: EngineRun) -> str:
         """`Workflow argo/churn-x1`."""

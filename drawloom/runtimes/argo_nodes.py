@@ -11,12 +11,13 @@ import base64
 import gzip
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from drawloom.catalog.records import Index
 from drawloom.ir.protocol import DONE, FAILED_FINAL, FAILED_RETRY, SKIPPED, parse_indices
 from drawloom.runtimes.engines import Observed
+from drawloom.runtimes.step import LOST
 
 __all__ = ["NodeWatch", "held_pods", "node_pods", "nodes_of", "pod_name"]
 
@@ -59,12 +60,15 @@ class NodeWatch:
     def __init__(self) -> None:
         self._told: set[str] = set()
 
-    def look(self, workflow: Mapping[str, Any], nodes: Mapping[str, Any]) -> Iterator[Observed]:
+    def look(
+        self, workflow: Mapping[str, Any], nodes: Mapping[str, Any], said: Callable[[str], str]
+    ) -> Iterator[Observed]:
         """What is new.
 
         Args:
             workflow: the object.
             nodes: those of its status, by id.
+            said: the line that tells most of what a pod has printed, by the pod's name; "" if none can be had.
         """
         stopped = bool(workflow.get("spec", {}).get("shutdown"))
         tasks: dict[str, dict[str, Any]] | None = None
@@ -74,7 +78,7 @@ class NodeWatch:
             phase, kind = node.get("phase"), node.get("type")
             if kind == "Pod" and phase in _ENDED_BADLY:
                 self._told.add(id_)
-                yield from _of_pod(node, stopped)
+                yield from _of_pod(node, stopped, workflow, said)
             elif phase == "Omitted":
                 self._told.add(id_)
                 if tasks is None:
@@ -82,7 +86,9 @@ class NodeWatch:
                 yield from _of_omitted(node, nodes, tasks)
 
 
-def _of_pod(node: Mapping[str, Any], stopped: bool) -> Iterator[Observed]:
+def _of_pod(
+    node: Mapping[str, Any], stopped: bool, workflow: Mapping[str, Any], said: Callable[[str], str]
+) -> Iterator[Observed]:
     step, at = _place(node)
     if not step:
         return
@@ -91,6 +97,8 @@ def _of_pod(node: Mapping[str, Any], stopped: bool) -> Iterator[Observed]:
         return
     message = str(node.get("message", ""))
     event = _event(message, stopped)
+    if code == str(LOST):  # the step has said itself why it couldn't do its work
+        message = ": ".join(filter(None, (message, said(pod_name(workflow["metadata"]["name"], node)))))
     found = _ATTEMPT.search(node.get("displayName", ""))
     attempt = int(found[1]) + 1 if found else 1
     for index in at:

@@ -17,19 +17,27 @@ if TYPE_CHECKING:
 
 
 def fetch(place: str) -> bytes:
-    """The bytes of the bundle."""
-    if place.startswith("s3://"):
-        import urllib.request
+    """The bytes of the bundle; what a network fails to do once is asked again, as a step asks its store."""
+    if not place.startswith(("s3://", "http://", "https://")):
+        with open(place.removeprefix("file://"), "rb") as file:
+            return file.read()
+    import http.client
+    import random
+    import time
+    import urllib.request
 
-        with urllib.request.urlopen(s3_request(place), timeout=60) as answer:  # noqa: S310  # https, or the endpoint set
-            return bytes(answer.read())
-    if place.startswith(("http://", "https://")):
-        import urllib.request
-
-        with urllib.request.urlopen(place, timeout=60) as answer:  # noqa: S310  # the scheme has been looked at
-            return bytes(answer.read())
-    with open(place.removeprefix("file://"), "rb") as file:
-        return file.read()
+    tries = 0
+    while True:
+        try:
+            request = s3_request(place) if place.startswith("s3://") else place
+            with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310  # https, or the endpoint set
+                return bytes(answer.read())
+        except (OSError, http.client.HTTPException) as error:
+            tries += 1
+            status = getattr(error, "code", 500)
+            if tries == 6 or (status < 500 and status not in (408, 409, 429)):
+                raise
+            time.sleep(0.05 * 3**tries * random.uniform(0.5, 1))  # noqa: S311  # many steps may have started at once
 
 
 def s3_request(place: str, now: float | None = None) -> Request:
@@ -86,7 +94,11 @@ def unpack(place: str, sha: str) -> str:
     import tempfile
     import zipfile
 
-    data = fetch(place)
+    try:
+        data = fetch(place)
+    except Exception as error:  # noqa: BLE001  # whatever it is, nobody else can say so
+        what = str(error) or type(error).__name__
+        refuse("E715", f"can't fetch the bundle {place}: {what}", "check that it is there and may be read from here")
     found = hashlib.sha256(data).hexdigest()
     if found != sha:
         refuse("E715", f"the bundle {place} has the digest {found}, expected {sha}", "publish the program again")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from drawloom.catalog import keys
 from drawloom.catalog.commands import address_of, command
@@ -14,7 +14,7 @@ from drawloom.runtimes.context import StepContext
 from drawloom.runtimes.resolve import UpstreamFailed
 from drawloom.storage.base import Storage
 
-__all__ = ["bad_arguments", "lost_text", "missing_input", "refuse_late_step"]
+__all__ = ["bad_arguments", "lost_text", "missing_input", "refuse_late_step", "telling_line"]
 
 
 def missing_input(step: StepContext, index: Index, cause: UpstreamFailed) -> StoreError:
@@ -56,8 +56,17 @@ def lost_text(step: StepContext, node: str, index: Index) -> str:
     if last is None or not last.detail:
         return text
     how, *said = last.detail.splitlines()
-    own = next((line for line in said if line.startswith("error[")), "")  # what the step itself found wrong
-    return f"{text}: {how}{f': {own}' if own else ''}"
+    own = telling_line(said)
+    return f"{text}: {how}{f': {own}' if own.startswith('error[') else ''}"
+
+
+def telling_line(lines: Iterable[str]) -> str:
+    """Of what a step printed that ended badly the line that tells why: what it found wrong itself, or the last one.
+
+    A crash ends with its exception, as Python prints it.
+    """
+    whole = [line.strip() for line in lines if line.strip()]
+    return next((line for line in reversed(whole) if line.startswith("error[")), whole[-1] if whole else "")
 
 
 def refuse_late_step(storage: Storage, run: RunStarted, step: str, indices: Sequence[Index], attempt: int) -> None:

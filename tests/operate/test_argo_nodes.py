@@ -19,8 +19,8 @@ def _pod(step: str, index: str = "-", **more: Any) -> dict[str, Any]:
     return {**made, "templateName": "step", "inputs": {"parameters": given}, **more}
 
 
-def _look(nodes: dict[str, Any], **spec: Any) -> list[Observed]:
-    return list(NodeWatch().look({"spec": spec}, nodes))
+def _look(nodes: dict[str, Any], said: str = "", **spec: Any) -> list[Observed]:
+    return list(NodeWatch().look({"metadata": {"name": "w"}, "spec": spec}, nodes, lambda pod: said))
 
 
 def _ended(code: str, message: str, **more: Any) -> dict[str, Any]:
@@ -40,6 +40,19 @@ def _ended(code: str, message: str, **more: Any) -> dict[str, Any]:
 )
 def test_a_pod_that_did_not_live_to_tell(code: str, message: str, event: str) -> None:
     assert _look(_ended(code, message)) == [Observed("load", (), 1, event, message)]
+
+
+def test_what_a_step_found_wrong_itself_is_told() -> None:
+    (found,) = _look(_ended("1", "main: Error (exit code 1)"), said="error[E712] step `load` needs {{more}} 🎉")
+    assert found.detail == "main: Error (exit code 1): error[E712] step `load` needs {{more}} 🎉"
+    (found,) = _look(_ended("1", "pod deleted"), said="")
+    assert found.detail == "pod deleted"
+
+
+def test_the_output_of_a_pod_that_did_not_live_to_tell_is_not_read() -> None:
+    assert (
+        _look(_ended("137", "OOMKilled (exit code 137)"), said="half a line")[0].detail == "OOMKilled (exit code 137)"
+    )
 
 
 @pytest.mark.parametrize("code", ["0", "75", "76", "77"])
@@ -69,8 +82,8 @@ def test_batches_attempts_and_deciding_steps() -> None:
 
 def test_each_node_is_told_of_once() -> None:
     watch, nodes = NodeWatch(), _ended("", "pod deleted")
-    assert len(list(watch.look({"spec": {}}, nodes))) == 1
-    assert list(watch.look({"spec": {}}, nodes)) == []
+    assert len(list(watch.look({"spec": {}}, nodes, str))) == 1
+    assert list(watch.look({"spec": {}}, nodes, str)) == []
 
 
 SPEC = {

@@ -242,6 +242,49 @@ def test_e717_output_of_a_run_that_ended_before_it_began_is_not_waited_for(
     assert told == (["`load` hasn't begun: it is waited for"] if reads else [])
 
 
+@pytest.mark.parametrize(
+    ("printed", "said"),
+    [
+        ("working\nerror[E712] it has no outcome\n  fix    wait\n", ": error[E712] it has no outcome"),
+        (
+            "Traceback (most recent call last):\nzipfile.BadZipFile: no zip {{=1}}\n",
+            ": zipfile.BadZipFile: no zip {{=1}}",
+        ),
+        (None, ""),  # the pod is gone
+    ],
+)
+def test_of_a_step_that_could_not_do_its_work_is_told_what_it_printed(
+    build: Path, printed: str | None, said: str
+) -> None:
+    class Lost(Cluster):
+        def read(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+            found = super().read(kind, namespace, name)
+            if found is not None:
+                step = {"parameters": [{"name": "step", "value": "load"}, {"name": "index", "value": "-"}]}
+                pod = {
+                    "id": "1",
+                    "name": "load",
+                    "type": "Pod",
+                    "phase": "Failed",
+                    "templateName": "step",
+                    "inputs": step,
+                }
+                pod |= {"displayName": "load(0)", "message": "main: Error (exit code 1)", "outputs": {"exitCode": "1"}}
+                found["status"] = {"phase": "Running", "nodes": {"1": pod}}
+            return found
+
+        def log(self, namespace: str, workflow: str, pod: str, *, follow: bool) -> Iterator[bytes]:
+            if printed is None:
+                raise ApiProblem(404, "pods not found")
+            yield printed.encode()
+
+    client = ArgoClient(Lost())
+    run = client.submit(build, ASKED, run=True).run
+    assert run is not None
+    (found,) = client.status(run).observed
+    assert (found.event, found.detail) == ("lost", f"main: Error (exit code 1){said}")
+
+
 def test_a_run_that_is_started_again_has_its_templates_and_none_of_its_state(build: Path) -> None:
     cluster = Cluster()
     client = ArgoClient(cluster, "prod")

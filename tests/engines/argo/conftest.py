@@ -43,6 +43,33 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         pytest.skip("the time for tests on Argo is over (TEST_ARGO_DEADLINE)")
 
 
+def _failed_pods(facts: dict[str, Any], workflow: str = "") -> str:
+    """What pods that failed have printed last; of one Workflow, or of all that are there."""
+    from kubernetes import client, config
+    from kubernetes.client.exceptions import ApiException
+
+    config.load_kube_config(config_file=facts["kubeconfig"])
+    core, namespace, texts = client.CoreV1Api(), facts["namespace"], []
+    only = f"workflows.argoproj.io/workflow={workflow}" if workflow else ""
+    for pod in core.list_namespaced_pod(namespace, label_selector=only, field_selector="status.phase=Failed").items:
+        try:
+            said = core.read_namespaced_pod_log(pod.metadata.name, namespace, container="main", tail_lines=40)
+        except ApiException as error:
+            said = f"{error.status} {error.reason}"
+        texts.append(f"--- pod {pod.metadata.name}\n{said}")
+    return "\n".join(texts)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Tells of a test that failed what the pods say that failed and are still there, whoever's they are."""
+    outcome: Any = yield
+    report = outcome.get_result()
+    if report.failed and FACTS:
+        with contextlib.suppress(Exception):  # the cluster may be what has failed
+            report.sections.append(("pods that failed", _failed_pods(json.loads(Path(FACTS).read_text("utf-8")))))
+
+
 @pytest.fixture(scope="session")
 def facts() -> dict[str, Any]:
     """What `up` tells of the cluster."""
@@ -76,11 +103,13 @@ def api(facts: dict[str, Any]) -> Any:
 
 
 @pytest.fixture
-def wait_for(api: Any) -> Callable[..., Run]:
+def wait_for(api: Any, facts: dict[str, Any]) -> Callable[..., Run]:
     """Waits for the end of a Workflow and removes it, with its pods: to the node, those that have ended are work, too."""
 
     def wait_and_remove(submitted: Submitted, catalog: Catalog, timeout_seconds: float) -> Run:
         run = wait(submitted, catalog, api=api, timeout_seconds=timeout_seconds)
+        if run.state == "failed":
+            print(_failed_pods(facts, submitted.name))  # shown where the test fails
         where = {"group": "argoproj.io", "version": "v1alpha1", "plural": "workflows"}
         api.delete_namespaced_custom_object(namespace=submitted.namespace, name=submitted.name, **where)
         return run
