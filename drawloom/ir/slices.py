@@ -86,6 +86,7 @@ class StepSlice:
         run_timeout_seconds: the longest the run may take; None for no limit.
         asks: begin: the facts about the run that the pipeline asks for (`operands.RunInfo`), its id left out.
         schedule: begin: when runs are started, for the interval that one is for.
+        then: call: the deciding step that this one does, too, once it has ended as done.
         entries: follow: the node's entries of the step plan (`compilers.passes.plan`), as JSON.
     """
 
@@ -110,6 +111,7 @@ class StepSlice:
     run_timeout_seconds: float | None = None
     asks: tuple[str, ...] = ()
     schedule: SchedulePolicy | None = None
+    then: StepSlice | None = None
     entries: str = ""
 
 

@@ -160,10 +160,21 @@ class StepContext:
         self.objects = Objects(storage)
         self.values = Values(self.objects, allow_pickle=self.slice.allow_pickle)
         self.outcomes = StoredOutcomes(self)
-        sources = {source.id: source for source in self.slice.sources}
-        self.resolver = StepResolver(sources, self.outcomes, self.values)
+        self.resolver = self._resolver()
         self._failed: list[Commit] | None = None  # once asked for
         self._places: dict[str, Place] = {}
+
+    def _resolver(self) -> StepResolver:
+        return StepResolver({source.id: source for source in self.slice.sources}, self.outcomes, self.values)
+
+    def following(self) -> StepContext:
+        """The step that this one does, too (`StepSlice.then`), with what this one has read and written."""
+        assert self.slice.then is not None, "there is one"
+        made = object.__new__(StepContext)
+        made.__dict__.update(self.__dict__)
+        made.slice = self.slice.then
+        made.resolver = made._resolver()
+        return made
 
     def _read_slice(self, step: str) -> StepSlice:
         data = self._program_part(step)

@@ -111,7 +111,8 @@ def _run_one(step: StepContext, index: Index, *, several: bool) -> int:
     if does == "call":
         from drawloom.runtimes.call import run_call
 
-        return run_call(step, index)
+        code = run_call(step, index)
+        return _decide_too(step, index) if code == DONE and step.slice.then is not None else code
     if does == "end":
         from drawloom.runtimes.end import run_end
 
@@ -120,9 +121,19 @@ def _run_one(step: StepContext, index: Index, *, several: bool) -> int:
         from drawloom.runtimes.follow import run_follow
 
         return run_follow(step, index)
+    return _decide(step, index)
+
+
+def _decide_too(step: StepContext, index: Index) -> int:
+    following = step.following()
+    following.begin_anew(index)
+    return _decide(following, index)
+
+
+def _decide(step: StepContext, index: Index) -> int:
     from drawloom.runtimes.decide import DECIDERS
 
-    code: int = DECIDERS[does](step, index)
+    code: int = DECIDERS[step.slice.does](step, index)
     return code
 
 

@@ -231,7 +231,7 @@ class _Tasks:
         several = len(steps) > 1 or has_own
         self._tasks[over].one_each |= has_own or any(one.id in self._alone for one in steps)
         by_item = not around.in_map and several and not any(self._is_mapped(one) for one in steps)
-        path = tuple(self._slices[entry.step].node.split("/"))
+        path = tuple(entry.id.partition(":")[0].split("/"))
         group = self._names.group(path) if by_item else ()
         inner = _Around(around.contained, over, group, entry.parallelism)
         first = len(self._tasks)

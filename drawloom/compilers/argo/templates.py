@@ -55,6 +55,7 @@ _LOST_RETRIES: Final = 2  # of begin and end, which run no code of the user's
 _GO: Final = "go"  # whether another iteration is wanted
 _IS_TRUE: Final = f"== {TRUE_TEXT[True]}"
 _GIVE, _TAKE = "engine_give", "engine_take"
+_NOTHING: Final = {COUNT: "0", BATCHES: "[]"}  # what a decision is until there is one; of an arm `false`
 _MODULES: Final = {"give": _GIVE, "take": _TAKE}  # what a step does -> what runs it, if `step` doesn't
 _TITLES: Final = {"step": "step", _GIVE: "give", _TAKE: "take"}
 
@@ -154,7 +155,7 @@ class Templates:
             {
                 "name": name,
                 "inputs": {"parameters": [{"name": "run"}]},
-                "outputs": _outputs([RUN]),
+                "outputs": {"parameters": _outputs(self._steps[BEGIN])},
                 "retryStrategy": _retries(Run(BEGIN, lost_retries=_LOST_RETRIES)),
                 "container": self._container("begin", arguments),
             }
@@ -336,12 +337,12 @@ class Templates:
         task = self._steps[entry.id].task
         if task is not None and task.container is not None:
             return self._container_pod(entry, task.container.image)
-        outputs = _texts_of(self._steps[entry.id])
+        outputs = _outputs(self._steps[entry.id])
         retries = _retries(entry)
         own = self._pods.steps.get(entry.id)
         made_with = None if own is None else canonical_json([own.container, own.template])
         module = _MODULES.get(self._steps[entry.id].does, "step")
-        key = (module, tuple(outputs), repr(retries), made_with)
+        key = (module, repr(outputs), repr(retries), made_with)
         if key not in self._shared:
             label = [own.label] if own is not None else []
             name = self._shared[key] = self._reserve("-".join([_TITLES[module], *label, *_shown(module, outputs)]))
@@ -356,7 +357,7 @@ class Templates:
                 "container": self._container(module, arguments, own),
             }
             if outputs:
-                made["outputs"] = _outputs(outputs)
+                made["outputs"] = {"parameters": outputs}
             self._pod_templates.append(made)
         return self._shared[key]
 
@@ -380,8 +381,8 @@ class Templates:
         return {**first, **command, "args": [*pods.bundle, module, *pods.where, *arguments], **made}
 
 
-def _shown(module: str, outputs: Sequence[str]) -> Sequence[str]:
-    return outputs[:2] if module == "step" else ()
+def _shown(module: str, outputs: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [out["name"] for out in outputs[:2]] if module == "step" else []
 
 
 def _more_arguments(module: str) -> list[str]:
@@ -402,6 +403,8 @@ def _counted(entry: Each) -> str:
 def _texts_of(step: StepSlice) -> list[str]:
     """What a step writes for the engine."""
     match step.does:
+        case "begin":
+            return [RUN]
         case "map":
             return [BATCHES] if step.limit else [COUNT]
         case "branch":
@@ -412,7 +415,20 @@ def _texts_of(step: StepSlice) -> list[str]:
             return [arm_output(arm) for arm in range(1, len(step.handlers) + 1)]
         case "give":
             return [WANTED, *(name for name, _ in step.inputs)]
+        case "call" if step.then is not None:
+            return _texts_of(step.then)
     return []
+
+
+def _outputs(step: StepSlice) -> list[dict[str, Any]]:
+    """The parameters that Argo makes of these texts."""
+    made = []
+    for name in _texts_of(step):
+        source: dict[str, Any] = {"path": f"{_OUT}/{name}"}
+        if step.does == "call":  # one that ends badly decides nothing, and Argo is to tell how it ended
+            source["default"] = _NOTHING.get(name, TRUE_TEXT[False])
+        made.append({"name": name, "valueFrom": source})
+    return made
 
 
 def _retries(entry: Run) -> dict[str, Any]:
@@ -455,10 +471,6 @@ def _index(depth: int) -> str:
 def _handed_on(depth: int, index: str = "") -> dict[str, str]:
     """What a DAG hands on to one inside it: the run and, inside a map or a loop, the index vector."""
     return {"run": input_tag("run")} | ({"index": index or _index(depth)} if depth else {})
-
-
-def _outputs(names: Sequence[str]) -> dict[str, Any]:
-    return {"parameters": [{"name": name, "valueFrom": {"path": f"{_OUT}/{name}"}} for name in names]}
 
 
 def _passed_on(told: Mapping[str, str], defaults: Mapping[str, str] | None = None) -> dict[str, Any]:

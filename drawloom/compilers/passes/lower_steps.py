@@ -10,6 +10,9 @@
 | loop | `:decide` before each iteration, and once after the last | while |
 | try | `:decide` finds the failure and picks the handler; `:settle` at the end | group, a when per handler, group |
 
+The step of a call whose result says all that a map or a branch after it asks (a list to go through, a boolean) does its
+`:decide`, too: an engine takes longer to start a step than most steps take.
+
 Steps within a try are *contained*: they commit a final failure and exit as done, so that the engine goes on; what
 depends on them looks for the failure itself (`StepSlice.guards`) and commits as skipped.
 """
@@ -89,6 +92,7 @@ class _Lowering:
             "run_timeout_seconds": pipeline.policies.run_timeout_seconds,
         }
         self.steps: list[StepSlice] = []
+        self.calls: dict[str, int] = {}  # to the place of its step in `steps`
         self.policies: dict[str, Policies] = {}
         self.specs: dict[tuple[str, int], TaskSpec] = {}
         self.results: list[Place] = []  # a place for each `:results` step, which can fail like a node
@@ -151,6 +155,7 @@ class _Lowering:
     def call(self, node: Call, after: tuple[str, ...], around: _Around) -> Entry:
         policies = self.policies[node.id] = node.policies or self.tasks[node.task].policies
         spec = self.spec(node.task, policies)
+        self.calls[node.id] = len(self.steps)
         self.call_step(node, node.id, "call", spec, around)
         return _run(node.id, after, spec.policies.retry)
 
@@ -192,9 +197,11 @@ class _Lowering:
     def map(self, node: Map, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
         batched = is_batched(node, self.tasks)
         size = {"limit": node.batch_size} if batched else {}
-        decide = self.decide(node, "map", (("items", node.items),), around, **size)
-        settled = batched and len(node.body.nodes) > 1 and not around.contained
         limited = is_ordered(node)
+        # who follows a map starts its deciding step as well
+        lead = "" if limited and not around.followed else self.lead(node, (node.items,), after)
+        decide = self.decide(node, "map", (("items", node.items),), around, lead, **size)
+        settled = batched and len(node.body.nodes) > 1 and not around.contained
         inner = around.inside(contained=around.contained or settled, followed=around.followed or limited)
         body = self.block(node.body, inner)
         body += self.results_step(node, 0, node.body, body, inner)
@@ -204,13 +211,13 @@ class _Lowering:
             id=f"{node.id}:each",
             step=decide,
             body=body,
-            after=(decide,),
+            after=after if lead else (decide,),
             batch_size=node.batch_size if batched else 1,
             parallelism=node.parallelism.limit if node.parallelism else 0,
         )
         if limited and not around.followed:
             self.follow_step(node, (_run(decide, ()), each), around)
-        return [_run(decide, after), each], (each.id,)
+        return [*([] if lead else [_run(decide, after)]), each], (each.id,)
 
     def settle_batch(self, node: Map, body: tuple[Entry, ...], around: _Around) -> Entry:
         """In a batch one item's failure must not stop the others, so its steps are contained up to here."""
@@ -222,15 +229,17 @@ class _Lowering:
 
     def branch(self, node: Branch, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
         tests = tuple((arm_output(arm), case.test) for arm, case in enumerate(node.cases))
-        decide = self.decide(node, "branch", tests, around)
-        entries: list[Entry] = [_run(decide, after)]
+        lead = self.lead(node, [test for _, test in tests], after)
+        decide = self.decide(node, "branch", tests, around, lead)
+        entries: list[Entry] = [] if lead else [_run(decide, after)]
+        waits = after if lead else (decide,)
         for arm, inner in enumerate(blocks(node)):
             within = around.inside(arms=(*around.arms, (node.id, arm, self.sources[node.id].depth)))
             body = self.block(inner, within)
             body += self.results_step(node, arm, inner, body, within)
             if body:
-                entries.append(When(f"{node.id}:{arm_output(arm)}", decide, arm_output(arm), body, (decide,)))
-        return entries, tuple(entry.id for entry in entries)
+                entries.append(When(f"{node.id}:{arm_output(arm)}", decide, arm_output(arm), body, waits))
+        return entries, tuple(entry.id for entry in entries) or after
 
     def loop(self, node: Loop, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
         first = self.initial_step(node, after, around) if node.test.nodes else ()
@@ -300,9 +309,41 @@ class _Lowering:
 
     # steps
 
+    def lead(self, node: Node, asked: Sequence[Operand], after: tuple[str, ...]) -> str:
+        """The id of a step before a node that can do its deciding step, too; "" if there is none.
+
+        It is the step of the call whose result is all that is asked: nothing of it can fail, and once the call has
+        ended, so has all that the node comes after.
+        """
+        calls = {operand.node if isinstance(operand, Output) and not operand.path else "" for operand in asked}
+        (call, *others) = calls
+        if others or call not in after or call not in self.calls:
+            return ""
+        made = self.steps[self.calls[call]]
+        alone = made.then is None and made.task is not None and made.task.container is None
+        return call if alone and self.needs[node.id] <= self.before(call) else ""
+
+    def before(self, node: str) -> set[str]:
+        """A node with all that it comes after."""
+        found: set[str] = set()
+        waiting = [node]
+        while waiting:
+            name = waiting.pop()
+            if name not in found:
+                found.add(name)
+                waiting += self.needs.get(name, ())
+        return found
+
     def decide(
-        self, node: Node, does: str, inputs: tuple[tuple[str, Operand], ...], around: _Around, **more: object
+        self,
+        node: Node,
+        does: str,
+        inputs: tuple[tuple[str, Operand], ...],
+        around: _Around,
+        lead: str = "",
+        **more: object,
     ) -> str:
+        """Makes a deciding step, by itself or as a part of the step `lead`; the id of the step that decides."""
         step = f"{node.id}:decide"
         source = self.sources[node.id]
         depth = source.depth + (1 if does == "loop" else 0)
@@ -310,8 +351,13 @@ class _Lowering:
         fields: dict[str, Any] = {**self.within(node, around), **more}
         if does == "loop":  # it is started if the loop goes on
             fields["arms"] = ()
-        self.add(id=step, does=does, node=node.id, depth=depth, inputs=inputs, also=also, **fields)
-        return step
+        made = self.made(id=step, does=does, node=node.id, depth=depth, inputs=inputs, also=also, **fields)
+        if not lead:
+            self.steps.append(made)
+            return step
+        place = self.calls[lead]
+        self.steps[place] = replace(self.steps[place], then=made)
+        return lead
 
     def results_step(
         self, node: Node, arm: int, block: Block, body: tuple[Entry, ...], around: _Around
@@ -362,10 +408,13 @@ class _Lowering:
         self.results.append(place)
         return place
 
-    def add(self, *, also: Sequence[Operand] = (), **fields: object) -> None:
+    def add(self, **fields: Any) -> None:
+        self.steps.append(self.made(**fields))
+
+    def made(self, *, also: Sequence[Operand] = (), **fields: object) -> StepSlice:
         inputs: tuple[tuple[str, Operand], ...] = fields.get("inputs", ())  # type: ignore[assignment]  # as in StepSlice
         sources = self.reachable([*(operand for _, operand in inputs), *also])
-        self.steps.append(StepSlice(**self.whole, sources=sources, **fields))  # type: ignore[arg-type]  # the callers' keywords are StepSlice's
+        return StepSlice(**self.whole, sources=sources, **fields)  # type: ignore[arg-type]  # the callers' keywords are StepSlice's
 
     def reachable(self, waiting: list[Operand]) -> tuple[Source, ...]:
         """The sources that operands can lead to, by way of the results of control nodes, in program order."""
