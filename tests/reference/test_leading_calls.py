@@ -34,7 +34,11 @@ def leads(pipeline: Any) -> dict[str, str]:
         (leading.twice, {"made": "for_each:decide"}),  # a step tells an engine of one count
         (leading.with_an_earlier, {"rows": "for_each:decide"}),
         (leading.of_a_part, {}),  # to take a part can fail, and that is the map's failure
-        (leading.compared, {}),
+        (leading.sized, {"made": "branch:decide"}),  # comparing numbers can't fail
+        (leading.of_text, {"word": "branch:decide"}),
+        (leading.of_truth, {"is_good": "branch:decide"}),
+        (leading.of_text_and_number, {}),  # of what is a parameter, too
+        (leading.computed, {}),  # a division can fail, and that is the branch's failure
         (leading.with_another, {}),  # the map is behind another call, too, which may have failed
         (leading.of_a_container, {}),  # the image's process ends before anything could decide
     ],

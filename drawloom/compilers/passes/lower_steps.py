@@ -19,9 +19,10 @@ depends on them looks for the failure itself (`StepSlice.guards`) and commits as
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 from drawloom.compilers.features import is_batched, is_ordered
 from drawloom.compilers.passes.plan import Each, Entry, Group, Own, Run, StepPlan, When, While, entry_json
@@ -29,7 +30,7 @@ from drawloom.ir.canonical import canonical_json
 from drawloom.ir.container import result_fields
 from drawloom.ir.layout import layout
 from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, Pipeline, PipelineCall, Try
-from drawloom.ir.operands import Apply, Carried, Operand, Output, Reference
+from drawloom.ir.operands import Apply, Carried, Const, Operand, Output, Reference
 from drawloom.ir.policies import INFRA, PodPolicy, Policies, ResourcesPolicy, RetryPolicy
 from drawloom.ir.protocol import BEGIN, END, arm_output
 from drawloom.ir.slices import Place, StepSlice
@@ -312,16 +313,36 @@ class _Lowering:
     def lead(self, node: Node, asked: Sequence[Operand], after: tuple[str, ...]) -> str:
         """The id of a step before a node that can do its deciding step, too; "" if there is none.
 
-        It is the step of the call whose result is all that is asked: nothing of it can fail, and once the call has
+        It is the step of the call whose result is all that is asked, in a way that can't fail; and once the call has
         ended, so has all that the node comes after.
         """
-        calls = {operand.node if isinstance(operand, Output) and not operand.path else "" for operand in asked}
-        (call, *others) = calls
-        if others or call not in after or call not in self.calls:
+        calls = {_holder(reference) for operand in asked for reference in references(operand)}
+        call = calls.pop() if len(calls) == 1 else ""
+        if call not in after or call not in self.calls:
             return ""
+        sure = (isinstance(node, Map) and asked[0] == Output(call)) or all(map(self.is_sure_test, asked))
         made = self.steps[self.calls[call]]
         alone = made.then is None and made.task is not None and made.task.container is None
-        return call if alone and self.needs[node.id] <= self.before(call) else ""
+        return call if sure and alone and self.needs[node.id] <= self.before(call) else ""
+
+    def is_sure_test(self, test: Operand) -> bool:
+        """Whether a test is of numbers and texts in such a way that computing it can't fail."""
+        if not isinstance(test, Apply):
+            return self.scalar(test) != ""
+        if test.op in ("and", "or", "not"):
+            return all(map(self.is_sure_test, test.args))
+        kinds = {self.scalar(arg) for arg in test.args}
+        return test.op in _COMPARISONS and len(kinds) == 1 and "" not in kinds
+
+    def scalar(self, operand: Operand) -> str:
+        """`number` or `text` for a constant, or a call's whole result, that is one; else ""."""
+        if isinstance(operand, Const):
+            return _SCALARS.get(type(json.loads(operand.json)).__name__, "")
+        if not isinstance(operand, Output) or operand.path or operand.node not in self.calls:
+            return ""
+        task = self.steps[self.calls[operand.node]].task
+        assert task is not None, "a call's slice has its task"
+        return _SCALARS.get(str(task.result), "")
 
     def before(self, node: str) -> set[str]:
         """A node with all that it comes after."""
@@ -462,6 +483,9 @@ def _holder(reference: Reference) -> str:
     name: str = getattr(reference, "map", "") or getattr(reference, "loop", "") or getattr(reference, "node", "")
     return name
 
+
+_COMPARISONS: Final = ("eq", "ne", "lt", "le", "gt", "ge")
+_SCALARS: Final = {"int": "number", "float": "number", "bool": "number", "str": "text"}
 
 # Steps that decide run no code of the user's and can be started again at will.
 _FREE = 2

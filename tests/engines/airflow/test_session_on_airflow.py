@@ -213,6 +213,46 @@ def test_a_task_that_is_marked_as_a_success_gives_nothing_to_others(place: Place
     assert until(lambda: place.client()._run(run)["state"] == "failed")
 
 
+def test_a_list_that_nobody_has_made_has_no_items_and_once_it_is_made_it_has(place: Place, tmp_path: Path) -> None:
+    wanted = tmp_path / "wanted"
+    deployment = place.deploy(operated.collected, {"wanted": str(wanted)})
+    first = deployment.wait(LONGEST_SECONDS)
+    run = engine_run(deployment)
+
+    def later(before: Any, state: str) -> Any:
+        """The run once it has this state in a later generation: Airflow counts one for a mark, too."""
+        return until(
+            lambda: (
+                (now := place.catalog.run(first.id)).details.generation > before.details.generation
+                and now.state == state
+                and now
+            )
+        )
+
+    place.client().access.ask(
+        *("PATCH", "dags", "collected", "dagRuns", run.id("run_id"), "taskInstances", "listed"),
+        body={"new_state": "success"},
+    )
+    place.clear(run, "for_each.square")
+    marked = later(first, "failed")
+    assert {name: node.state for name, node in marked.details.nodes.items()} == {
+        "listed": "failed",
+        "for_each": "skipped",
+        "for_each/square": "skipped",
+        "total": "skipped",
+    }
+    wanted.write_text("2 3 4")
+    place.clear(run, "listed")
+    made = later(marked, "succeeded")
+    assert made.result == 29
+    wanted.write_text("5")
+    place.clear(run, "for_each.square")  # the list is kept, and with it how many items it has
+    kept = later(made, "succeeded")
+    assert kept.result == 29
+    place.clear(run, "listed")
+    assert later(kept, "succeeded").result == 25
+
+
 def test_a_run_that_was_deleted_and_triggered_again_is_a_new_generation(place: Place, tmp_path: Path) -> None:
     path, wanted = tmp_path / "effects", tmp_path / "wanted"
     wanted.write_text("1")

@@ -23,6 +23,11 @@ def batch(number: int) -> Batch:
 
 
 @task
+def word(number: int) -> str:
+    return "many" if number > 3 else "few"
+
+
+@task
 def is_good(number: int) -> bool:
     if number < 0:
         raise ValueError("no number")
@@ -103,8 +108,33 @@ def with_an_earlier(number: int) -> list[int]:
 
 
 @pipeline
-def compared(number: int) -> int:
-    return branch(double(number) > 3, lambda: double(number), lambda: 0)
+def sized(number: int) -> int:
+    made = double(number)
+    if made > 10:
+        return double(1)
+    if made == 4 or made < 0.5:
+        return double(2)
+    return 0
+
+
+@pipeline
+def of_text(number: int) -> int:
+    return branch(word(number) >= "many", lambda: double(number), lambda: 0)
+
+
+@pipeline
+def of_text_and_number(number: int) -> int:
+    return branch(word(number) == number, lambda: double(number), lambda: 0)
+
+
+@pipeline
+def computed(number: int) -> int:
+    return branch(double(number) // number > 3, lambda: double(number), lambda: 0)
+
+
+@pipeline
+def of_truth(number: int) -> int:
+    return 0 if not is_good(number) else double(number)
 
 
 @pipeline

@@ -13,6 +13,7 @@ from drawloom import Checkpoint, Retry, Schedule, for_each, pipeline, run_info, 
 
 __all__ = [
     "chosen",
+    "collected",
     "crashed",
     "every_minute",
     "flaky",
@@ -54,6 +55,17 @@ def squares(count: int = 4) -> int:
 @pipeline
 def wide(count: int = 5_000) -> int:
     return total(for_each(numbers(count), square))
+
+
+@task(cache=False)
+def listed(wanted: str) -> list[int]:
+    """The numbers of a file, which somebody may have to write first."""
+    return [int(number) for number in Path(wanted).read_text().split()]
+
+
+@pipeline
+def collected(wanted: str) -> int:
+    return total(for_each(listed(wanted), square))
 
 
 @task
