@@ -33,6 +33,8 @@ def leads(pipeline: Any) -> dict[str, str]:
         (leading.caught, {"try/rows": "try/for_each:decide"}),
         (leading.twice, {"made": "for_each:decide"}),  # a step tells an engine of one count
         (leading.with_an_earlier, {"rows": "for_each:decide"}),
+        # what another block has is over before one of its maps begins
+        (leading.with_one_around, {"for_each/rows": "for_each/for_each:decide"}),
         (leading.of_a_part, {}),  # to take a part can fail, and that is the map's failure
         (leading.sized, {"made": "branch:decide"}),  # comparing numbers can't fail
         (leading.of_text, {"word": "branch:decide"}),

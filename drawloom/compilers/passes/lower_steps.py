@@ -314,7 +314,7 @@ class _Lowering:
         """The id of a step before a node that can do its deciding step, too; "" if there is none.
 
         It is the step of the call whose result is all that is asked, in a way that can't fail; and once the call has
-        ended, so has all that the node comes after.
+        ended, so has all in its block that the node comes after.
         """
         calls = {_holder(reference) for operand in asked for reference in references(operand)}
         call = calls.pop() if len(calls) == 1 else ""
@@ -323,7 +323,15 @@ class _Lowering:
         sure = (isinstance(node, Map) and asked[0] == Output(call)) or all(map(self.is_sure_test, asked))
         made = self.steps[self.calls[call]]
         alone = made.then is None and made.task is not None and made.task.container is None
-        return call if sure and alone and self.needs[node.id] <= self.before(call) else ""
+        if not sure or not alone:
+            return ""
+        others = {need for need in self.needs[node.id] - {call} if self.are_beside(need, node.id)}
+        return call if not others or others <= self.before(call) else ""
+
+    def are_beside(self, one: str, other: str) -> bool:
+        """Whether two nodes lie in one block."""
+        first, second = self.sources[one], self.sources[other]
+        return (first.parent, first.arm) == (second.parent, second.arm)
 
     def is_sure_test(self, test: Operand) -> bool:
         """Whether a test is of numbers and texts in such a way that computing it can't fail."""

@@ -108,6 +108,12 @@ def with_an_earlier(number: int) -> list[int]:
 
 
 @pipeline
+def with_one_around(number: int) -> list[list[int]]:
+    by = factor()
+    return for_each(rows(number), lambda n: for_each(rows(n), lambda m: double(m, by)))
+
+
+@pipeline
 def sized(number: int) -> int:
     made = double(number)
     if made > 10:
