@@ -10,11 +10,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from drawloom.catalog.commands import command
-from drawloom.catalog.outcomes import finish_run, observe, read_commit, read_run
+from drawloom.catalog.outcomes import finish_run, observe, read_commit
 from drawloom.catalog.records import EngineObservation, FailureInfo, RunFinished
 from drawloom.catalog.run import Run
 from drawloom.errors import ConnectionLost, Diagnostic, DrawloomError, EngineError, RunRefused, StoreError
 from drawloom.ir.policies import INFRA
+from drawloom.ir.protocol import END
+from drawloom.runtimes.context import StepContext
 from drawloom.runtimes.engines import EngineClient, EngineRun, Status
 from drawloom.runtimes.generations import latest_started
 from drawloom.runtimes.progress import Progress, SilentProgress
@@ -192,14 +194,16 @@ def goes_on(run: EngineRun) -> str:
 
 def note_observed(storage: Storage, run: str, status: Status) -> None:
     """Writes what an engine tells of node instances whose steps haven't told it themselves."""
+    started = latest_started(storage, run) if status.observed else None
+    generation = started.generation if started is not None else 0
     for seen in status.observed:
-        commit = read_commit(storage, run, 0, seen.node, seen.index)
+        commit = read_commit(storage, run, generation, seen.node, seen.index)
         # a step that was lost has a commit as well, once the end step has looked for it: that doesn't know why
         if commit is None or (commit.failure is not None and commit.failure.type == INFRA):
             now = time.time()
             observe(
                 storage,
-                EngineObservation(run, seen.node, seen.event, seen.index, seen.attempt, detail=seen.detail, at=now),
+                EngineObservation(run, seen.node, seen.event, seen.index, seen.attempt, generation, seen.detail, now),
             )
 
 
@@ -219,12 +223,19 @@ def close_run(client: EngineClient, run: EngineRun, catalog: Catalog, status: St
     Raises:
         RunRefused: E717, it never began.
     """
-    if read_run(catalog.storage, run.run) is None:
+    storage = catalog.storage
+    started = latest_started(storage, run.run)
+    if started is None:
         raise RunRefused(never_began(client, run, status))
     found = catalog.run(run.run)
-    if found.state not in _CLOSED:  # its last step was never run
+    if found.state in _CLOSED:
+        return found
+    if started.continues is not None and not status.stopped:  # somebody cleared steps, and not the last one
+        from drawloom.runtimes.end import run_end
+
+        run_end(StepContext(storage, started, END))
+    else:
         failure = None if status.stopped else FailureInfo("infra", status.message)
         outcome = "cancelled" if status.stopped else "failed"
-        generation = found.details.generation
-        finish_run(catalog.storage, RunFinished(run.run, outcome, generation, failure, time.time()))
+        finish_run(storage, RunFinished(run.run, outcome, started.generation, failure, time.time()))
     return catalog.run(run.run)

@@ -223,6 +223,44 @@ def test_a_run_that_was_cleared_is_told_as_it_is_now(flow: Any, tmp_path: Path) 
     assert set(_node_lines(told)) == {f"{name}: succeeded" for name in ("add", "add-2", "stop_at", "write")}
 
 
+def test_a_run_of_which_all_but_the_end_was_cleared_is_what_its_steps_are(flow: Any, tmp_path: Path) -> None:
+    made = _failed(flow, tmp_path)
+    _clear(made, "stop_at", "add-2")
+    done, _, _ = _watched(made, [(None, ENDED)])
+    assert (done.state, done.details.generation) == ("succeeded", 1)
+    assert {name: node.state for name, node in done.details.nodes.items()} == dict.fromkeys(
+        ("write", "add", "stop_at", "add-2"), "succeeded"
+    )
+
+
+def test_of_a_run_without_its_end_a_step_that_was_cleared_and_lost_fails_it(
+    flow: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from drawloom.runtimes import call
+
+    made = _failed(flow, tmp_path)
+    _clear(made, "stop_at")
+
+    def die(point: str) -> None:
+        raise MemoryError(point)
+
+    monkeypatch.setattr(call, "_fault", die)
+    with pytest.raises(MemoryError):
+        made.step("add-2")
+    seen = (Observed("add-2", (), 1, "out_of_memory", "OOMKilled"),)
+    done, _, _ = _watched(made, [(None, Status("Failed", ended=True, observed=seen))])
+    assert (done.state, done.details.generation) == ("failed", 1)
+    assert done.details.failure.node == "add-2"
+    assert [(one.generation, one.event) for one in done.facts.observations] == [(1, "out_of_memory")]
+
+
+def test_a_run_that_was_cleared_and_stopped_is_cancelled(flow: Any, tmp_path: Path) -> None:
+    made = _failed(flow, tmp_path)
+    _clear(made, "stop_at")
+    done, _, _ = _watched(made, [(None, STOPPED)])
+    assert (done.state, done.details.generation) == ("cancelled", 1)
+
+
 def test_a_run_that_is_cleared_while_it_is_watched_is_told_anew(flow: Any, tmp_path: Path) -> None:
     made = _failed(flow, tmp_path)
     script = [
