@@ -32,6 +32,7 @@ __all__ = [
     "index_text",
     "parse_indices",
     "stub_text",
+    "unwritten_text",
 ]
 
 # Exit codes. Everything else, a signal included, means that the step was lost: nobody can say how far it got.
@@ -93,6 +94,11 @@ def _vectors(part: str) -> list[tuple[int, ...]]:
     start, _, end = last.partition(":")
     numbers = range(int(start), int(end)) if end else (int(start),)
     return [(*map(int, outer), number) for number in numbers]
+
+
+def unwritten_text(name: str) -> str:
+    """What an engine takes a decision for that a step hasn't written: no items, and no arm."""
+    return {COUNT: "0", BATCHES: "[]"}.get(name, TRUE_TEXT[False])
 
 
 def asked_text(asked: Json) -> str:

@@ -167,9 +167,10 @@ class StepContext:
     def _resolver(self) -> StepResolver:
         return StepResolver({source.id: source for source in self.slice.sources}, self.outcomes, self.values)
 
-    def following(self) -> StepContext:
-        """The step that this one does, too (`StepSlice.then`), with what this one has read and written."""
-        assert self.slice.then is not None, "there is one"
+    def following(self) -> StepContext | None:
+        """The step that this one does, too (`StepSlice.then`), with what this one has read and written; or None."""
+        if self.slice.then is None:
+            return None
         made = object.__new__(StepContext)
         made.__dict__.update(self.__dict__)
         made.slice = self.slice.then
@@ -227,8 +228,7 @@ class StepContext:
         if not self.out:
             return
         path = os.path.join(self.out, name)
-        if self.out != self._all_out:
-            os.makedirs(self.out, exist_ok=True)
+        os.makedirs(self.out, exist_ok=True)
         with open(f"{path}.part", "w", encoding="utf-8", newline="") as file:
             file.write(text)
         os.replace(f"{path}.part", path)  # a doubled step never shows half a text
@@ -249,11 +249,16 @@ class StepContext:
         return self.slice.contained and self.after != "ended"
 
     def begin_anew(self, index: Index) -> None:
-        """Takes note that an instance is begun in a generation that goes on with another one."""
+        """Takes note that an instance is begun in a generation that goes on with another one.
+
+        Whatever becomes of it: what it decided in the generation before counts no more.
+        """
         if self.run.continues is not None and self.slice.node:
             from drawloom.runtimes.generations import mark_begun
 
-            mark_begun(self.storage, self.run, self.slice.node, index)
+            then = self.slice.then
+            for node in (self.slice.node, *([then.node] if then is not None else [])):
+                mark_begun(self.storage, self.run, node, index)
 
     def was_done(self, index: Index) -> bool:
         """Whether an instance was run in an earlier generation, and cleared: then it is to be run, not looked up."""

@@ -27,6 +27,7 @@ from drawloom.ir.protocol import (
     TRUE_TEXT,
     arm_output,
     index_text,
+    unwritten_text,
 )
 from drawloom.runtimes.engine_faults import Faults
 from drawloom.runtimes.engine_process import Ended, Starter
@@ -171,7 +172,7 @@ class Follower:
             k += 1
 
     def _text(self, step: str, index: Index, name: str) -> str:
-        return self._texts[step, index][name]
+        return self._texts[step, index].get(name, unwritten_text(name))  # one that left without a word decided nothing
 
     # steps
 

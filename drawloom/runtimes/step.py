@@ -109,10 +109,7 @@ def _run_one(step: StepContext, index: Index, *, several: bool) -> int:
         step.choose_folder(index)
     does = step.slice.does
     if does == "call":
-        from drawloom.runtimes.call import run_call
-
-        code = run_call(step, index)
-        return _decide_too(step, index) if code == DONE and step.slice.then is not None else code
+        return _call(step, index)
     if does == "end":
         from drawloom.runtimes.end import run_end
 
@@ -124,10 +121,12 @@ def _run_one(step: StepContext, index: Index, *, several: bool) -> int:
     return _decide(step, index)
 
 
-def _decide_too(step: StepContext, index: Index) -> int:
+def _call(step: StepContext, index: Index) -> int:
+    from drawloom.runtimes.call import run_call
+
+    code = run_call(step, index)
     following = step.following()
-    following.begin_anew(index)
-    return _decide(following, index)
+    return code if code != DONE or following is None else _decide(following, index)
 
 
 def _decide(step: StepContext, index: Index) -> int:

@@ -230,12 +230,14 @@ def close_run(client: EngineClient, run: EngineRun, catalog: Catalog, status: St
     found = catalog.run(run.run)
     if found.state in _CLOSED:
         return found
-    if started.continues is not None and not status.stopped:  # somebody cleared steps, and not the last one
+    cleared = started.continues is not None
+    if cleared and not status.stopped and not status.message:  # steps were cleared, and not the last one
         from drawloom.runtimes.end import run_end
 
         run_end(StepContext(storage, started, END))
     else:
-        failure = None if status.stopped else FailureInfo("infra", status.message)
+        said = f"{status.message}; the last step wasn't cleared" if cleared else status.message
+        failure = None if status.stopped else FailureInfo("infra", said)
         outcome = "cancelled" if status.stopped else "failed"
         finish_run(storage, RunFinished(run.run, outcome, started.generation, failure, time.time()))
     return catalog.run(run.run)

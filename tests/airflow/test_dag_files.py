@@ -87,6 +87,12 @@ def test_a_dag_file_is_the_golden_one(name: str, profile: str) -> None:
     assert found == path.read_text()
 
 
+def test_a_map_is_mapped_over_the_task_that_gives_its_list() -> None:
+    text = compiled("behind_a_chain")
+    assert "    for_each.expand(index=listed.output)\n" in text
+    assert "for_each_count" not in text
+
+
 def _ruff(*command: str, text: str) -> str:
     done = subprocess.run(
         [f"{Path(sys.executable).parent}/ruff", *command, "-"], input=text, capture_output=True, text=True, check=False

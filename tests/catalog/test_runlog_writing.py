@@ -81,14 +81,14 @@ def test_appending_costs_little(tmp_path: Path) -> None:
     """The caller pays for a queue, not for JSON or a disk: far less than encoding the record takes."""
     record = _commit(1)
     with RunWriter(LocalStorage(str(tmp_path)), "r1", flush_seconds=60) as writer:
-        started = time.perf_counter()
+        started = time.thread_time()
         for _ in range(2000):
             writer.append(record)
-        appending = time.perf_counter() - started
-        started = time.perf_counter()
+        appending = time.thread_time() - started
+        started = time.thread_time()
         for _ in range(2000):
             encode_line(record_to_json(record))
-        encoding = time.perf_counter() - started
+        encoding = time.thread_time() - started
     assert appending < encoding
 
 

@@ -233,25 +233,26 @@ def test_a_run_of_which_all_but_the_end_was_cleared_is_what_its_steps_are(flow: 
     )
 
 
-def test_of_a_run_without_its_end_a_step_that_was_cleared_and_lost_fails_it(
-    flow: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from drawloom.runtimes import call
-
+def test_of_a_run_without_its_end_the_engine_tells_of_a_failure(flow: Any, tmp_path: Path) -> None:
     made = _failed(flow, tmp_path)
     _clear(made, "stop_at")
-
-    def die(point: str) -> None:
-        raise MemoryError(point)
-
-    monkeypatch.setattr(call, "_fault", die)
-    with pytest.raises(MemoryError):
-        made.step("add-2")
-    seen = (Observed("add-2", (), 1, "out_of_memory", "OOMKilled"),)
-    done, _, _ = _watched(made, [(None, Status("Failed", ended=True, observed=seen))])
+    seen = (Observed("add-2", (), 1, "out_of_memory", "OOMKilled"),)  # before it could say that it had begun
+    status = Status("Failed", ended=True, observed=seen, message="its tasks `add-2` failed")
+    done, _, _ = _watched(made, [(None, status)])
     assert (done.state, done.details.generation) == ("failed", 1)
-    assert done.details.failure.node == "add-2"
+    assert (done.details.failure.node, done.details.failure.info.message) == (
+        "add-2",
+        "the engine reported: out of memory",
+    )
     assert [(one.generation, one.event) for one in done.facts.observations] == [(1, "out_of_memory")]
+
+
+def test_of_a_run_without_its_end_that_its_engine_failed_no_success_is_told(flow: Any, tmp_path: Path) -> None:
+    made = _failed(flow, tmp_path)
+    _clear(made, "stop_at", "add-2")
+    done, _, _ = _watched(made, [(None, Status("failed", ended=True, message="its tasks `other` failed"))])
+    assert (done.state, done.details.generation) == ("failed", 1)
+    assert done.details.failure.info.message == "its tasks `other` failed; the last step wasn't cleared"
 
 
 def test_a_run_that_was_cleared_and_stopped_is_cancelled(flow: Any, tmp_path: Path) -> None:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import leading
 import pytest
 
+from drawloom.compilers.base import compiler_of
 from drawloom.compilers.passes.lower_steps import lower_steps
 from drawloom.compilers.passes.plan import entry_json
 from drawloom.dsl.tracing import trace
-from drawloom.ir.protocol import DONE, FAILED_FINAL
+from drawloom.ir.protocol import DONE, FAILED_FINAL, SKIPPED
 from drawloom.ir.slices import read_slice, slice_text
+from drawloom.runtimes.reference import run_bundle
+
+SAMPLES = Path(__file__).parent / "samples"
 
 
 def plan_of(pipeline: Any) -> Any:
@@ -42,6 +47,7 @@ def leads(pipeline: Any) -> dict[str, str]:
         (leading.of_text_and_number, {}),  # of what is a parameter, too
         (leading.computed, {}),  # a division can fail, and that is the branch's failure
         (leading.with_another, {}),  # the map is behind another call, too, which may have failed
+        (leading.of_anything, {}),  # what has no items is the map's failure
         (leading.of_a_container, {}),  # the image's process ends before anything could decide
     ],
     ids=lambda made: getattr(made, "__name__", ""),
@@ -155,3 +161,23 @@ def test_a_call_that_is_cleared_decides_anew(publish: Any) -> None:
     flow.begin({"number": 4}, generation=1)
     assert flow.step("rows") == DONE
     assert flow.texts("rows") == {"count": "4"}
+
+
+def test_what_an_arm_was_decided_for_is_forgotten_when_its_call_is_cleared(publish: Any, tmp_path: Path) -> None:
+    wanted = tmp_path / "wanted"
+    wanted.write_text("yes")
+    flow = publish(leading.armed)
+    flow.begin({"wanted": str(wanted)})
+    ended = [flow.step(name, after="ended") for name in ("try/checked", "try/branch/double")]
+    assert ended == [DONE, DONE]
+    wanted.unlink()
+    flow.reference = flow.reference.replace(".0", ".1")
+    assert flow.step("try/checked", after="ended") == FAILED_FINAL
+    assert flow.step("try/branch/double", after="ended") == SKIPPED
+
+
+def test_a_call_that_left_without_a_word_fails_its_run(tmp_path: Path) -> None:
+    compiler_of("reference").compile(trace(leading.left, {}).program, root=str(SAMPLES)).write(tmp_path / "build")
+    run = run_bundle(str(tmp_path / "build"), {"number": 3}, str(tmp_path / "store"))
+    assert run.state == "failed"
+    assert run.details.failure.node == "leave"

@@ -39,6 +39,7 @@ from drawloom.ir.protocol import (
     TRUE_TEXT,
     WANTED,
     arm_output,
+    unwritten_text,
 )
 from drawloom.ir.slices import StepSlice
 
@@ -50,12 +51,11 @@ ENTRYPOINT: Final = "main"
 EXIT: Final = "exit"
 _IDS: Final = "workflow={{workflow.name}},uid={{workflow.uid}}"
 _ENDED: Final = ("Succeeded", "Failed", "Errored", "Skipped", "Omitted", "Daemoned")
-_OUT: Final = "/tmp"  # noqa: S108  # the pod's own
+_OUT: Final = "/tmp/drawloom-out"  # noqa: S108  # the pod's own; a task may write what it likes to /tmp itself
 _LOST_RETRIES: Final = 2  # of begin and end, which run no code of the user's
 _GO: Final = "go"  # whether another iteration is wanted
 _IS_TRUE: Final = f"== {TRUE_TEXT[True]}"
 _GIVE, _TAKE = "engine_give", "engine_take"
-_NOTHING: Final = {COUNT: "0", BATCHES: "[]"}  # what a decision is until there is one; of an arm `false`
 _MODULES: Final = {"give": _GIVE, "take": _TAKE}  # what a step does -> what runs it, if `step` doesn't
 _TITLES: Final = {"step": "step", _GIVE: "give", _TAKE: "take"}
 
@@ -426,7 +426,7 @@ def _outputs(step: StepSlice) -> list[dict[str, Any]]:
     for name in _texts_of(step):
         source: dict[str, Any] = {"path": f"{_OUT}/{name}"}
         if step.does == "call":  # one that ends badly decides nothing, and Argo is to tell how it ended
-            source["default"] = _NOTHING.get(name, TRUE_TEXT[False])
+            source["default"] = unwritten_text(name)
         made.append({"name": name, "valueFrom": source})
     return made
 

@@ -10,8 +10,8 @@
 | loop | `:decide` before each iteration, and once after the last | while |
 | try | `:decide` finds the failure and picks the handler; `:settle` at the end | group, a when per handler, group |
 
-The step of a call whose result says all that a map or a branch after it asks (a list to go through, a boolean) does its
-`:decide`, too: an engine takes longer to start a step than most steps take.
+The step of a call whose result says all that a map or a branch after it asks (a list to go through, a comparison) does
+its `:decide`, too: an engine takes longer to start a step than most steps take.
 
 Steps within a try are *contained*: they commit a final failure and exit as done, so that the engine goes on; what
 depends on them looks for the failure itself (`StepSlice.guards`) and commits as skipped.
@@ -212,7 +212,7 @@ class _Lowering:
             id=f"{node.id}:each",
             step=decide,
             body=body,
-            after=after if lead else (decide,),
+            after=(decide,),
             batch_size=node.batch_size if batched else 1,
             parallelism=node.parallelism.limit if node.parallelism else 0,
         )
@@ -230,17 +230,16 @@ class _Lowering:
 
     def branch(self, node: Branch, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
         tests = tuple((arm_output(arm), case.test) for arm, case in enumerate(node.cases))
-        lead = self.lead(node, [test for _, test in tests], after)
+        lead = self.lead(node, tuple(test for _, test in tests), after)
         decide = self.decide(node, "branch", tests, around, lead)
         entries: list[Entry] = [] if lead else [_run(decide, after)]
-        waits = after if lead else (decide,)
         for arm, inner in enumerate(blocks(node)):
             within = around.inside(arms=(*around.arms, (node.id, arm, self.sources[node.id].depth)))
             body = self.block(inner, within)
             body += self.results_step(node, arm, inner, body, within)
             if body:
-                entries.append(When(f"{node.id}:{arm_output(arm)}", decide, arm_output(arm), body, waits))
-        return entries, tuple(entry.id for entry in entries) or after
+                entries.append(When(f"{node.id}:{arm_output(arm)}", decide, arm_output(arm), body, (decide,)))
+        return entries, tuple(entry.id for entry in entries) or (decide,)
 
     def loop(self, node: Loop, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
         first = self.initial_step(node, after, around) if node.test.nodes else ()
@@ -310,7 +309,7 @@ class _Lowering:
 
     # steps
 
-    def lead(self, node: Node, asked: Sequence[Operand], after: tuple[str, ...]) -> str:
+    def lead(self, node: Map | Branch, asked: tuple[Operand, ...], after: tuple[str, ...]) -> str:
         """The id of a step before a node that can do its deciding step, too; "" if there is none.
 
         It is the step of the call whose result is all that is asked, in a way that can't fail; and once the call has
@@ -320,10 +319,16 @@ class _Lowering:
         call = calls.pop() if len(calls) == 1 else ""
         if call not in after or call not in self.calls:
             return ""
-        sure = (isinstance(node, Map) and asked[0] == Output(call)) or all(map(self.is_sure_test, asked))
         made = self.steps[self.calls[call]]
-        alone = made.then is None and made.task is not None and made.task.container is None
-        if not sure or not alone:
+        task = made.task
+        assert task is not None, "a call's slice has its task"
+        if made.then is not None or task.container is not None:
+            return ""
+        if isinstance(node, Map):
+            sure = asked == (Output(call),) and task.result.name in _LISTS
+        else:
+            sure = all(map(self.is_sure_test, asked))
+        if not sure:
             return ""
         others = {need for need in self.needs[node.id] - {call} if self.are_beside(need, node.id)}
         return call if not others or others <= self.before(call) else ""
@@ -492,6 +497,7 @@ def _holder(reference: Reference) -> str:
     return name
 
 
+_LISTS: Final = ("list", "tuple", "set", "frozenset")  # whose items can be counted, whatever they are
 _COMPARISONS: Final = ("eq", "ne", "lt", "le", "gt", "ge")
 _SCALARS: Final = {"int": "number", "float": "number", "bool": "number", "str": "text"}
 

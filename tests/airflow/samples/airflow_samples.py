@@ -24,6 +24,7 @@ from drawloom import (
 )
 
 __all__ = [
+    "behind_a_chain",
     "by_schedule",
     "catching_up",
     "contained",
@@ -58,6 +59,11 @@ def clean(sales: list[float]) -> float:
 
 
 @task
+def listed(total: float) -> list[int]:
+    return list(range(int(total)))
+
+
+@task
 def report(totals: list[float]) -> str:
     return str(totals)
 
@@ -87,6 +93,14 @@ def sales(count: int = 3, limit: float = 10.0) -> str:
     A page for *people*: "quotes", back\\slashes and \'\'\'more\'\'\'.
     """
     return report([of_store(store, limit) for store in stores(count)])
+
+
+@pipeline
+def behind_a_chain(count: int = 2) -> list[float]:
+    """The items ask for what was made long before their list, too."""
+    first = clean(fetch(count))
+    second = capped(first, 2.0)
+    return for_each(listed(second), lambda one: capped(clean(fetch(one)), first))
 
 
 @pipeline

@@ -1,6 +1,8 @@
 """Pipelines whose maps and branches ask no more than what the call before them gives."""
 
+import os
 from dataclasses import dataclass
+from typing import Any
 
 from drawloom import branch, container, for_each, output_path, pipeline, run_image, task, try_
 
@@ -47,6 +49,22 @@ def factor() -> int:
 @task
 def total(numbers: list[int]) -> int:
     return sum(numbers)
+
+
+@task
+def whatever(number: int) -> Any:
+    return number
+
+
+@task(cache=False)
+def checked(wanted: str) -> bool:
+    with open(wanted) as file:
+        return file.read() == "yes"
+
+
+@task
+def leave(number: int) -> list[int]:
+    os._exit(0)
 
 
 @container
@@ -141,6 +159,30 @@ def computed(number: int) -> int:
 @pipeline
 def of_truth(number: int) -> int:
     return 0 if not is_good(number) else double(number)
+
+
+@pipeline
+def of_anything(number: int) -> Any:
+    made = whatever(number)
+    return for_each(made, double), double(made)
+
+
+@pipeline
+def armed(wanted: str) -> int:
+    with_arm = [0]
+    return try_(lambda: double(1) if checked(wanted) else with_arm[0], {OSError: lambda failure: 7})
+
+
+@pipeline
+def left(number: int) -> list[int]:
+    return for_each(leave(number), double)
+
+
+@pipeline
+def behind_a_chain(number: int) -> list[int]:
+    first = double(number)
+    middle = double(first)
+    return for_each(rows(middle), lambda n: double(double(n, first), first))
 
 
 @pipeline
