@@ -361,10 +361,16 @@ def _files_around(module: Any) -> Iterator[Json]:
                 yield [os.path.relpath(path, root).replace(os.sep, "/"), _file_digest(path)]
 
 
+_FORMS: dict[str, str] = {}  # digest of a file's bytes -> that of its form: a process may trace again and again
+
+
 def _file_digest(path: str) -> str:
     with open(path, "rb") as file:
         data = file.read()
-    try:
-        return module_digest(data.decode("utf-8"))
-    except (SyntaxError, ValueError):
-        return digest_bytes(data)
+    whole = digest_bytes(data)
+    if whole not in _FORMS:
+        try:
+            _FORMS[whole] = module_digest(data.decode("utf-8"))
+        except (SyntaxError, ValueError):
+            _FORMS[whole] = whole
+    return _FORMS[whole]
