@@ -19,18 +19,18 @@ depends on them looks for the failure itself (`StepSlice.guards`) and commits as
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from drawloom.compilers.features import is_batched, is_ordered
 from drawloom.compilers.passes.plan import Each, Entry, Group, Own, Run, StepPlan, When, While, entry_json
+from drawloom.compilers.passes.sure_decisions import sure_of
 from drawloom.ir.canonical import canonical_json
 from drawloom.ir.container import result_fields
 from drawloom.ir.layout import layout
 from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, Pipeline, PipelineCall, Try
-from drawloom.ir.operands import Apply, Carried, Const, Operand, Output, Reference
+from drawloom.ir.operands import Apply, Carried, Operand, Output, Reference
 from drawloom.ir.policies import INFRA, PodPolicy, Policies, ResourcesPolicy, RetryPolicy
 from drawloom.ir.protocol import BEGIN, END, arm_output
 from drawloom.ir.slices import Place, StepSlice
@@ -94,6 +94,8 @@ class _Lowering:
         }
         self.steps: list[StepSlice] = []
         self.calls: dict[str, int] = {}  # to the place of its step in `steps`
+        calls = [node for node in walk(pipeline.body) if isinstance(node, Call)]
+        self.call_results = {call.id: self.tasks[call.task].result for call in calls}
         self.policies: dict[str, Policies] = {}
         self.specs: dict[tuple[str, int], TaskSpec] = {}
         self.results: list[Place] = []  # a place for each `:results` step, which can fail like a node
@@ -200,7 +202,7 @@ class _Lowering:
         size = {"limit": node.batch_size} if batched else {}
         limited = is_ordered(node)
         # who follows a map starts its deciding step as well
-        lead = "" if limited and not around.followed else self.lead(node, (node.items,), after)
+        lead = "" if limited and not around.followed else self.lead(node, after)
         decide = self.decide(node, "map", (("items", node.items),), around, lead, **size)
         settled = batched and len(node.body.nodes) > 1 and not around.contained
         inner = around.inside(contained=around.contained or settled, followed=around.followed or limited)
@@ -230,7 +232,7 @@ class _Lowering:
 
     def branch(self, node: Branch, after: tuple[str, ...], around: _Around) -> tuple[list[Entry], tuple[str, ...]]:
         tests = tuple((arm_output(arm), case.test) for arm, case in enumerate(node.cases))
-        lead = self.lead(node, tuple(test for _, test in tests), after)
+        lead = self.lead(node, after)
         decide = self.decide(node, "branch", tests, around, lead)
         entries: list[Entry] = [] if lead else [_run(decide, after)]
         for arm, inner in enumerate(blocks(node)):
@@ -309,53 +311,21 @@ class _Lowering:
 
     # steps
 
-    def lead(self, node: Map | Branch, asked: tuple[Operand, ...], after: tuple[str, ...]) -> str:
+    def lead(self, node: Map | Branch, after: tuple[str, ...]) -> str:
         """The id of a step before a node that can do its deciding step, too; "" if there is none.
 
-        It is the step of the call whose result is all that is asked, in a way that can't fail; and once the call has
-        ended, so has all in its block that the node comes after.
+        It is the step of the call that is all a sure decision asks; once the call has ended, so has all in its block
+        that the node comes after.
         """
-        calls = {_holder(reference) for operand in asked for reference in references(operand)}
-        call = calls.pop() if len(calls) == 1 else ""
+        call = sure_of(node, self.call_results)
         if call not in after or call not in self.calls:
             return ""
         made = self.steps[self.calls[call]]
-        task = made.task
-        assert task is not None, "a call's slice has its task"
-        if made.then is not None or task.container is not None:
+        if made.then is not None or (made.task is not None and made.task.container is not None):
             return ""
-        if isinstance(node, Map):
-            sure = asked == (Output(call),) and task.result.name in _LISTS
-        else:
-            sure = all(map(self.is_sure_test, asked))
-        if not sure:
-            return ""
-        others = {need for need in self.needs[node.id] - {call} if self.are_beside(need, node.id)}
-        return call if not others or others <= self.before(call) else ""
-
-    def are_beside(self, one: str, other: str) -> bool:
-        """Whether two nodes lie in one block."""
-        first, second = self.sources[one], self.sources[other]
-        return (first.parent, first.arm) == (second.parent, second.arm)
-
-    def is_sure_test(self, test: Operand) -> bool:
-        """Whether a test is of numbers and texts in such a way that computing it can't fail."""
-        if not isinstance(test, Apply):
-            return self.scalar(test) != ""
-        if test.op in ("and", "or", "not"):
-            return all(map(self.is_sure_test, test.args))
-        kinds = {self.scalar(arg) for arg in test.args}
-        return test.op in _COMPARISONS and len(kinds) == 1 and "" not in kinds
-
-    def scalar(self, operand: Operand) -> str:
-        """`number` or `text` for a constant, or a call's whole result, that is one; else ""."""
-        if isinstance(operand, Const):
-            return _SCALARS.get(type(json.loads(operand.json)).__name__, "")
-        if not isinstance(operand, Output) or operand.path or operand.node not in self.calls:
-            return ""
-        task = self.steps[self.calls[operand.node]].task
-        assert task is not None, "a call's slice has its task"
-        return _SCALARS.get(str(task.result), "")
+        place = self.sources[node.id]
+        beside = {need for need in self.needs[node.id] - {call} if _are_beside(self.sources[need], place)}
+        return call if not beside or beside <= self.before(call) else ""
 
     def before(self, node: str) -> set[str]:
         """A node with all that it comes after."""
@@ -491,15 +461,16 @@ class _Lowering:
         return tuple(sorted(found))
 
 
+def _are_beside(one: Source, other: Source) -> bool:
+    """Whether two nodes lie in one block."""
+    return (one.parent, one.arm) == (other.parent, other.arm)
+
+
 def _holder(reference: Reference) -> str:
     """The node whose item, carried value or failure is referred to, "" if none is."""
     name: str = getattr(reference, "map", "") or getattr(reference, "loop", "") or getattr(reference, "node", "")
     return name
 
-
-_LISTS: Final = ("list", "tuple", "set", "frozenset")  # whose items can be counted, whatever they are
-_COMPARISONS: Final = ("eq", "ne", "lt", "le", "gt", "ge")
-_SCALARS: Final = {"int": "number", "float": "number", "bool": "number", "str": "text"}
 
 # Steps that decide run no code of the user's and can be started again at will.
 _FREE = 2
