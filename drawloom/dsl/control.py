@@ -21,6 +21,7 @@ from drawloom.dsl.recorded import Recorded
 from drawloom.dsl.staging.branches import BranchNode
 from drawloom.dsl.staging.convert import converted
 from drawloom.dsl.staging.joins import join_sides, operand_of
+from drawloom.dsl.staging.known import known_failure
 from drawloom.dsl.staging.results import Results
 from drawloom.dsl.staging.scopes import current_stage
 from drawloom.dsl.staging.sides import Tried, called_result, called_side
@@ -157,7 +158,7 @@ def _record_map(
         for part in (returned,) if lists is None else _split(returned, lists):
             results.add(*operand_of(tracer, part, "the result of `for_each`'s body"), plain=True)
 
-    recorded = tracer.record_block(node, {}, record_item, "")
+    recorded = tracer.record_block(node, {}, _perhaps(record_item, "the body of this `for_each`"), "")
     ports = tuple(Port(port.name, Type("list", (port.type,))) for port in results.ports())
     parallelism, batch_size = limits
     limit = None if parallelism is None else Parallelism(parallelism)
@@ -290,6 +291,19 @@ def _record_loop(
     return state.handles(lambda name: Output(node, name))
 
 
+def _perhaps(record: Callable[[], None], where: str) -> Callable[[], None]:
+    """Records what a run may never reach: an error of known values in it is told (D147), and no `try_` takes it."""
+
+    def recorded() -> None:
+        try:
+            record()
+        except Exception as error:
+            known_failure(error, error.__traceback__, where)
+            raise
+
+    return recorded
+
+
 class _Turn(NamedTuple):
     """A loop's blocks, traced once, with what they give."""
 
@@ -317,8 +331,12 @@ def _record_turn(
         settled = state.settle(returned)
 
     counts: dict[str, int] = {}
-    tested = tracer.record_block(node, counts, run_test, "the test of `while_loop`")
-    turned = tracer.record_block(node, counts, run_body, "the state of `while_loop`")
+    tested = tracer.record_block(
+        node, counts, _perhaps(run_test, "the test of this `while_loop`"), "the test of `while_loop`"
+    )
+    turned = tracer.record_block(
+        node, counts, _perhaps(run_body, "the body of this `while_loop`"), "the state of `while_loop`"
+    )
     return _Turn(tested, tests, turned, results, settled)
 
 

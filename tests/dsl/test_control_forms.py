@@ -436,6 +436,33 @@ def test_what_raises_while_a_side_is_traced_is_refused_there(user_module: Load) 
     )
 
 
+@pytest.mark.parametrize(
+    ("form", "where"),
+    [
+        (
+            "while_loop(lambda s: s < n, lambda s: inc(inc(s) * (0 // 0)), 0, max_iterations=3)",
+            "the body of this `while_loop`",
+        ),
+        ("while_loop(lambda s: s < 0 // 0, lambda s: inc(s), n, max_iterations=3)", "the test of this `while_loop`"),
+        ("for_each(numbers(n), lambda i: inc(i) * (0 // 0))[0]", "the body of this `for_each`"),
+    ],
+)
+def test_what_raises_while_a_loop_is_traced_is_refused_there_and_no_try_takes_it(
+    user_module: Load, form: str, where: str
+) -> None:
+    source = (
+        f"@pipeline\ndef p(n: int) -> int:\n    return try_(lambda: {form}, {{ArithmeticError: lambda failure: n}})\n"
+    )
+    module = user_module(TASKS + source)
+    with pytest.raises(DefinitionError) as caught:
+        trace(module.p)
+    (found,) = caught.value.diagnostics
+    what = "integer division or modulo by zero"
+    assert (
+        f"{found.code} {found.what}" == f"D147 this line raises ZeroDivisionError ({what}) whenever {where} is reached"
+    )
+
+
 def test_operands_of_a_comparison_keep_their_sides(user_module: Load) -> None:
     made = same(
         user_module,
