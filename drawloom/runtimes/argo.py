@@ -44,6 +44,7 @@ _ENGINE: Final = "argo"
 _ENDED: Final = ("Succeeded", "Failed", "Error")
 _ORDER: Final = ("WorkflowTemplate", "CronWorkflow", "Workflow")  # a run begins once all else is there
 _POLL_SECONDS: Final = 1.0
+_TOLD_BYTES: Final = 64 << 10  # of a pod's output, from its end: what a step finds wrong it says last
 
 
 def connect(connection: Connection) -> ArgoClient:
@@ -238,12 +239,13 @@ class ArgoClient:
 
     def _said(self, run: EngineRun, pod: str) -> str:
         """The line a pod printed that tells why it ended; "" if its output can't be had any more."""
+        printed = b""
         try:
-            pieces = self.access.log(self._namespace(run), run.id("workflow"), pod, follow=False)
-            printed = b"".join(without_argo(pieces)).decode("utf-8", "replace")
+            for piece in without_argo(self.access.log(self._namespace(run), run.id("workflow"), pod, follow=False)):
+                printed = (printed + piece)[-_TOLD_BYTES:]
         except ApiProblem:
             return ""
-        return telling_line(printed.split("\n"))
+        return telling_line(printed.decode("utf-8", "replace").split("\n"))
 
     def name_of(self, run: EngineRun) -> str:
         """`Workflow argo/churn-x1`."""

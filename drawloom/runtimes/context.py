@@ -171,8 +171,9 @@ class StepContext:
         """The step that this one does, too (`StepSlice.then`), with what this one has read and written; or None."""
         if self.slice.then is None:
             return None
-        made = object.__new__(StepContext)
-        made.__dict__.update(self.__dict__)
+        from copy import copy
+
+        made = copy(self)
         made.slice = self.slice.then
         made.resolver = made._resolver()
         return made

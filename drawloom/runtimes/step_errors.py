@@ -56,8 +56,8 @@ def lost_text(step: StepContext, node: str, index: Index) -> str:
     if last is None or not last.detail:
         return text
     how, *said = last.detail.splitlines()
-    own = telling_line(said)
-    return f"{text}: {how}{f': {own}' if own.startswith('error[') else ''}"
+    own = next((line for line in said if line.startswith("error[")), "")  # what the step itself found wrong
+    return f"{text}: {how}{f': {own}' if own else ''}"
 
 
 def telling_line(lines: Iterable[str]) -> str:

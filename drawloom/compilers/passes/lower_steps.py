@@ -21,9 +21,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from drawloom.compilers.features import is_batched, is_ordered
+from drawloom.compilers.passes.operand_types import OperandTypes
 from drawloom.compilers.passes.plan import Each, Entry, Group, Own, Run, StepPlan, When, While, entry_json
 from drawloom.compilers.passes.sure_decisions import sure_of
 from drawloom.ir.canonical import canonical_json
@@ -94,11 +96,14 @@ class _Lowering:
         }
         self.steps: list[StepSlice] = []
         self.calls: dict[str, int] = {}  # to the place of its step in `steps`
-        calls = [node for node in walk(pipeline.body) if isinstance(node, Call)]
-        self.call_results = {call.id: self.tasks[call.task].result for call in calls}
         self.policies: dict[str, Policies] = {}
         self.specs: dict[tuple[str, int], TaskSpec] = {}
         self.results: list[Place] = []  # a place for each `:results` step, which can fail like a node
+
+    @cached_property
+    def types(self) -> OperandTypes:
+        """The types of all operands, once something asks for them."""
+        return OperandTypes(self.pipeline)
 
     def plan(self) -> StepPlan:
         pipeline = self.pipeline
@@ -201,8 +206,8 @@ class _Lowering:
         batched = is_batched(node, self.tasks)
         size = {"limit": node.batch_size} if batched else {}
         limited = is_ordered(node)
-        # who follows a map starts its deciding step as well
-        lead = "" if limited and not around.followed else self.lead(node, after)
+        followed = limited and not around.followed  # by one task, which starts the deciding step as well
+        lead = "" if followed else self.lead(node, after)
         decide = self.decide(node, "map", (("items", node.items),), around, lead, **size)
         settled = batched and len(node.body.nodes) > 1 and not around.contained
         inner = around.inside(contained=around.contained or settled, followed=around.followed or limited)
@@ -218,7 +223,7 @@ class _Lowering:
             batch_size=node.batch_size if batched else 1,
             parallelism=node.parallelism.limit if node.parallelism else 0,
         )
-        if limited and not around.followed:
+        if followed:
             self.follow_step(node, (_run(decide, ()), each), around)
         return [*([] if lead else [_run(decide, after)]), each], (each.id,)
 
@@ -317,8 +322,8 @@ class _Lowering:
         It is the step of the call that is all a sure decision asks; once the call has ended, so has all in its block
         that the node comes after.
         """
-        call = sure_of(node, self.call_results)
-        if call not in after or call not in self.calls:
+        call = sure_of(node, self.calls, self.types)
+        if call not in after:
             return ""
         made = self.steps[self.calls[call]]
         if made.then is not None or (made.task is not None and made.task.container is not None):

@@ -169,20 +169,12 @@ def of_anything(number: int) -> Any:
 
 @pipeline
 def armed(wanted: str) -> int:
-    with_arm = [0]
-    return try_(lambda: double(1) if checked(wanted) else with_arm[0], {OSError: lambda failure: 7})
+    return try_(lambda: double(1) if checked(wanted) else 0, {OSError: lambda failure: 7})
 
 
 @pipeline
 def left(number: int) -> list[int]:
     return for_each(leave(number), double)
-
-
-@pipeline
-def behind_a_chain(number: int) -> list[int]:
-    first = double(number)
-    middle = double(first)
-    return for_each(rows(middle), lambda n: double(double(n, first), first))
 
 
 @pipeline
