@@ -29,6 +29,12 @@ if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by `nohup`: what is sta
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def cache_of_this_session(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Indexes of the stores that tests make go with them, instead of filling the folder of whoever runs the tests."""
+    os.environ.setdefault("DRAWLOOM_CACHE", str(tmp_path_factory.mktemp("cache")))
+
+
 @pytest.fixture(scope="session")
 def s3_endpoint() -> Iterator[str]:
     """moto's S3 behind a server that keeps connections, as S3 does.

@@ -25,6 +25,7 @@ from functools import cached_property
 from typing import Any
 
 from drawloom.compilers.features import is_batched, is_ordered
+from drawloom.compilers.passes.made_nodes import can_fail
 from drawloom.compilers.passes.operand_types import OperandTypes
 from drawloom.compilers.passes.plan import Each, Entry, Group, Own, Run, StepPlan, When, While, entry_json
 from drawloom.compilers.passes.sure_decisions import sure_of
@@ -32,7 +33,7 @@ from drawloom.ir.canonical import canonical_json
 from drawloom.ir.container import result_fields
 from drawloom.ir.layout import layout
 from drawloom.ir.nodes import Block, Branch, Call, Loop, Map, Node, Pipeline, PipelineCall, Try
-from drawloom.ir.operands import Apply, Carried, Operand, Output, Reference
+from drawloom.ir.operands import Carried, Operand, Output, Reference
 from drawloom.ir.policies import INFRA, PodPolicy, Policies, ResourcesPolicy, RetryPolicy
 from drawloom.ir.protocol import BEGIN, END, arm_output
 from drawloom.ir.slices import Place, StepSlice
@@ -272,7 +273,7 @@ class _Lowering:
     def initial_step(self, node: Loop, after: tuple[str, ...], around: _Around) -> tuple[Entry, ...]:
         """A step that computes what a loop begins with, where that can fail."""
         operands = tuple((carry.name, carry.initial) for carry in node.carried)
-        if not any(_can_fail(operand) for _, operand in operands):
+        if not any(can_fail(operand) for _, operand in operands):
             return ()
         source = self.sources[node.id]
         place = Place(f"{node.id}:initial", "results", source.depth, (*source.position, 0), node.id)
@@ -372,7 +373,7 @@ class _Lowering:
         self, node: Node, arm: int, block: Block, body: tuple[Entry, ...], around: _Around
     ) -> tuple[Entry, ...]:
         """A step that computes a block's results, where that can fail: the failure must come whoever reads them."""
-        if not any(_can_fail(operand) for _, operand in block.results):
+        if not any(can_fail(operand) for _, operand in block.results):
             return ()
         place = self.results_place(node, arm, block)
         guards = tuple(sorted(around.guards | set(place.deps)))
@@ -496,9 +497,3 @@ def _run(step: str, after: tuple[str, ...], retry: RetryPolicy | None = None) ->
         factor=retry.factor,
         max_delay_seconds=retry.max_delay_seconds,
     )
-
-
-def _can_fail(operand: Operand) -> bool:
-    if isinstance(operand, Apply):
-        return operand.op not in ("list", "tuple", "unset", "is_none") or any(_can_fail(arg) for arg in operand.args)
-    return bool(getattr(operand, "path", ()))

@@ -103,7 +103,9 @@ class Place:
         return Deployed(run, self.client(), self.catalog).watch(timeout_seconds=LONGEST_SECONDS)
 
     def clear(self, run: EngineRun, *tasks: str, downstream: bool = True) -> None:
-        """Clears tasks, as somebody does in Airflow's own page."""
+        """Clears tasks, as somebody does in Airflow's own page who sees that the run has ended."""
+        # what is cleared between a run's last task and Airflow's word that it ended, Airflow never starts
+        until(lambda: self.client().status(run).ended)
         body = {
             "dry_run": False,
             "only_failed": False,
