@@ -16,10 +16,13 @@ from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.commands import command
 from drawloom.catalog.deployments import read_deployments, write_deployment
 from drawloom.catalog.outcomes import read_run
+from drawloom.catalog.programs import load_program
 from drawloom.catalog.records import Deployment as DeploymentRecord
 from drawloom.catalog.records import Index, RunStarted
 from drawloom.catalog.run import Run
+from drawloom.catalog.run_problems import RunNames, no_node
 from drawloom.errors import Diagnostic, DrawloomError, EngineError, ProjectError, RunRefused, StoreError
+from drawloom.ir.layout import layout
 from drawloom.ir.program import pipeline_digest
 from drawloom.project.settings import Settings, load_settings
 from drawloom.project.targets import Target, find_target
@@ -176,6 +179,7 @@ class Deployed:
                 be asked.
         """
         self._refuse_unbegun()
+        self._refuse_unknown(node)
         told = note is None
 
         def is_settled() -> bool:
@@ -202,6 +206,15 @@ class Deployed:
             found = self.status()
             if found.ended:
                 raise EngineError(never_began(self.client, self.run, found))
+
+    def _refuse_unknown(self, node: str) -> None:
+        """S454: refuses a node that the program of a run that hasn't begun doesn't have; it would be waited for."""
+        if not self.program or read_run(self.catalog.storage, self.id) is not None:
+            return
+        program = load_program(self.catalog.storage, self.program)
+        known = layout(program.pipeline)
+        if node not in known:
+            raise StoreError(no_node(RunNames(self.run.address, self.run.pipeline, program.spans), node, list(known)))
 
     def _state(self, node: str, index: Index | None) -> str:
         if read_run(self.catalog.storage, self.id) is None:
@@ -287,7 +300,7 @@ def _deployed_run(name: str, settings: Settings, target: str | None, catalog: Ca
             catalog = open_target(place, allow_pickle=settings.allow_pickle)
         else:
             catalog = Catalog.open(settings.catalog, settings.project, create=False, allow_pickle=settings.allow_pickle)
-    record, found = _known_run(name, catalog, target)
+    record, found, program = _known_run(name, catalog, target)
     if place is None:
         if not found.target:
             what = f"run {found.run} was not deployed to a target"
@@ -299,29 +312,29 @@ def _deployed_run(name: str, settings: Settings, target: str | None, catalog: Ca
         place = find_target(found.target, settings)
     elif not found.target:
         found = replace(found, target=place.name)
-    return Deployed(found, connect_target(place), catalog, record.program if record is not None else "")
+    return Deployed(found, connect_target(place), catalog, program)
 
 
-def _known_run(name: str, catalog: Catalog, target: str | None) -> tuple[RunStarted | None, EngineRun]:
-    """A run by its record, or, where it hasn't begun, by that of its deployment."""
+def _known_run(name: str, catalog: Catalog, target: str | None) -> tuple[RunStarted | None, EngineRun, str]:
+    """A run by its record, or, where it hasn't begun, by that of its deployment; and its program's digest."""
     from drawloom.cli.options import find_run
 
     known = sorted(
         (one for one in read_deployments(catalog.storage, target) if one.run), key=lambda one: one.at, reverse=True
     )
     if name == "last" and known and read_run(catalog.storage, known[0].run) is None:
-        return None, _of_deployment(known[0])
+        return None, _of_deployment(known[0]), known[0].program
     try:
         record = find_run(catalog, name).record
     except StoreError:
         found = [one for one in known if one.run.startswith(name)]
         if len({one.run for one in found}) != 1:
             raise
-        return None, _of_deployment(found[0])
+        return None, _of_deployment(found[0]), found[0].program
     deployment = next((one for one in known if one.run == record.run), None)
     if deployment is not None:
-        return record, _of_deployment(deployment)
-    return record, EngineRun(record.run, record.engine_ids, record.pipeline, record.deployed_to)
+        return record, _of_deployment(deployment), record.program
+    return record, EngineRun(record.run, record.engine_ids, record.pipeline, record.deployed_to), record.program
 
 
 def _of_deployment(record: DeploymentRecord) -> EngineRun:

@@ -21,7 +21,7 @@ from drawloom.runtimes.context import StepContext, check_bundle, open_project
 from drawloom.runtimes.step import LOST, read_options
 from drawloom.storage.base import Storage
 
-__all__ = ["close_run", "main"]
+__all__ = ["main"]
 
 _OPTIONS = ("store", "project", "engine", "ids", "status")
 
@@ -39,14 +39,14 @@ def main(arguments: Sequence[str]) -> int:
         run = read_run(storage, run_name(options["engine"], ids))
         if run is not None and not is_finished(storage, run.run, run.generation):
             check_bundle(run)
-            close_run(storage, run, by_engine=options["status"] == "Error")
+            _close(storage, run, by_engine=options["status"] == "Error")
     except DrawloomError as error:
         print(error, file=sys.stderr)
         return LOST
     return DONE
 
 
-def close_run(storage: Storage, run: RunStarted, *, by_engine: bool) -> None:
+def _close(storage: Storage, run: RunStarted, *, by_engine: bool) -> None:
     """Writes the end of a run that has none: by its limit, as cancelled, or as its last step would.
 
     Args:

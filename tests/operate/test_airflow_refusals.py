@@ -11,9 +11,12 @@ from typing import Any
 
 import pytest
 
+import drawloom
 from drawloom.catalog.catalog import Catalog
 from drawloom.catalog.deployments import write_deployment
+from drawloom.catalog.programs import save_program
 from drawloom.catalog.records import Deployment
+from drawloom.dsl.tracing import trace
 from drawloom.errors import EngineError
 from drawloom.runtimes import airflow
 from drawloom.runtimes.airflow import AirflowClient, connect
@@ -152,14 +155,38 @@ def _unbegun(answering: Any, states: list[str]) -> str:
     return url
 
 
+@drawloom.task
+def load() -> int:
+    return 1
+
+
+@drawloom.pipeline
+def flow() -> int:
+    return load()
+
+
+def _deployed(project: Any, url: str) -> None:
+    """A project whose target is an Airflow, to which `flow` was deployed."""
+    project(f'[targets.air]\nengine = "airflow"\nstore = "s"\ncatalog = "s"\nserver = "{url}"\ntoken_env = "PATH"')
+    storage = Catalog.open("s", "p").storage
+    program = save_program(storage, trace(flow).program)
+    write_deployment(storage, Deployment("air", "flow", program, 5.0, "airflow", RUN.run, RUN.ids))
+
+
+def test_s454_output_of_a_node_that_a_run_to_come_does_not_have_is_not_waited_for(
+    answering: Any, project: Any, drawloom_command: Any
+) -> None:
+    _deployed(project, _unbegun(answering, ["running"]))
+    code, out, told = drawloom_command("logs", RUN.run, "lode", "--follow", "--target", "air")
+    assert (code, out) == (3, ""), told
+    assert "error[S454] `flow` has no node `lode`, did you mean `load`?" in told
+
+
 @pytest.mark.parametrize("states", [["failed"], ["running", "running", "failed"]])
 def test_e717_output_of_a_run_that_ended_before_it_began_is_not_waited_for(
     answering: Any, project: Any, drawloom_command: Any, states: list[str]
 ) -> None:
-    url = _unbegun(answering, states)
-    project(f'[targets.air]\nengine = "airflow"\nstore = "s"\ncatalog = "s"\nserver = "{url}"\ntoken_env = "PATH"')
-    record = Deployment("air", "flow", "d" * 64, 5.0, "airflow", RUN.run, RUN.ids)
-    write_deployment(Catalog.open("s", "p").storage, record)
+    _deployed(project, _unbegun(answering, states))
     code, out, told = drawloom_command("logs", RUN.run, "load", "--follow", "--target", "air")
     assert (code, out) == (3, ""), told
     assert "error[E717] DAG run flow/manual ended as failed before the run began: " in told
