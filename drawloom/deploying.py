@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Deployed", "Deployment", "connect_target", "deploy", "deploy_to", "deployed_run", "open_target"]
 
-_CANCEL_SECONDS = 90.0
+_CANCEL_SECONDS = 180.0
 _CANCEL_POLL_SECONDS = 1.0
 _STATES_TO_RETRY = ("failed", "cancelled")
 

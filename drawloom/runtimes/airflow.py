@@ -23,7 +23,7 @@ from drawloom.runtimes.airflow_import_errors import node_of_error
 from drawloom.runtimes.airflow_logs import printed_lines, told_error
 from drawloom.runtimes.api_problems import Api, ApiProblem, ended_already, gone
 from drawloom.runtimes.begin import run_name
-from drawloom.runtimes.engines import Applied, Connection, EngineRun, Finding, Status, Submission
+from drawloom.runtimes.engines import SETTLED_LOOKS, Applied, Connection, EngineRun, Finding, Status, Submission
 from drawloom.runtimes.publish import read_engine
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ _OLDEST: Final = {3: (3, 0), 2: (2, 11)}  # the oldest of each that the files ar
 _ENDED: Final = ("success", "failed")
 _GOING: Final = ("queued", "running")
 _POLL_SECONDS: Final = 1.0
+_STALE_SECONDS: Final = 30.0
 _PROCESSOR_SECONDS: Final = 900.0  # Airflow looks for new files every 5 minutes, if nobody has said otherwise
 _WAITING: Final = (  # after so many seconds this is told
     (3.0, "{file} is in {place}: waiting until Airflow has read it"),
@@ -46,7 +47,7 @@ _WAITING: Final = (  # after so many seconds this is told
 _CANCELLED: Final = "cancelled by drawloom"
 _OLD_TASKS_SECONDS: Final = 10.0  # how long the processes of an Airflow 2 may take tasks for those of a DAG that were
 _VERSION: Final = re.compile(r'begin\.doc_md = "(\w+ \w+)"')
-_BODY_BEGINS, _BODY_ENDS = ") as dag:\n", "\n# how a step's process gets"
+_BODY_BEGINS, _BODY_ENDS = ") as dag:\n", "\n    # by this it can be seen"
 
 
 def connect(connection: Connection) -> AirflowClient:
@@ -121,7 +122,7 @@ class AirflowClient:
             if kept != text:
                 self.place.write(name, text, f"drawloom: deploy {pipeline}")
             self._wait_for(dag_id, name, text, before)
-            if self._is_old and there is not None and _body(there) != _body(text):
+            if self._is_old and there is not None and _version(there) != _version(text):
                 time.sleep(_OLD_TASKS_SECONDS)
             done = "created" if kept is None else "replaced"
         with self.asking(f"unpause the DAG {dag_id}", giving=True):
@@ -190,12 +191,10 @@ class AirflowClient:
             dag = self.access.get("dags", dag_id) or {}
             if dag.get("is_stale"):  # it still has the file that was removed
                 return False
-            version = _VERSION.search(text)
-            if not self._is_old or version is None:
-                return True
-            # Airflow 2 keeps the tasks apart from the file, and doesn't change them for 30 s after a change
+            # tasks are kept apart from the file, and aren't changed for 30 s after a change: by Airflow's
+            # `min_serialized_dag_update_interval`
             begin = self.access.get("dags", dag_id, "tasks", "begin") or {}
-        return begin.get("doc_md") == version[1]
+        return begin.get("doc_md") == _version(text)
 
     def _hurry(self, dag_id: str) -> bool:
         """Asks Airflow to read a file that it knows; whether that could be done."""
@@ -236,14 +235,19 @@ class AirflowClient:
         # Airflow 2 has no run without a date: it takes the moment where none is given
         undated: dict[str, Any] = {} if self._is_old else {"logical_date": None}
         dated = {"logical_date": asked["logical_time"]} if asked.get("logical_time") else undated
+        path = ("dags", dag_id, "dagRuns")
+
+        def is_there() -> bool:
+            return self.access.get(*path, run_id) is not None
+
         with self.asking(f"trigger the DAG {dag_id}", giving=True):
             try:
-                self.access.ask("POST", "dags", dag_id, "dagRuns", body=body | dated)
+                self.access.make(*path, body=body | dated, is_there=is_there)
             except ApiProblem as problem:
                 if problem.status != 409 or dated is undated:
                     raise
                 # there is a run for that time: Airflow takes one alone under it, and ours needn't be
-                self.access.ask("POST", "dags", dag_id, "dagRuns", body=body | undated)
+                self.access.make(*path, body=body | undated, is_there=is_there)
         ids = (("dag_id", dag_id), ("run_id", run_id))
         return EngineRun(run_name(_ENGINE, ids), ids, pipeline, self.target)
 
@@ -257,10 +261,19 @@ class AirflowClient:
                 self.place.remove(f"{one.name}.py", f"drawloom: take {one.name} back")
 
     def forget(self, dag_id: str) -> None:
-        """Deletes what Airflow keeps of a DAG; its file must be gone."""
+        """Deletes what Airflow keeps of a DAG whose file is gone, if it soon sees that; else it hides it when it does.
+
+        A DAG processor may die of a DAG that is deleted while it reads its file (Airflow 3.3, on SQLite).
+        """
+        deadline = time.monotonic() + _STALE_SECONDS
         with self.asking(f"delete the DAG {dag_id}"):
-            if self.access.get("dags", dag_id) is not None:
-                self.access.ask("DELETE", "dags", dag_id)
+            while (dag := self.access.get("dags", dag_id)) is not None:
+                if dag["is_stale"] if "is_stale" in dag else not dag["is_active"]:
+                    self.access.ask("DELETE", "dags", dag_id)
+                elif time.monotonic() < deadline:
+                    time.sleep(_POLL_SECONDS)
+                else:
+                    return
 
     # looking
 
@@ -293,9 +306,11 @@ class AirflowClient:
         """What the tasks of a node print; with `follow` until it is settled, or the run has ended."""
         printed: dict[tuple[str, int, int], int] = {}
         file = os.path.basename(str(self._dag(run).get("fileloc")))
+        looks = SETTLED_LOOKS if follow else 0  # a task may still print after its node has its outcome
         while True:
             # first: what is written after it is asked for is read below
             over = settled() or not follow or self._run(run)["state"] in _ENDED
+            looks -= over
             known = [one for one in self._instances(run) if _is_of(one, node, index)]
             for one in sorted(known, key=lambda one: (one["task_id"], one["map_index"])):
                 for number in range(1, one["try_number"] + 1):
@@ -305,7 +320,7 @@ class AirflowClient:
                         yield f"--- {_title(one)}, try {number}\n"
                     yield from lines[printed.get(key, 0) :]
                     printed[key] = max(len(lines), printed.get(key, 0))
-            if over:
+            if over and (looks <= 0 or all(one["state"] != "running" for one in known)):
                 break
             time.sleep(_POLL_SECONDS)
         if not any(printed.values()):
@@ -423,6 +438,12 @@ def _owner(text: str) -> str:
 def _body(text: str) -> str:
     """The part of a DAG file that says which tasks there are."""
     return text.partition(_BODY_BEGINS)[2].partition(_BODY_ENDS)[0]
+
+
+def _version(text: str) -> str:
+    """What a DAG file says of its first task, by which it can be known from an older one."""
+    found = _VERSION.search(text)
+    return found[1] if found is not None else ""
 
 
 def _is_of(instance: Mapping[str, Any], node: str, index: Index | None) -> bool:

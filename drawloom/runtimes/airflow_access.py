@@ -7,8 +7,9 @@ goes wrong is an `ApiProblem`; `runtimes.airflow` says what it means.
 from __future__ import annotations
 
 import json
+import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 from urllib.parse import quote, urlencode
 
@@ -22,6 +23,7 @@ __all__ = ["AirflowAccess", "airflow_access"]
 
 _BUSY: Final = (429, 500, 502, 503, 504)
 _TRIES: Final = 4  # within about 4 seconds
+_PAUSES_SECONDS: Final = (0.5, 1.0, 2.0)
 _TIMEOUT: Final = (10.0, 60.0)  # seconds to connect, and to wait for an answer
 _PAGE: Final = 100
 
@@ -56,7 +58,7 @@ class AirflowAccess:
         configuration = Configuration(host=self.place)
         configuration.verify_ssl = not connection.insecure_skip_verify
         configuration.ssl_ca_cert = connection.ca_file
-        # a busy database answers 500; what may be done twice is asked for again, which a trigger may not
+        # a busy database answers 500; what may be done twice is asked for again, and `make` knows what else may be
         configuration.retries = Retry(
             connect=0,
             read=0,
@@ -136,6 +138,27 @@ class AirflowAccess:
         whole = "/".join([self._api, *(quote(str(part), safe="") for part in path)])
         given = {name: value for name, value in (query or {}).items() if value is not None}
         return self._ask(method, f"{whole}?{urlencode(given, doseq=True)}" if given else whole, body)
+
+    def make(self, *path: object, body: Mapping[str, Any], is_there: Callable[[], bool]) -> None:
+        """Makes something, and asks again while Airflow is too busy, unless it was made all the same.
+
+        Args:
+            path: the parts of the path below `/api/v2`.
+            body: sent as JSON; says what it is called.
+            is_there: whether there is one that is called so.
+        """
+        for pause_seconds in _PAUSES_SECONDS:
+            try:
+                self.ask("POST", *path, body=body)
+            except ApiProblem as problem:
+                if problem.status not in _BUSY:
+                    raise
+            else:
+                return
+            time.sleep(pause_seconds)
+            if is_there():
+                return
+        self.ask("POST", *path, body=body)
 
     def pages(self, key: str, *path: object, **query: object) -> Iterator[dict[str, Any]]:
         """All items of a list that Airflow gives in pages, under `key`."""

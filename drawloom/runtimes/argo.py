@@ -27,7 +27,7 @@ from drawloom.runtimes.argo_nodes import NodeWatch, held_pods, node_pods, nodes_
 from drawloom.runtimes.argo_objects import anew, give_asked, in_place_of, is_same, read_objects
 from drawloom.runtimes.argo_output import without_argo
 from drawloom.runtimes.begin import run_name
-from drawloom.runtimes.engines import Applied, Connection, EngineRun, Finding, Status, Submission
+from drawloom.runtimes.engines import SETTLED_LOOKS, Applied, Connection, EngineRun, Finding, Status, Submission
 from drawloom.runtimes.publish import begin_text, publish_program, read_engine, read_files
 from drawloom.runtimes.step_errors import telling_line
 from drawloom.runtimes.watching import watch
@@ -144,6 +144,12 @@ class ArgoClient:
             return Applied(kind, name, namespace, "created")
         if is_same(there, body):
             return Applied(kind, name, namespace, "unchanged")
+        if _owner(there) != _owner(body):
+            whose = "another pipeline of drawloom's" if any(_owner(there)) else "not drawloom's"
+            what = f"the namespace {namespace} has a {kind} {name} already, and it is {whose}"
+            delete = f"kubectl -n {namespace} delete {kind.lower()} {name}"
+            fix = f"name the pipeline otherwise, or another `namespace` of the target; or delete it: `{delete}`"
+            raise EngineError(Diagnostic("E759", what, None, fix))
         with self.asking(f"replace the {kind} {name} in the namespace {namespace}", giving=True):
             self.access.replace(kind, namespace, in_place_of(there, body))
         undo.append((f"{kind} {name}, as it was", lambda: self._put_back(kind, namespace, there)))
@@ -192,8 +198,10 @@ class ArgoClient:
         """What the pods of a node print; with `follow` until it is settled."""
         printed: dict[str, int] = {}
         ended: set[str] = set()
+        looks = SETTLED_LOOKS  # a pod may still print after its node has its outcome, and may have other nodes' items
         while True:
             over = settled()  # first: what is written after it is asked for is read below
+            looks -= over
             found = self._object(run)
             pods = node_pods(nodes_of(found.get("status") or {}), run.id("workflow"), node, index)
             for title, pod, phase in pods:
@@ -203,9 +211,12 @@ class ArgoClient:
                     yield f"--- {title}\n"
                 stream = follow and not over and phase == "Running"
                 passing = (400, *(() if over else PASSING)) if follow else ()  # 400: its container is about to start
-                if (yield from self._printed(run, pod, printed, stream, passing)):
+                if (yield from self._printed(run, pod, printed, stream, passing)) and (stream or phase != "Running"):
                     ended.add(pod)
-            late = any(phase in ("", "Pending") for _, _, phase in pods)  # Argo may learn of a short step after its end
+            late = any(  # Argo may learn of a short step after its end
+                phase in ("", "Pending") or (looks > 0 and phase == "Running" and pod not in ended)
+                for _, pod, phase in pods
+            )
             if not follow or (over and not late) or (found.get("status") or {}).get("phase") in _ENDED:
                 break
             time.sleep(_POLL_SECONDS)
@@ -433,6 +444,12 @@ def _half_way(names: Sequence[str], left: Sequence[str]) -> Diagnostic:
         return Diagnostic("E746", what, None, "look for it with kubectl, and delete it")
     what = f"the deployment failed half-way; it was taken back: {', '.join(names)}"
     return Diagnostic("E746", what, None, "mend what is said above, and deploy again: nothing of it runs")
+
+
+def _owner(body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Whose object it is: the pipeline, its store and its project, as the compiler writes them."""
+    told = body["metadata"].get("annotations") or {}
+    return tuple(told.get(f"drawloom/{name}", "") for name in ("pipeline", "store", "project"))
 
 
 def _reason(error: Any) -> str:

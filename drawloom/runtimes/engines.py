@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from drawloom.catalog.catalog import Catalog
 
 __all__ = [
+    "SETTLED_LOOKS",
     "Applied",
     "Connection",
     "EngineClient",
@@ -31,6 +32,9 @@ __all__ = [
     "client_names",
     "connect",
 ]
+
+# how often it is looked for what a node's processes still print once it has its outcome, until they have ended
+SETTLED_LOOKS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping, Sequence
+from io import TextIOWrapper
 
 from drawloom.catalog.records import Index
 from drawloom.errors import DrawloomError
@@ -124,6 +125,8 @@ def _run_one(step: StepContext, index: Index, *, several: bool) -> int:
 def _call(step: StepContext, index: Index) -> int:
     from drawloom.runtimes.call import run_call
 
+    if isinstance(sys.stdout, TextIOWrapper):  # an engine shows what is printed while it is, and has it all at the end
+        sys.stdout.reconfigure(line_buffering=True)
     code = run_call(step, index)
     following = step.following()
     return code if code != DONE or following is None else _decide(following, index)

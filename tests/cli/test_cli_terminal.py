@@ -31,7 +31,7 @@ def items(n: int) -> list[int]:
 
 @task
 def nap(n: int) -> int:
-    time.sleep(0.02)
+    time.sleep(0.05)  # a run of a hundred lasts until it is drawn
     return n
 
 

@@ -136,6 +136,33 @@ def test_e746_what_was_made_before_is_taken_back(build: Path) -> None:
     assert cluster.objects == {}
 
 
+@pytest.mark.parametrize(
+    ("told", "whose"),
+    [
+        ({}, "not drawloom's"),
+        ({"drawloom/pipeline": "q", "drawloom/store": "s", "drawloom/project": "x"}, "another pipeline of drawloom's"),
+        ({"drawloom/pipeline": "p", "drawloom/store": "other", "drawloom/project": "x"}, "another pipeline of drawloom's"),
+    ],
+)  # fmt: skip
+def test_e759_an_object_of_somebody_else_is_left_alone(build: Path, told: dict[str, str], whose: str) -> None:
+    cluster = Cluster()
+    metadata = {"name": "p", "namespace": "flows", "annotations": told}
+    cluster.create("CronWorkflow", "flows", {"kind": "CronWorkflow", "metadata": metadata, "spec": {"schedules": []}})
+    before = json.dumps(cluster.objects["CronWorkflow", "p"])
+    for file in build.glob("*.yaml"):
+        mine = "annotations: {drawloom/pipeline: p, drawloom/store: s, drawloom/project: x}"
+        file.write_text(file.read_text().replace("metadata:\n", f"metadata:\n  {mine}\n", 1))
+    with pytest.raises(EngineError) as caught:
+        ArgoClient(cluster, "prod").submit(build, ASKED, run=True)
+    first, second = caught.value.diagnostics
+    assert (first.code, second.code) == ("E759", "E746")
+    assert first.what == f"the namespace flows has a CronWorkflow p already, and it is {whose}"
+    assert first.fix is not None
+    assert "kubectl -n flows delete cronworkflow p" in first.fix
+    assert list(cluster.objects) == [("CronWorkflow", "p")]
+    assert json.dumps(cluster.objects["CronWorkflow", "p"]) == before
+
+
 def test_what_was_replaced_is_put_back(build: Path) -> None:
     cluster = Cluster()
     client = ArgoClient(cluster, "prod")

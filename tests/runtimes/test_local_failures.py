@@ -25,7 +25,7 @@ def failed_at(run):
 
 
 def fails_late(n):
-    time.sleep(0.2)
+    time.sleep(2)
     raise tasks.Unlucky(n)
 
 

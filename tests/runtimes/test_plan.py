@@ -288,13 +288,13 @@ def test_a_new_item_is_told_as_new(load: Load, catalog: Catalog) -> None:
 
 
 def test_an_old_result_is_expired(load: Load, catalog: Catalog) -> None:
-    one = load("@task\ndef shift", "@task(cache=Cache(ttl_seconds=0.3))\ndef shift").one.options(catalog=catalog)
+    one = load("@task\ndef shift", "@task(cache=Cache(ttl_seconds=2))\ndef shift").one.options(catalog=catalog)
     one.run(n=3)
     assert states(one.plan(n=3)) == {"shift": "cached"}
-    time.sleep(0.4)
+    time.sleep(2.1)
     plan = one.plan(n=3)
     assert (states(plan), kinds(plan, "shift")) == ({"shift": "run"}, ["expired"])
-    assert text(plan, "shift").endswith("old, ttl_seconds=0.3")
+    assert text(plan, "shift").endswith("old, ttl_seconds=2")
 
 
 def test_a_result_that_lost_an_object_is_incomplete(load: Load, catalog: Catalog) -> None:

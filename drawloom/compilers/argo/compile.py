@@ -179,10 +179,12 @@ def workflow_of(
     """
     pipeline = program.pipeline
     templates = Templates(plan, pods, digest, scheduled=scheduled)
+    where = zip(pods.where[::2], pods.where[1::2], strict=True)  # --store URL --project P
+    whose = {"drawloom/pipeline": pipeline.name} | {f"drawloom/{name.removeprefix('--')}": text for name, text in where}
     metadata: dict[str, Any] = {
         "generateName": f"{object_name(pipeline.name)}-",
         "labels": {"app.kubernetes.io/managed-by": "drawloom", "drawloom/pipeline": object_name(pipeline.name)},
-        "annotations": {"drawloom/pipeline": pipeline.name, "drawloom/program": digest},
+        "annotations": {**whose, "drawloom/program": digest},
     }
     if namespace:
         metadata["namespace"] = namespace

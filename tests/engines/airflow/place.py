@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import linecache
+import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -159,6 +163,33 @@ def processes_with(*words: str) -> list[int]:
                 continue
             if all(word in arguments for word in words):
                 found.append(int(folder.name))
+    return found
+
+
+def kill_with_its_worker(process: int) -> None:
+    """Kills a step's process, and what runs the task for Airflow."""
+    parent = int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(parent, signal.SIGKILL)
+    os.killpg(process, signal.SIGKILL)
+
+
+def assert_changed_at_once(place: Place, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs a pipeline, and in the next moment another one of the same name, with other tasks and parameters."""
+    monkeypatch.syspath_prepend(str(folder))
+    place.write(root=str(folder))
+    code = (Path(operated.__file__).parent / "changing.py.txt").read_text()
+    assert place.run(_written(folder, code), {"n": 1}).result == 2
+    changed = code.replace("changing(n: int)", "changing(more: int)").replace("double(n)\n", "total(double(5), more)\n")
+    assert place.run(_written(folder, changed), {"more": 3}).result == 13
+    sys.modules.pop("changing_there")
+
+
+def _written(folder: Path, code: str) -> Pipeline[..., Any]:
+    (folder / "changing_there.py").write_text(code)
+    sys.modules.pop("changing_there", None)
+    importlib.invalidate_caches()
+    linecache.clearcache()
+    found: Pipeline[..., Any] = importlib.import_module("changing_there").changing
     return found
 
 

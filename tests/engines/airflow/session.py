@@ -145,6 +145,9 @@ class Session:
         """Waits until every component has told that it lives."""
         deadline = time.monotonic() + STARTED_SECONDS
         while time.monotonic() < deadline:
+            for component, process in list(self._processes.items()):
+                if process.poll() is not None:  # it met another one at the database, which is theirs to write
+                    self.start_component(component)
             try:
                 with urllib.request.urlopen(f"{self.url}/{self.health}", timeout=5) as answer:
                     found = json.load(answer)

@@ -5,10 +5,7 @@
 
 from __future__ import annotations
 
-import importlib
-import linecache
 import os
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,16 +15,26 @@ import operated
 import pytest
 from expected import expected
 from harness import PROGRAMS, Case, assert_same
-from place import LONGEST_SECONDS, Place, engine_run, probed, processes_with, refused, until
+from place import (
+    LONGEST_SECONDS,
+    Place,
+    assert_changed_at_once,
+    engine_run,
+    kill_with_its_worker,
+    probed,
+    processes_with,
+    refused,
+    until,
+)
 from session import OldSession
 
-from drawloom import Pipeline, deploy
+from drawloom import deploy
 from drawloom.errors import EngineError, RunRefused
 
 DATABASE = os.environ.get("TEST_AIRFLOW_DATABASE", "")
 BINARIES = os.environ.get("TEST_AIRFLOW_211", "")
 pytestmark = [
-    pytest.mark.timeout(LONGEST_SECONDS + 120),
+    pytest.mark.timeout(LONGEST_SECONDS + 120, func_only=True),
     pytest.mark.xdist_group("airflow-2.11"),
     pytest.mark.skipif(not (DATABASE and BINARIES), reason="`make test-airflow-full` runs it"),
 ]
@@ -157,7 +164,43 @@ def test_a_task_that_is_cleared_there_runs_again(place: Place, tmp_path: Path) -
     assert path.read_text().splitlines() == ["counted", "needs", "needs"]
 
 
+def test_a_task_that_is_marked_as_a_success_there_gives_nothing_to_others(place: Place, tmp_path: Path) -> None:
+    deployment = place.deploy(operated.mended, {"path": str(tmp_path / "effects"), "wanted": str(tmp_path / "wanted")})
+    first, run = deployment.wait(LONGEST_SECONDS), engine_run(deployment)
+    path = ("dags", run.id("dag_id"), "dagRuns", run.id("run_id"), "taskInstances", "needs")
+    place.client().access.ask("PATCH", *path, body={"new_state": "success", "dry_run": False})
+    place.clear(run, "square")
+    found = until(
+        lambda: (now := place.catalog.run(first.id)).details.generation >= 1 and now.state != "running" and now
+    )
+    assert found.state == "failed"
+    assert {name: node.state for name, node in found.details.nodes.items()} == {
+        "counted": "succeeded",
+        "needs": "failed",
+        "square": "skipped",
+    }
+
+
+def test_a_task_whose_worker_was_killed_there_fails_and_says_so(place: Place) -> None:
+    deployment = place.deploy(operated.slow, {"seconds": 60.0})
+    for child in until(lambda: processes_with(f"{deployment.run}.0", "sleeps")):
+        kill_with_its_worker(child)
+    ended = deployment.wait(LONGEST_SECONDS)
+    assert ended.state == "failed"
+    assert ended.details.nodes["sleeps"].state == "failed"
+
+
 # times
+
+
+def test_a_backfill_runs_each_interval_for_its_own_time_there(place: Place, tmp_path: Path) -> None:
+    path = tmp_path / "times"
+    deploy(operated.every_minute, "air", {"path": str(path)}, run=False)
+    place.client().access.ask("PATCH", "dags", _dag(place), body={"is_paused": True})
+    interval = ("--start-date", "2026-01-31T00:00:00+00:00", "--end-date", "2026-01-31T00:02:00+00:00")
+    place.session.run("dags", "backfill", *interval, _dag(place))
+    made = [line.split()[0] for line in path.read_text().splitlines() if line.startswith("2026-01-31")]
+    assert sorted(made) == [f"2026-01-31T00:0{minute}:00+00:00" for minute in (1, 2, 3)]
 
 
 def test_a_logical_date_that_is_taken_is_no_hindrance(place: Place, tmp_path: Path) -> None:
@@ -214,23 +257,7 @@ def test_a_file_that_was_removed_is_read_anew(place: Place) -> None:
 def test_a_changed_pipeline_has_its_new_tasks_and_parameters_at_once(
     place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.syspath_prepend(str(tmp_path))
-    place.write(root=str(tmp_path))
-    code = (Path(operated.__file__).parent / "changing.py.txt").read_text()
-    assert place.run(_written(tmp_path, code), {"n": 1}).result == 2
-    changed = code.replace("changing(n: int)", "changing(more: int)").replace("double(n)\n", "total(double(5), more)\n")
-    run = place.run(_written(tmp_path, changed), {"more": 3})
-    assert run.result == 13
-    sys.modules.pop("changing_there")
-
-
-def _written(folder: Path, code: str) -> Pipeline[..., Any]:
-    (folder / "changing_there.py").write_text(code)
-    sys.modules.pop("changing_there", None)
-    importlib.invalidate_caches()
-    linecache.clearcache()
-    found: Pipeline[..., Any] = importlib.import_module("changing_there").changing
-    return found
+    assert_changed_at_once(place, tmp_path, monkeypatch)
 
 
 def test_a_file_for_airflow_3_is_told_with_its_line(place: Place) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
 import sys
 import time
 import tomllib
@@ -15,7 +14,17 @@ import operated
 import pytest
 from expected import expected
 from harness import PROGRAMS, Case, assert_same
-from place import LONGEST_SECONDS, Place, engine_run, probed, processes_with, refused, until
+from place import (
+    LONGEST_SECONDS,
+    Place,
+    assert_changed_at_once,
+    engine_run,
+    kill_with_its_worker,
+    probed,
+    processes_with,
+    refused,
+    until,
+)
 from readme_commands import copied_example, local_versions, run_section, versions_of, with_own
 from session import PASSWORD, USER, Session
 
@@ -24,7 +33,7 @@ from drawloom.errors import EngineError, RunRefused
 from drawloom.runtimes.airflow_access import AirflowAccess
 from drawloom.runtimes.api_problems import ApiProblem
 
-pytestmark = [pytest.mark.timeout(LONGEST_SECONDS + 120), pytest.mark.xdist_group("airflow")]
+pytestmark = [pytest.mark.timeout(LONGEST_SECONDS + 120, func_only=True), pytest.mark.xdist_group("airflow")]
 
 
 @pytest.fixture
@@ -213,6 +222,7 @@ def test_a_task_that_is_marked_as_a_success_gives_nothing_to_others(place: Place
     assert until(lambda: place.client()._run(run)["state"] == "failed")
 
 
+@pytest.mark.timeout(900, func_only=True)  # a run in five generations
 def test_a_list_that_nobody_has_made_has_no_items_and_once_it_is_made_it_has(place: Place, tmp_path: Path) -> None:
     wanted = tmp_path / "wanted"
     deployment = place.deploy(operated.collected, {"wanted": str(wanted)})
@@ -287,9 +297,7 @@ def test_a_task_whose_worker_was_killed_fails_and_says_so(place: Place) -> None:
     until(lambda: "sleeps" in place.states(run) and place.states(run)["sleeps"] == ["running"])
     children = until(lambda: processes_with(f"{deployment.run}.0", "sleeps"))
     for child in children:
-        parent = int(Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[1])
-        os.kill(parent, signal.SIGKILL)  # what runs the task for Airflow
-        os.killpg(child, signal.SIGKILL)
+        kill_with_its_worker(child)
     ended = deployment.wait(LONGEST_SECONDS)
     assert ended.state == "failed"
     assert ended.details.nodes["sleeps"].state == "failed"
@@ -320,6 +328,12 @@ def test_a_file_that_was_removed_is_read_anew(place: Place) -> None:
     (place.session.dags / "squares.py").unlink()
     until(lambda: place.client().access.get("dags", "squares")["is_stale"])
     assert place.run(operated.squares).result == 14
+
+
+def test_a_changed_pipeline_has_its_new_tasks_and_parameters_at_once(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert_changed_at_once(place, tmp_path, monkeypatch)
 
 
 def test_a_run_that_is_cancelled_ends_its_processes(place: Place) -> None:
@@ -446,6 +460,7 @@ def test_the_doctor_finds_a_healthy_airflow(place: Place) -> None:
 # README
 
 
+@pytest.mark.timeout(900, func_only=True)
 def test_the_readmes_deployment_gives_what_a_local_run_gives(tmp_path: Path, airflow: Session) -> None:
     project = copied_example(tmp_path / "project")
     file = project / "drawloom.toml"
@@ -460,5 +475,5 @@ def test_the_readmes_deployment_gives_what_a_local_run_gives(tmp_path: Path, air
     with_own(file, own)
     head, _, tail = file.read_text("utf-8").partition("[targets.airflow]")
     file.write_text(head + "[targets.airflow]" + tail.replace(written["store"], store), "utf-8")
-    run_section("On an Airflow of yours", project, {**os.environ, written["password_env"]: PASSWORD}, LONGEST_SECONDS)
+    run_section("On an Airflow of yours", project, {**os.environ, written["password_env"]: PASSWORD}, 600)
     assert versions_of(store) == local_versions(project)

@@ -39,7 +39,7 @@ def texts(logical: datetime, start: datetime, end: datetime) -> list[str]:
 def minutely() -> list[str]:
     return texts(run_info.logical_time, run_info.interval_start, run_info.interval_end)
 
-@pipeline(run_timeout_seconds=40)
+@pipeline(run_timeout_seconds=120)
 def endless(n: int = 2) -> int:
     return double(sleepy(double(n)))
 
@@ -141,4 +141,4 @@ def test_a_run_that_takes_too_long_is_ended_by_its_steps(deployed: Callable[...,
     failure = run.details.failure
     assert failure is not None
     assert failure.info is not None
-    assert failure.info.message == "`endless` took longer than run_timeout_seconds=40"
+    assert failure.info.message == "`endless` took longer than run_timeout_seconds=120"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import time
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from pathlib import Path
 
@@ -172,7 +172,10 @@ def every_minute(path: str = "/dev/null") -> str:
     return told(path, run_info.logical_time, run_info.interval_start, run_info.interval_end)
 
 
-@pipeline(schedule=Schedule("0 0 1 1 *", zone="UTC"))
+_HALF_A_YEAR_AWAY = (datetime.now(UTC).month + 5) % 12 + 1  # else it is missed by so little that it is made up for
+
+
+@pipeline(schedule=Schedule(f"0 0 1 {_HALF_A_YEAR_AWAY} *", zone="UTC"))
 def yearly() -> list[int]:
     return numbers(3)
 

@@ -13,7 +13,7 @@ from typing import Any  # Kubernetes objects
 
 from cluster import processes
 from cluster.control_plane import client, kubeconfig
-from cluster.gobuild import CONTROLLER, built, module_folder, module_version
+from cluster.gobuild import CONTROLLER, SERVER, built, module_folder, module_version
 from cluster.kube import Api
 from cluster.places import cache
 from cluster.stock import EXECUTOR_IMAGE
@@ -35,6 +35,7 @@ _DEFINITIONS = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions"
 def ensure_built() -> None:
     """Build what isn't in the cache."""
     built(CONTROLLER)
+    built(SERVER)  # not by the test that needs it: building takes minutes
     _definitions()
 
 

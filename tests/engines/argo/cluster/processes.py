@@ -12,6 +12,7 @@ import os
 import signal
 import subprocess
 import time
+import urllib.error
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -103,7 +104,18 @@ def wait_until(what: str, ready: Callable[[], bool], *, server: str, limit_secon
         RuntimeError: The server that it depends on ended, or the limit passed; the message holds the end of its log.
     """
     end = time.monotonic() + limit_seconds
-    while not ready():
+
+    def is_ready() -> bool:
+        try:
+            return ready()
+        except urllib.error.HTTPError as problem:
+            if problem.code != 429 and problem.code < 500:
+                raise
+        except TimeoutError:
+            pass
+        return False  # a busy server's way to say "not yet"
+
+    while not is_ready():
         reason = None
         if running(server) is None:
             reason = f"{server} ended"
