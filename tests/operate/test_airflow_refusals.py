@@ -31,14 +31,15 @@ RUN = EngineRun("airflow-1", (("dag_id", "flow"), ("run_id", "manual")), "flow",
 def answering() -> Iterator[Callable[[dict[str, Any]], str]]:
     """Starts a server that answers paths with JSON, that a call returns, too, or with a status and JSON; its URL.
 
-    Other paths are answered with 404.
+    A path is of GET, or has its method before it; others are answered with 404.
     """
     started: list[ThreadingHTTPServer] = []
 
     def start(answers: dict[str, Any]) -> str:
         class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                found = answers.get(self.path.partition("?")[0])
+            def do_GET(self, method: str = "") -> None:
+                self.rfile.read(int(self.headers.get("content-length") or 0))
+                found = answers.get(method + self.path.partition("?")[0])
                 if callable(found):
                     found = found()
                 status = 200
@@ -49,6 +50,12 @@ def answering() -> Iterator[Callable[[dict[str, Any]], str]]:
                 self.send_header("content-length", str(len(data)))
                 self.end_headers()
                 self.wfile.write(data)
+
+            def do_POST(self) -> None:
+                self.do_GET("POST ")
+
+            def do_DELETE(self) -> None:
+                self.do_GET("DELETE ")
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -198,6 +205,87 @@ def test_output_of_a_run_that_has_ended_is_not_waited_for(answering: Any) -> Non
     found = _refused(lambda: list(client.logs(RUN, "load", None, follow=True, settled=lambda: False)))
     logs, watch = "drawloom logs airflow-1 load --target air", "drawloom watch airflow-1 --target air"
     assert (found.code, found.fix) == ("E749", f"`{logs}` prints what the catalog has; `{watch}` tells more")
+
+
+def test_what_a_task_prints_after_its_outcome_is_followed_to_its_end(answering: Any) -> None:
+    run = "/api/v2/dags/flow/dagRuns/manual"
+    load = {"task_id": "load", "map_index": -1, "try_number": 1, "rendered_fields": {"step": "load"}}
+    states, printed = ["running", "running", "success"], ["first"]
+
+    def instances() -> dict[str, Any]:
+        if len(states) == 2:
+            printed.append("last")
+        found = {"task_instances": [{**load, "state": states[0]}], "total_entries": 1}
+        del states[: len(states) > 1]
+        return found
+
+    url = answering(
+        {
+            "/api/v2/version": {"version": "3.3.2"},
+            "/api/v2/dags/flow": {"fileloc": "/dags/flow.py"},
+            run: {"state": "running"},
+            f"{run}/taskInstances": instances,
+            f"{run}/taskInstances/load/logs/1": lambda: {
+                "content": [{"event": one, "logger": "Step"} for one in printed]
+            },
+        }
+    )
+    assert list(_client(url).logs(RUN, "load", None, follow=True, settled=lambda: True)) == ["first\n", "last\n"]
+
+
+def test_a_trigger_that_a_busy_airflow_answers_with_an_error_is_asked_again(answering: Any) -> None:
+    busy: list[Any] = [(500, {"detail": "database is locked"}), (503, {})]
+    url = answering(
+        {
+            "/api/v2/version": {"version": "3.3.2"},
+            "/api/v2/dags/flow/details": {"params": {}},
+            "POST /api/v2/dags/flow/dagRuns": lambda: busy.pop(0) if busy else {"dag_run_id": "made"},
+        }
+    )
+    assert _client(url)._trigger("flow", "flow", {"params": {}}).id("run_id").startswith("drawloom__")
+    assert busy == []
+
+
+def test_a_run_that_was_made_although_airflow_answered_with_an_error_is_not_made_twice(answering: Any) -> None:
+    asked: list[int] = []
+
+    def locked() -> Any:
+        asked.append(1)
+        return 500, {"detail": "database is locked"}
+
+    url = answering({"/api/v2/version": {"version": "3.3.2"}, "POST /api/v2/dags/flow/dagRuns": locked})
+    _client(url).access.make("dags", "flow", "dagRuns", body={}, is_there=lambda: True)
+    assert len(asked) == 1
+
+
+@pytest.mark.parametrize("stale", ["is_stale", "is_active"])
+def test_a_dag_is_deleted_once_airflow_knows_that_its_file_is_gone(answering: Any, stale: str) -> None:
+    known: list[bool] = [False, True]  # whether it knows, each time it is asked
+    deleted: list[bool] = []
+
+    def dag() -> Any:
+        return None if deleted else {stale: known[0] if stale == "is_stale" else not known[0]}
+
+    def delete() -> Any:
+        deleted.append(known[0])
+        return {}
+
+    def look() -> Any:
+        found = dag()
+        del known[: len(known) > 1]
+        return found
+
+    url = answering(
+        {"/api/v2/version": {"version": "3.3.2"}, "/api/v2/dags/flow": look, "DELETE /api/v2/dags/flow": delete}
+    )
+    _client(url).forget("flow")
+    assert deleted == [True]
+
+
+def test_a_dag_that_airflow_still_reads_is_not_deleted(answering: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(airflow, "_STALE_SECONDS", 0.0)
+    url = answering({"/api/v2/version": {"version": "3.3.2"}, "/api/v2/dags/flow": {"is_stale": False}})
+    _client(url).forget("flow")  # it would answer a DELETE with 404
 
 
 def test_e758_one_run_can_not_be_suspended(answering: Any) -> None:

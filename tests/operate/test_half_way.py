@@ -243,6 +243,32 @@ def test_a_node_that_has_not_begun_is_waited_for_and_that_is_told_once(tmp_path:
     assert told == ["`load` hasn't begun: it is waited for"]
 
 
+def test_what_a_pod_prints_after_its_nodes_outcome_is_followed_to_its_end(build: Path) -> None:
+    class Ending(Cluster):
+        """A Workflow whose pod ends a moment after it was looked at."""
+
+        printed = [b"first\n"]
+
+        def read(self, kind: str, namespace: str, name: str) -> dict[str, Any] | None:
+            found = super().read(kind, namespace, name)
+            if found is not None:
+                step = {"parameters": [{"name": "step", "value": "load"}, {"name": "index", "value": "-"}]}
+                phase = "Running" if len(self.printed) == 1 else "Succeeded"
+                pod = {"id": "1", "name": "load", "type": "Pod", "phase": phase, "inputs": step}
+                found["status"] = {"phase": "Running", "nodes": {"1": pod}}
+            return found
+
+        def log(self, namespace: str, workflow: str, pod: str, *, follow: bool) -> Iterator[bytes]:
+            assert not follow
+            yield from self.printed
+            self.printed = [b"first\n", b"last\n"]
+
+    client = ArgoClient(Ending())
+    run = client.submit(build, ASKED, run=True).run
+    assert run is not None
+    assert list(client.logs(run, "load", None, follow=True, settled=lambda: True)) == ["first\n", "last\n"]
+
+
 @pytest.mark.parametrize("reads", [0, 3])
 def test_e717_output_of_a_run_that_ended_before_it_began_is_not_waited_for(
     tmp_path: Path, build: Path, reads: int

@@ -50,6 +50,10 @@ class Published:
         return code
 
     def step(self, name: str, index: str = "-", attempt: int = 1, after: str = "") -> int:
+        return step.main(self.arguments(name, index, attempt, after))
+
+    def arguments(self, name: str, index: str = "-", attempt: int = 1, after: str = "") -> list[str]:
+        """The command line of a step."""
         options = {
             "run": self.reference,
             "step": name,
@@ -58,7 +62,7 @@ class Published:
             "out": str(self.out(name)),
             **({"after": after} if after else {}),
         }
-        return step.main([*self._where(), *(part for key, text in options.items() for part in (f"--{key}", text))])
+        return [*self._where(), *(part for key, text in options.items() for part in (f"--{key}", text))]
 
     def out(self, name: str) -> Path:
         folder = self.folder / "out" / name.replace(":", "-").replace("/", "-")

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import pytest
 import step_samples as samples
 
@@ -263,3 +267,21 @@ def test_wrong_parameters_are_refused_all_at_once(publish, capsys):
     said = capsys.readouterr().err
     assert said.startswith("error[E714] pipeline `chain` parameter `start`: expected int, got str")
     assert said.endswith("  fix    give it a value of type int\n")
+
+
+@pytest.mark.parametrize("pipeline", [samples.talking, samples.talking_in_time])
+def test_what_a_task_prints_is_there_while_it_runs(publish, tmp_path, pipeline):
+    flow = publish(pipeline)
+    flow.begin({"folder": str(tmp_path)})
+    (call,) = [name for name in flow.steps if name.startswith("talk")]
+    code = "import sys; from drawloom.runtimes.step import main; sys.exit(main(sys.argv[1:]))"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, *flow.arguments(call)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert process.stdout.readline() == "begins\n"  # else it waits for us as we wait for it
+    (tmp_path / "heard").touch()
+    assert process.wait(60) == DONE
+    process.stdout.close()

@@ -236,3 +236,30 @@ def stop_at(number: int, path: str) -> int:
 def effect_then_failure(path: str, flag: str) -> int:
     write(path, "one")
     return add(stop_at(add(1, 2), flag), 1)
+
+
+def _talk(folder: str) -> int:
+    print("begins")
+    while not os.path.exists(f"{folder}/heard"):
+        time.sleep(0.01)
+    return 1
+
+
+@task
+def talk(folder: str) -> int:
+    return _talk(folder)
+
+
+@task(attempt_timeout_seconds=300)
+def talk_in_time(folder: str) -> int:
+    return _talk(folder)
+
+
+@pipeline
+def talking(folder: str) -> int:
+    return talk(folder)
+
+
+@pipeline
+def talking_in_time(folder: str) -> int:
+    return talk_in_time(folder)
