@@ -273,7 +273,8 @@ def test_a_run_that_was_deleted_and_triggered_again_is_a_new_generation(place: P
     conf = place.client()._run(run)["conf"]
     access.ask("DELETE", "dags", "mended", "dagRuns", run.id("run_id"))
     body = {"dag_run_id": run.id("run_id"), "logical_date": None, "conf": conf}
-    access.ask("POST", "dags", "mended", "dagRuns", body=body)
+    runs = ("dags", "mended", "dagRuns")
+    access.make(*runs, body=body, is_there=lambda: access.get(*runs, run.id("run_id")) is not None)
     found = until(
         lambda: (now := place.catalog.run(first.id)).details.generation == 1 and now.state != "running" and now
     )
