@@ -44,3 +44,31 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
         yield made
     finally:
         made.stop()
+
+
+def _what_airflow_says(place: Any) -> str:
+    """The runs and tasks there are, why those that failed did, and what the catalog has of it."""
+    client, lines = place.client(), []
+    for dag in client.access.pages("dags", "dags"):
+        for run in client.access.pages("dag_runs", "dags", dag["dag_id"], "dagRuns"):
+            known = place.engine_run(dag["dag_id"], run["dag_run_id"])
+            lines.append(f"{dag['dag_id']} {run['dag_run_id']}: {run['state']}")
+            for one in client._instances(known):
+                told = client._told_error(known, one) if one["state"] == "failed" else ""
+                lines.append(f"  {one['task_id']} {one['map_index']}, try {one['try_number']}: {one['state']} {told}")
+    for run in place.catalog.runs():
+        lines.append(f"{run.id}, generation {run.details.generation}: {run.state} {run.details.failure or ''}")
+        lines += [f"  {name}: {node.state} {node.failure or ''}" for name, node in run.details.nodes.items()]
+    return "\n".join(lines)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    """Tells of a test of a session that failed what Airflow and the catalog have of it."""
+    outcome: Any = yield
+    report, place = outcome.get_result(), getattr(item, "funcargs", {}).get("place")
+    if report.failed and place is not None:
+        try:
+            report.sections.append(("what Airflow says", _what_airflow_says(place)))
+        except Exception as error:  # Airflow may be what has failed
+            report.sections.append(("what Airflow says", f"nothing: {error!r}"))
