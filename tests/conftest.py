@@ -6,6 +6,7 @@ import errno
 import os
 import signal
 import subprocess
+import sys
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,6 +24,10 @@ BUCKET = "lake"
 # how fast examples are made says something of the machine, and of nothing else
 settings.register_profile("patient", suppress_health_check=[HealthCheck.too_slow], deadline=None)
 settings.load_profile("patient")
+# tests write a module anew within a second, and Python knows older bytecode by its second and its size
+sys.dont_write_bytecode = True
+os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
+os.environ.pop("PYTHONUNBUFFERED", None)  # else what nobody flushes seems to be flushed
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # started in the background: what is started here hears Ctrl-C
     signal.signal(signal.SIGINT, signal.default_int_handler)
 if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:  # by `nohup`: what is started here hears a closed terminal

@@ -113,7 +113,7 @@ class AirflowClient:
         there = self._source(dag_id)
         kept = self.place.read(name)
         self._refuse_taken(dag_id, there if there is not None else kept, text)
-        if kept == text and there == text:
+        if kept == there == text and self._has_read(dag_id, text):  # who deployed it may not have waited for that
             done = "unchanged"
         else:
             if there is not None:

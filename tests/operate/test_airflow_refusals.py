@@ -51,11 +51,10 @@ def answering() -> Iterator[Callable[[dict[str, Any]], str]]:
                 self.end_headers()
                 self.wfile.write(data)
 
-            def do_POST(self) -> None:
-                self.do_GET("POST ")
-
-            def do_DELETE(self) -> None:
-                self.do_GET("DELETE ")
+            def __getattr__(self, name: str) -> Any:
+                if not name.startswith("do_"):
+                    raise AttributeError(name)
+                return lambda: self.do_GET(f"{name.removeprefix('do_')} ")
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -113,6 +112,29 @@ def test_e756_a_dag_file_that_nobody_reads(answering: Any, tmp_path: Path, monke
     assert found.code == "E756"
     assert "hasn't read flow.py" in found.what
     assert (tmp_path / "flow.py").read_text() == "the file"
+
+
+def test_tasks_of_a_file_that_was_put_there_before_are_waited_for(answering: Any, tmp_path: Path) -> None:
+    text = '"""flow"""\n    begin.doc_md = "Tasks new"\n'
+    (tmp_path / "flow.py").write_text(text)
+    known = ["Tasks old", "Tasks old", "Tasks new"]  # each time it is asked
+
+    def begin() -> Any:
+        return {"doc_md": known.pop(0)}
+
+    url = answering(
+        {
+            "/api/v2/version": {"version": "3.3.2"},
+            "/api/v2/importErrors": {"import_errors": []},
+            "/api/v2/dags/flow": {"is_stale": False, "file_token": "t"},
+            "/api/v2/dagSources/flow": {"content": text},
+            "/api/v2/dags/flow/tasks/begin": begin,
+            "/api/v2/dags/flow/dagRuns": {"dag_runs": []},
+            "PATCH /api/v2/dags/flow": {},
+        }
+    )
+    _client(url, tmp_path)._put("flow", text, "flow")
+    assert known == []
 
 
 def test_e757_an_import_error_has_airflows_own_traceback(
