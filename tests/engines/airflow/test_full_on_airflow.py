@@ -20,11 +20,13 @@ from dag_process import DagRuns, migrated_database
 from expected import expected
 from harness import PROGRAMS, Case, assert_same, effects_of
 from many_nodes import many
+from place import until
 from session import PASSWORD, USER, Session
 from test_dags_on_airflow import FIRST, REFUSED, run_by_dag_test
 
 from drawloom import deploy
 from drawloom.catalog.catalog import Catalog
+from drawloom.catalog.outcomes import read_run
 
 DATABASE = os.environ.get("TEST_AIRFLOW_DATABASE", "")
 OLD_BINARIES = os.environ.get("TEST_AIRFLOW_211", "")
@@ -122,6 +124,8 @@ def test_a_run_keeps_the_code_that_it_began_with(tmp_path: Path, target: Any) ->
         import versions_at_once
 
         first = deploy(versions_at_once.versioned, "air")
+        storage = Catalog.open(str(tmp_path / "store")).storage
+        until(lambda: read_run(storage, first.run) is not None)  # one that hasn't begun takes the newer code
         flow.write_text(code.replace("VERSION", "2"))
         _forget("versions_at_once")
         import versions_at_once as changed
