@@ -178,8 +178,7 @@ class Deployed:
             EngineError: E749, nothing has printed; E717, the run has ended there before it began; or the engine can't
                 be asked.
         """
-        self._refuse_unbegun()
-        self._refuse_unknown(node)
+        self._refuse_unbegun(node)
         told = note is None
 
         def is_settled() -> bool:
@@ -190,31 +189,28 @@ class Deployed:
                 note(f"`{node}` hasn't begun: it is waited for")
             return state not in ("pending", "running")
 
-        return self._printed(self.client.logs(self.run, node, index, follow=follow, settled=is_settled))
+        return self._printed(node, self.client.logs(self.run, node, index, follow=follow, settled=is_settled))
 
-    def _printed(self, texts: Iterator[str]) -> Iterator[str]:
+    def _printed(self, node: str, texts: Iterator[str]) -> Iterator[str]:
         try:
             yield from texts
         except EngineError as error:
             if error.diagnostics[0].code == "E749":
-                self._refuse_unbegun()
+                self._refuse_unbegun(node)
             raise
 
-    def _refuse_unbegun(self) -> None:
-        """Refuses a run that has ended there before it began: nothing of it is to be waited for."""
-        if read_run(self.catalog.storage, self.id) is None:
-            found = self.status()
-            if found.ended:
-                raise EngineError(never_began(self.client, self.run, found))
-
-    def _refuse_unknown(self, node: str) -> None:
-        """S454: refuses a node that the program of a run that hasn't begun doesn't have; it would be waited for."""
-        if not self.program or read_run(self.catalog.storage, self.id) is not None:
+    def _refuse_unbegun(self, node: str) -> None:
+        """Refuses what would be waited for in vain: a run that ended there before it began, a node it won't have."""
+        if read_run(self.catalog.storage, self.id) is not None:
             return
-        program = load_program(self.catalog.storage, self.program)
-        known = layout(program.pipeline)
-        if node not in known:
-            raise StoreError(no_node(RunNames(self.run.address, self.run.pipeline, program.spans), node, list(known)))
+        found = self.status()
+        if found.ended:
+            raise EngineError(never_began(self.client, self.run, found))
+        if self.program:
+            program = load_program(self.catalog.storage, self.program)
+            known, names = layout(program.pipeline), RunNames(self.run.address, self.run.pipeline, program.spans)
+            if node not in known:
+                raise StoreError(no_node(names, node, list(known)))
 
     def _state(self, node: str, index: Index | None) -> str:
         if read_run(self.catalog.storage, self.id) is None:

@@ -261,9 +261,10 @@ class AirflowClient:
                 self.place.remove(f"{one.name}.py", f"drawloom: take {one.name} back")
 
     def forget(self, dag_id: str) -> None:
-        """Deletes what Airflow keeps of a DAG whose file is gone, if it soon sees that; else it hides it when it does.
+        """Deletes what Airflow keeps of a DAG, once it knows that its file is gone.
 
-        A DAG processor may die of a DAG that is deleted while it reads its file (Airflow 3.3, on SQLite).
+        If it doesn't within 30 s, the DAG stays, and Airflow shows it no more when it knows. A DAG processor may die of
+        a DAG that is deleted while it reads its file (Airflow 3.3, on SQLite).
         """
         deadline = time.monotonic() + _STALE_SECONDS
         with self.asking(f"delete the DAG {dag_id}"):

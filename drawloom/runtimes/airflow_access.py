@@ -146,6 +146,9 @@ class AirflowAccess:
             path: the parts of the path below `/api/v2`.
             body: sent as JSON; says what it is called.
             is_there: whether there is one that is called so.
+
+        Raises:
+            ApiProblem: Airflow refuses it, or is still too busy.
         """
         for pause_seconds in _PAUSES_SECONDS:
             try:

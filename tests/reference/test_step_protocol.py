@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import subprocess
 import sys
 
@@ -275,13 +276,12 @@ def test_what_a_task_prints_is_there_while_it_runs(publish, tmp_path, pipeline):
     flow.begin({"folder": str(tmp_path)})
     (call,) = [name for name in flow.steps if name.startswith("talk")]
     code = "import sys; from drawloom.runtimes.step import main; sys.exit(main(sys.argv[1:]))"
-    process = subprocess.Popen(
-        [sys.executable, "-c", code, *flow.arguments(call)],
-        stdout=subprocess.PIPE,
-        text=True,
-        env={"PYTHONPATH": os.pathsep.join(sys.path)},  # a variable of ours could change how it prints
-    )
-    assert process.stdout.readline() == "begins\n"  # else it waits for us as we wait for it
-    (tmp_path / "heard").touch()
-    assert process.wait(60) == DONE
-    process.stdout.close()
+    command = [sys.executable, "-c", code, *flow.arguments(call)]
+    env = {"PYTHONPATH": os.pathsep.join(sys.path)}  # a variable of ours could change how it prints
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=env) as process:
+        try:
+            assert select.select([process.stdout], [], [], 60)[0], "it waits for us, as we for it"
+            assert process.stdout.readline() == "begins\n"
+        finally:
+            (tmp_path / "heard").touch()
+        assert process.wait(60) == DONE

@@ -212,12 +212,12 @@ def test_output_reaches_the_terminal_where_nobody_shows_progress(run, capsys, ex
 
 
 def test_the_import_of_the_users_module_is_no_part_of_the_attempt(run, tmp_path, monkeypatch):
-    (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(0.7)\ndef one():\n    return 1\n")
+    (tmp_path / "slow_to_import.py").write_text("import time\ntime.sleep(1.5)\ndef one():\n    return 1\n")
     monkeypatch.syspath_prepend(str(tmp_path))
     import slow_to_import
 
     sheet = Sheet()
-    call = sheet.call("one", slow_to_import.one, policies=Policies(attempt_timeout_seconds=2))
+    call = sheet.call("one", slow_to_import.one, policies=Policies(attempt_timeout_seconds=1))
     assert run(sheet, call, result=out("one")).result == 1
 
 

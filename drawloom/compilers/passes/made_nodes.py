@@ -77,7 +77,7 @@ def waiting(node: _AnyNode, others: Iterable[str]) -> _AnyNode:
 
 
 def can_fail(operand: Operand) -> bool:
-    """Whether computing an operand may raise; a constant, or a whole value, can't."""
+    """Whether computing an operand may raise; a constant, a whole value, or whether there is one, can't."""
     if isinstance(operand, Apply):
         return operand.op not in ("list", "tuple", "unset", "is_none") or any(can_fail(arg) for arg in operand.args)
     return bool(getattr(operand, "path", ()))

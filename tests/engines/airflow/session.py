@@ -146,7 +146,7 @@ class Session:
         deadline = time.monotonic() + STARTED_SECONDS
         while time.monotonic() < deadline:
             for component, process in list(self._processes.items()):
-                if process.poll() is not None:  # it met another one at the database, which is theirs to write
+                if process.poll() is not None:  # two that begin at once on one SQLite: its log tells
                     self.start_component(component)
             try:
                 with urllib.request.urlopen(f"{self.url}/{self.health}", timeout=5) as answer:

@@ -263,6 +263,20 @@ def test_output_is_followed_and_watching_ended_without_the_run(place: Place) -> 
     assert "waiting succeeded in" in out
 
 
+def test_e759_a_template_of_another_store_is_left_alone(place: Place) -> None:
+    facts, given = place.facts, ("deploy", "flow_on_argo.py:waiting", "--no-run", "--target")
+    place.targets(prod='kind = "template"', other=f'kind = "template"\nstore = "{place.store}-other"')
+    kubectl = [facts["kubectl"], "--kubeconfig", facts["kubeconfig"], "-n", facts["namespace"]]
+    try:
+        assert "created   WorkflowTemplate argo/waiting" in place.run(*given, "prod")[1]
+        assert "unchanged WorkflowTemplate argo/waiting" in place.run(*given, "prod")[1]
+        assert "error[E759]" in place.run(*given, "other", code=3)[1]
+        read = [*kubectl, "get", "workflowtemplate", "waiting", "-o", "jsonpath={.metadata.annotations}"]
+        assert json.loads(subprocess.run(read, check=True, capture_output=True).stdout)["drawloom/store"] == place.store
+    finally:
+        subprocess.run([*kubectl, "delete", "workflowtemplate", "waiting"], check=False, capture_output=True)
+
+
 @pytest.mark.parametrize("how", [[], ["--now"]])
 def test_a_run_is_cancelled(place: Place, how: list[str]) -> None:
     run = place.deployed("flow_on_argo.py:waiting")
