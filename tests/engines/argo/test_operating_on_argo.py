@@ -268,8 +268,8 @@ def test_e759_a_template_of_another_store_is_left_alone(place: Place) -> None:
     place.targets(prod='kind = "template"', other=f'kind = "template"\nstore = "{place.store}-other"')
     kubectl = [facts["kubectl"], "--kubeconfig", facts["kubeconfig"], "-n", facts["namespace"]]
     try:
-        assert "created   WorkflowTemplate argo/waiting" in place.run(*given, "prod")[1]
-        assert "unchanged WorkflowTemplate argo/waiting" in place.run(*given, "prod")[1]
+        assert "created   WorkflowTemplate argo/waiting" in place.run(*given, "prod")[0]
+        assert "unchanged WorkflowTemplate argo/waiting" in place.run(*given, "prod")[0]
         assert "error[E759]" in place.run(*given, "other", code=3)[1]
         read = [*kubectl, "get", "workflowtemplate", "waiting", "-o", "jsonpath={.metadata.annotations}"]
         assert json.loads(subprocess.run(read, check=True, capture_output=True).stdout)["drawloom/store"] == place.store
